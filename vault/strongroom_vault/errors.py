@@ -1,0 +1,170 @@
+"""Every way in which the vault refuses: one class for one reason of docs/protocol.md.
+
+A servicer never catches these; one table in `api/status.py` turns them into gRPC statuses.
+Anything else that leaves a handler is a bug and is answered INTERNAL without detail.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Cause(Enum):
+    """Why a key was destroyed."""
+
+    ATTEMPT_LIMIT = "attempt_limit"
+
+
+class StrongroomVaultError(Exception):
+    """Base of all errors of this package."""
+
+
+class OperatorError(StrongroomVaultError):
+    """The vault cannot start or go on as it is set up; the message tells an operator what to do."""
+
+
+class Refusal(StrongroomVaultError):
+    """A request is refused. `reason` is the ErrorInfo reason, `metadata` its public details."""
+
+    reason: ClassVar[str]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Details for ErrorInfo: text without secrets."""
+        return {}
+
+
+class AccessTokenMissing(Refusal):
+    """The call carries no access token."""
+
+    reason = "ACCESS_TOKEN_MISSING"
+
+
+class AccessTokenInvalid(Refusal):
+    """The access token is not one of a trusted issuer for this vault."""
+
+    reason = "ACCESS_TOKEN_INVALID"
+
+
+class AccessTokenExpired(Refusal):
+    """The access token was good once."""
+
+    reason = "ACCESS_TOKEN_EXPIRED"
+
+
+class ScopeMissing(Refusal):
+    """The access token does not allow this call."""
+
+    reason = "SCOPE_MISSING"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the access token lacks the scope {scope!r}")
+        self.scope = scope
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The scope that is missing."""
+        return {"scope": self.scope}
+
+
+class Malformed(Refusal):
+    """A field of the request is not what the protocol says. Never charged."""
+
+    reason = "MALFORMED"
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The name of the field, as in the proto file."""
+        return {"field": self.field}
+
+
+class NoKey(Refusal):
+    """The account has no key here."""
+
+    reason = "NO_KEY"
+
+
+class WrongPassword(Refusal):
+    """The proof of the password did not verify."""
+
+    reason = "WRONG_PASSWORD"
+
+    def __init__(self, attempts_left: int) -> None:
+        super().__init__(f"wrong password, {attempts_left} attempts left")
+        self.attempts_left = attempts_left
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """How many attempts are left."""
+        return {"attempts_left": str(self.attempts_left)}
+
+
+class KeyDestroyed(Refusal):
+    """The key is gone for good."""
+
+    reason = "KEY_DESTROYED"
+
+    def __init__(self, destroyed_at: int, cause: Cause) -> None:
+        super().__init__(f"the key was destroyed ({cause.value})")
+        self.destroyed_at = destroyed_at
+        self.cause = cause
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """When, in milliseconds since the Unix epoch, and why."""
+        return {"destroyed_at": str(self.destroyed_at), "cause": self.cause.value}
+
+
+class KeyReplaced(Refusal):
+    """The key of this request is no longer the account's."""
+
+    reason = "KEY_REPLACED"
+
+
+class StateExpired(Refusal):
+    """The state came back too late, or is not one that this vault gave to this account."""
+
+    reason = "STATE_EXPIRED"
+
+
+class RetryLater(Refusal):
+    """A refusal that passes by itself. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Wait(RetryLater):
+    """The next attempt must wait. Not charged."""
+
+    reason = "WAIT"
+
+
+class Overloaded(RetryLater):
+    """The vault has as many requests as it takes. Not charged."""
+
+    reason = "OVERLOADED"
+
+
+class TokenUnavailable(RetryLater):
+    """The token did not answer. An attempt that it left unanswered is given back."""
+
+    reason = "TOKEN_UNAVAILABLE"
+
+
+class StoreUnavailable(RetryLater):
+    """The store did not commit."""
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class RollbackDetected(Refusal):
+    """The database is not the newest one. The vault serves nothing from it."""
+
+    reason = "ROLLBACK_DETECTED"

@@ -1,0 +1,111 @@
+"""What a token worker is asked and what it answers: one class for each message.
+
+The messages cross a pipe between two processes as msgpack, decoded strictly by type, so that a
+worker can hand its parent nothing but these.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class StoredOprfKey(msgspec.Struct, frozen=True):
+    """An OPRF key at rest: what a record keeps of it.
+
+    Attributes:
+        public_key: 33 bytes, SEC 1 compressed. The token gives the sign of this point only once.
+        wrapped: the private key (PKCS #8) under `strongroom.wrap`.
+    """
+
+    public_key: bytes
+    wrapped: bytes
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """Asks for what the vault needs once, at start; the worker runs its known answers first.
+
+    Attributes:
+        labels: what to derive from `strongroom.root`, one secret for each.
+    """
+
+    labels: tuple[str, ...]
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Answers Hello.
+
+    Attributes:
+        identity_public_key: 33 bytes, SEC 1 compressed.
+        secrets: HMAC(strongroom.root, label), 32 bytes each, in the order asked.
+    """
+
+    identity_public_key: bytes
+    secrets: tuple[bytes, ...]
+
+
+class StartRegistration(msgspec.Struct, frozen=True, tag=True):
+    """Asks for a fresh OPRF key and its first evaluation.
+
+    Attributes:
+        registration_request: 33 bytes, RFC 9807 RegistrationRequest.
+    """
+
+    registration_request: bytes
+
+
+class RegistrationStarted(msgspec.Struct, frozen=True, tag=True):
+    """Answers StartRegistration.
+
+    Attributes:
+        oprf_key: the fresh key.
+        registration_response: 66 bytes, RFC 9807 RegistrationResponse.
+    """
+
+    oprf_key: StoredOprfKey
+    registration_response: bytes
+
+
+class StartRecovery(msgspec.Struct, frozen=True, tag=True):
+    """Asks for the answer to a charged attempt.
+
+    Attributes:
+        ke1: 98 bytes, RFC 9807 KE1.
+        oprf_key: the record's OPRF key.
+        registration_record: 129 bytes, RFC 9807 RegistrationRecord.
+        client_identity: the account, UTF-8.
+        server_identity: `strongroom/v1/<vault id>`.
+    """
+
+    ke1: bytes
+    oprf_key: StoredOprfKey
+    registration_record: bytes
+    client_identity: bytes
+    server_identity: bytes
+
+
+class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):
+    """Answers StartRecovery.
+
+    Attributes:
+        ke2: 259 bytes, RFC 9807 KE2.
+        expected_client_mac: 32 bytes, what KE3 must be.
+    """
+
+    ke2: bytes
+    expected_client_mac: bytes
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The token refused, or answered nonsense.
+
+    Attributes:
+        problem: what a log may say: an error's name, nothing secret.
+    """
+
+    problem: str
+
+
+Job: TypeAlias = Hello | StartRegistration | StartRecovery
+Answer: TypeAlias = Ready | RegistrationStarted | RecoveryStarted | Failed
