@@ -127,7 +127,7 @@ class KeyReplaced(Refusal):
 
 
 class StateExpired(Refusal):
-    """The state came back too late, or is not one that this vault gave to this account."""
+    """The state came back too late."""
 
     reason = "STATE_EXPIRED"
 

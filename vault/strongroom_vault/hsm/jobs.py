@@ -10,17 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-
-class StoredOprfKey(msgspec.Struct, frozen=True):
-    """An OPRF key at rest: what a record keeps of it.
-
-    Attributes:
-        public_key: 33 bytes, SEC 1 compressed. The token gives the sign of this point only once.
-        wrapped: the private key (PKCS #8) under `strongroom.wrap`.
-    """
-
-    public_key: bytes
-    wrapped: bytes
+from strongroom_vault.record import StoredOprfKey as StoredOprfKey
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

@@ -86,31 +86,27 @@ class Deleted(_message.Message):
     def __init__(self, deleted_at: _Optional[int] = ...) -> None: ...
 
 class RegistrationState(_message.Message):
-    __slots__ = ("account", "key_id", "generation", "expires_at", "oprf_key", "stretching")
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("key_id", "generation", "expires_at", "oprf_key", "stretching")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     OPRF_KEY_FIELD_NUMBER: _ClassVar[int]
     STRETCHING_FIELD_NUMBER: _ClassVar[int]
-    account: str
     key_id: bytes
     generation: int
     expires_at: int
     oprf_key: OprfKey
     stretching: Argon2id
-    def __init__(self, account: _Optional[str] = ..., key_id: _Optional[bytes] = ..., generation: _Optional[int] = ..., expires_at: _Optional[int] = ..., oprf_key: _Optional[_Union[OprfKey, _Mapping]] = ..., stretching: _Optional[_Union[Argon2id, _Mapping]] = ...) -> None: ...
+    def __init__(self, key_id: _Optional[bytes] = ..., generation: _Optional[int] = ..., expires_at: _Optional[int] = ..., oprf_key: _Optional[_Union[OprfKey, _Mapping]] = ..., stretching: _Optional[_Union[Argon2id, _Mapping]] = ...) -> None: ...
 
 class RecoveryState(_message.Message):
-    __slots__ = ("account", "key_id", "serial", "expires_at", "expected_client_mac")
-    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("key_id", "serial", "expires_at", "expected_client_mac")
     KEY_ID_FIELD_NUMBER: _ClassVar[int]
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_CLIENT_MAC_FIELD_NUMBER: _ClassVar[int]
-    account: str
     key_id: bytes
     serial: int
     expires_at: int
     expected_client_mac: bytes
-    def __init__(self, account: _Optional[str] = ..., key_id: _Optional[bytes] = ..., serial: _Optional[int] = ..., expires_at: _Optional[int] = ..., expected_client_mac: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, key_id: _Optional[bytes] = ..., serial: _Optional[int] = ..., expires_at: _Optional[int] = ..., expected_client_mac: _Optional[bytes] = ...) -> None: ...

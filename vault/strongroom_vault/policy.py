@@ -1,0 +1,265 @@
+"""The life of a record: what each request does to it. Pure: no I/O, no clock.
+
+Every function takes a record, a request and the time, and returns a Decision: the new record and
+the outcome, which is a Refusal where the request is refused. `tests/model/attempt_model.py` checks
+these rules exhaustively in miniature; change them only together.
+
+The rule that all of this serves: between two successes of the owner, at most `attempt_limit`
+distinct evaluations are charged, plus one for each registration, and none is answered uncharged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Generic, TypeAlias, TypeVar
+
+from strongroom_vault.errors import (
+    Cause,
+    KeyDestroyed,
+    KeyReplaced,
+    NoKey,
+    Refusal,
+    StateExpired,
+    Wait,
+    WrongPassword,
+)
+from strongroom_vault.labels import RECOVERY_STATE_LIFETIME_MS
+from strongroom_vault.record import Absent, Active, Deleted, Destroyed, LastAttempt, Record
+
+ATTEMPTS_BEFORE_BACK_OFF = 3
+
+Outcome_co = TypeVar("Outcome_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[Outcome_co]):
+    """A new record (the old one where nothing changes) and what to tell the caller."""
+
+    record: Record
+    outcome: Outcome_co | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings and the start of the vault say about attempts.
+
+    Attributes:
+        back_off: seconds to wait after the third, fourth, ... failed attempt; the last one stands
+            for all later ones; empty for no waiting.
+        serving_since: when this vault started. What a client could not finish because the vault was
+            down gets its time again.
+    """
+
+    back_off: tuple[int, ...] = ()
+    serving_since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """May be evaluated, once the record is committed.
+
+    Attributes:
+        key: what the attempt is about.
+        serial: of the attempt.
+        attempts_left: after this attempt, should it fail.
+        started_at: when the recovery state's time began.
+        charge: what `give_back` needs; None for a repetition, which was not charged.
+    """
+
+    key: Active
+    serial: int
+    attempts_left: int
+    started_at: int
+    charge: Charge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One charged attempt: by its key and serial. `previously_started_at` undoes its waiting time."""
+
+    key_id: bytes
+    serial: int
+    previously_started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """What a look at an active key shows. `wait_until` is None when an attempt may start now."""
+
+    key: Active
+    attempts_left: int
+    wait_until: int | None
+
+
+Status: TypeAlias = KeyStatus | Destroyed | None
+
+
+def start_recovery(
+    record: Record, blinded_element: bytes, now: int, rules: Rules
+) -> Decision[Attempt]:
+    """Charge one attempt with `blinded_element` (33 bytes), or say why not."""
+    key = _active(record)
+    if isinstance(key, Refusal):
+        return Decision(record, key)
+    if _is_spent(record, key, now, rules):
+        return _destroy(record, now)
+    if key.last_attempt is not None and key.last_attempt.blinded_element == blinded_element:
+        return _repeat(record, key, now)
+    if record.used >= key.attempt_limit:
+        return _destroy(record, now)
+    if (until := _wait_until(record, key, now, rules)) is not None:
+        return Decision(record, Wait("the next attempt must wait", (until - now) / 1000))
+    return _charge(record, key, blinded_element, now)
+
+
+def give_back(record: Record, charge: Charge) -> Decision[bool]:
+    """Undo a charge whose evaluation failed inside the vault; the outcome says if it was undone.
+
+    Each condition closes a free guess: the same key, no later attempt, no accepted repetition
+    (whose answer may have left), and something to give back.
+    """
+    key = record.state
+    if (
+        not isinstance(key, Active)
+        or key.key_id != charge.key_id
+        or record.charged != charge.serial
+        or record.used == 0
+        or key.last_attempt is None
+        or key.last_attempt.is_final
+    ):
+        return Decision(record, outcome=False)
+    key = replace(key, last_attempt=None, last_started_at=charge.previously_started_at)
+    return Decision(replace(record, charged=record.charged - 1, state=key), outcome=True)
+
+
+def finish_recovery(
+    record: Record, key_id: bytes, serial: int, *, proven: bool, now: int
+) -> Decision[bytes]:
+    """Release the sealed backup key (60 bytes) if the password of attempt `serial` was `proven`."""
+    key = _active(record)
+    if isinstance(key, KeyDestroyed):
+        return Decision(record, key)
+    if isinstance(key, Refusal) or key.key_id != key_id:
+        return Decision(record, KeyReplaced("this recovery was started for an earlier key"))
+    if serial > record.charged:
+        return Decision(record, StateExpired("this recovery was started in a lost database"))
+    if proven:
+        cleared = max(record.cleared, serial)
+        return Decision(replace(record, cleared=cleared), key.sealed_backup_key)
+    if record.used >= key.attempt_limit:
+        return _destroy(record, now)
+    return Decision(record, WrongPassword(key.attempt_limit - record.used))
+
+
+def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus]:
+    """Replace whatever there is by `key`; attempts already used are carried over.
+
+    `generation` is the record's when the registration started: an old registration cannot be
+    replayed over a newer key, nor after a destruction or deletion. A repetition of the registration
+    that is already there changes nothing.
+    """
+    if isinstance(record.state, Active) and record.state.key_id == key.key_id:
+        if not _same_registration(record.state, key):
+            return Decision(record, KeyReplaced("this registration is already finished"))
+        return Decision(record, _status(record, record.state, wait_until=None))
+    if record.generation != generation:
+        return Decision(record, KeyReplaced("the key changed while this registration was made"))
+    used = min(record.used, key.attempt_limit - 1)
+    if isinstance(record.state, Destroyed):
+        used = key.attempt_limit - 1
+    charged = max(record.charged, used)
+    record = Record(charged, charged - used, record.generation + 1, key)
+    return Decision(record, _status(record, key, wait_until=None))
+
+
+def delete(record: Record, now: int) -> Decision[None]:
+    """Delete the key at its owner's wish; a destroyed one stays destroyed."""
+    key = _active(record)
+    if isinstance(key, Refusal):
+        return Decision(record, key)
+    return Decision(_without_key(record, Deleted(now)), None)
+
+
+def status(record: Record, now: int, rules: Rules) -> Decision[Status]:
+    """Say what there is. Touches the record: one that is spent is destroyed."""
+    record = sweep(record, now, rules).record
+    match record.state:
+        case Active() as key:
+            return Decision(record, _status(record, key, _wait_until(record, key, now, rules)))
+        case Destroyed() as destroyed:
+            return Decision(record, destroyed)
+        case Absent() | Deleted():
+            return Decision(record, None)
+
+
+def sweep(record: Record, now: int, rules: Rules) -> Decision[bool]:
+    """Destroy a key that can never be recovered any more; the outcome says if it was destroyed."""
+    key = record.state
+    if isinstance(key, Active) and _is_spent(record, key, now, rules):
+        return Decision(_destroy(record, now).record, outcome=True)
+    return Decision(record, outcome=False)
+
+
+def _active(record: Record) -> Active | Refusal:
+    match record.state:
+        case Active() as key:
+            return key
+        case Destroyed(destroyed_at, cause):
+            return KeyDestroyed(destroyed_at, cause)
+        case Absent() | Deleted():
+            return NoKey("this account has no key here")
+
+
+def _repeat(record: Record, key: Active, now: int) -> Decision[Attempt]:
+    """The same evaluation again teaches nothing new: not charged, and from now on final."""
+    assert key.last_attempt is not None  # noqa: S101 -- narrows the type; the caller compared it
+    key = replace(key, last_attempt=replace(key.last_attempt, is_final=True), last_started_at=now)
+    attempt = Attempt(key, record.charged, key.attempt_limit - record.used, now, charge=None)
+    return Decision(replace(record, state=key), attempt)
+
+
+def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[Attempt]:
+    serial = record.charged + 1
+    charge = Charge(key.key_id, serial, key.last_started_at)
+    key = replace(key, last_attempt=LastAttempt(element, is_final=False), last_started_at=now)
+    record = replace(record, charged=serial, state=key)
+    return Decision(record, Attempt(key, serial, key.attempt_limit - record.used, now, charge))
+
+
+def _destroy(record: Record, now: int) -> Decision[None]:
+    """The OPRF key, the envelope and the sealed key leave the record; the fact stays."""
+    destroyed = Destroyed(now, Cause.ATTEMPT_LIMIT)
+    return Decision(_without_key(record, destroyed), KeyDestroyed(now, Cause.ATTEMPT_LIMIT))
+
+
+def _without_key(record: Record, state: Destroyed | Deleted) -> Record:
+    return replace(record, generation=record.generation + 1, state=state)
+
+
+def _is_spent(record: Record, key: Active, now: int, rules: Rules) -> bool:
+    """All attempts are used and no recovery state can be alive any more."""
+    began = max(key.last_started_at, rules.serving_since)
+    return record.used >= key.attempt_limit and now > began + RECOVERY_STATE_LIFETIME_MS
+
+
+def _wait_until(record: Record, key: Active, now: int, rules: Rules) -> int | None:
+    """When the next attempt may start, None for now. A clock that was set back ends the waiting."""
+    if not rules.back_off or record.used < ATTEMPTS_BEFORE_BACK_OFF:
+        return None
+    step = min(record.used - ATTEMPTS_BEFORE_BACK_OFF, len(rules.back_off) - 1)
+    until = key.last_started_at + rules.back_off[step] * 1000
+    return until if key.last_started_at <= now < until else None
+
+
+def _same_registration(there: Active, repeated: Active) -> bool:
+    """Everything that a registration says is equal, whatever happened to the key since."""
+    return there == replace(
+        repeated,
+        created_at=there.created_at,
+        last_attempt=there.last_attempt,
+        last_started_at=there.last_started_at,
+    )
+
+
+def _status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
+    return KeyStatus(key, max(0, key.attempt_limit - record.used), wait_until)

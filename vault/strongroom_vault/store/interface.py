@@ -1,0 +1,55 @@
+"""What the ledger asks of a store: read one bucket, write one commit. Blocking calls.
+
+A store keeps rows and knows nothing of what they mean. One thread uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from strongroom_vault.errors import StrongroomVaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+BUCKET_BITS: Final = 16
+"""Buckets are numbered by this many first bits of the record id; fixed when a store is made."""
+
+
+class StoreError(StrongroomVaultError):
+    """The store did not do what it was asked; nothing of the commit is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sealed record.
+
+    Attributes:
+        id: 32 bytes, the record id.
+        sealed: the record, a multiple of 512 bytes.
+    """
+
+    id: bytes
+    sealed: bytes = field(repr=False)
+
+
+def bucket_of(record_id: bytes) -> int:
+    """Return the number of the bucket that holds `record_id`."""
+    return int.from_bytes(record_id[: BUCKET_BITS // 8], "big")
+
+
+class Store(Protocol):
+    """The whole interface. Every method raises StoreError."""
+
+    def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
+        """Return the sealed records of one bucket by record id."""
+
+    def commit(self, rows: Iterable[Row]) -> None:
+        """Write all rows or none, durably: when this returns they survive a power cut."""
+
+    def check(self) -> None:
+        """Raise StoreError unless the store can be read."""
+
+    def close(self) -> None:
+        """Let go of the store, so that another process may open it."""

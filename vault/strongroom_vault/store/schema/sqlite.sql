@@ -1,0 +1,12 @@
+-- The store of one vault in one SQLite file.
+CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE record (
+    bucket INTEGER NOT NULL, -- first 16 bits of id
+    id BLOB NOT NULL,        -- 32 bytes
+    sealed BLOB NOT NULL,    -- a multiple of 512 bytes
+    PRIMARY KEY (bucket, id)
+) WITHOUT ROWID, STRICT;

@@ -1,0 +1,159 @@
+"""The store in one SQLite file: write-ahead log, every commit synced to disk (`synchronous=FULL`).
+
+A lock on `<file>.lock` keeps a second vault off the same store; the kernel drops it when the holder
+dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.store.interface import BUCKET_BITS, Row, StoreError, bucket_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+FORMAT: Final = "1"
+_SCHEMA: Final = files("strongroom_vault.store").joinpath("schema/sqlite.sql")
+_READ_BUCKET: Final = "SELECT id, sealed FROM record WHERE bucket = ?"
+_WRITE: Final = (
+    "INSERT INTO record (bucket, id, sealed) VALUES (?, ?, ?)"
+    " ON CONFLICT (bucket, id) DO UPDATE SET sealed = excluded.sealed"
+)
+
+
+def create(path: Path, vault_id: str) -> None:
+    """Make an empty store for `vault_id`, readable by its owner alone.
+
+    The file appears complete or not at all.
+
+    Raises:
+        OperatorError: there is a file already, or it cannot be made.
+    """
+    if path.exists():
+        raise OperatorError(f"{path} is there already; a store is never overwritten")
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _fill(draft, vault_id)
+        draft.rename(path)
+        _sync_folder(path.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise OperatorError(f"cannot make the store {path}: {error}") from error
+
+
+class SqliteStore:
+    """One open store; see `store.interface.Store`."""
+
+    def __init__(self, path: Path, vault_id: str) -> None:
+        """Open the store at `path`.
+
+        Raises:
+            OperatorError: no such store, another vault's, or in use by another process.
+        """
+        if not path.is_file():
+            raise OperatorError(f"there is no store at {path}; make one with strongroom-vault init")
+        self._lock = _lock(path)
+        try:
+            self._db = _connect(path)
+            self._check_settings(path, vault_id)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise OperatorError(f"cannot open the store {path}: {error}") from error
+        except OperatorError:
+            self.close()
+            raise
+
+    def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
+        """Return the sealed records of one bucket by record id."""
+        with _translated("read"):
+            return dict(self._db.execute(_READ_BUCKET, (bucket,)))
+
+    def commit(self, rows: Iterable[Row]) -> None:
+        """Write all rows or none, durably."""
+        with _translated("write"), self._transaction():
+            self._db.executemany(_WRITE, ((bucket_of(row.id), row.id, row.sealed) for row in rows))
+
+    def check(self) -> None:
+        """Raise StoreError unless the store can be read."""
+        self.read_bucket(0)
+
+    def close(self) -> None:
+        """Close the file, then let go of its lock."""
+        self._db.close()
+        os.close(self._lock)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, whatever ends the block."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _check_settings(self, path: Path, vault_id: str) -> None:
+        found = dict(self._db.execute("SELECT name, value FROM setting"))
+        expected = _settings(vault_id)
+        for name, value in expected.items():
+            if found.get(name) != value:
+                raise OperatorError(
+                    f"the store {path} has {name} {found.get(name)!r}, the settings want {value!r}"
+                )
+
+
+def _settings(vault_id: str) -> dict[str, str]:
+    return {"format": FORMAT, "vault id": vault_id, "bucket bits": str(BUCKET_BITS)}
+
+
+def _fill(path: Path, vault_id: str) -> None:
+    db = _connect(path)
+    try:
+        db.executescript(_SCHEMA.read_text(encoding="utf-8"))
+        db.executemany("INSERT INTO setting VALUES (?, ?)", _settings(vault_id).items())
+    finally:
+        db.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA trusted_schema = OFF")
+    return db
+
+
+def _lock(path: Path) -> int:
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise OperatorError(f"another process serves from the store {path}") from error
+    return lock
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(verb: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot {verb}: {error}") from error
