@@ -6,7 +6,7 @@ the vault is down, crashes the vault between any two steps, and makes evaluation
 databases meet the anchor of design section 6: the newest one, or one commit more, is served.
 
 After every step: the distinct evaluations charged since the owner's last success are at most the
-limit plus the registrations since then, and a destroyed or replaced key is never evaluated again.
+limit plus the registrations since then.
 
     python tests/support/attempt_model.py 12     # depth; prints the number of states
 """
@@ -19,9 +19,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from strongroom.opaque.ksf import Argon2id
+
 from strongroom_vault import policy
 from strongroom_vault.errors import Refusal
-from strongroom_vault.record import Active, Destroyed, Record, StoredOprfKey
+from strongroom_vault.record import Active, Record, StoredOprfKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,31 +51,28 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One commit: its number, the number of the one before it, and the record."""
+    """One commit: its number, that of the one before it, the record, the registrations in it."""
 
     commit: int
     previous: int
     record: Record
+    applied: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that the vault and the adversary hold. `waiting` is past commit, before anchor."""
+    """Everything that the vault and the adversary hold."""
 
     database: Database
     anchor: int = 0
     up: bool = True
-    unanchored: bool = False
-    waiting: Evaluation | None = None
     running: frozenset[Evaluation] = frozenset()
     saved: frozenset[Database] = frozenset()
     evaluated: frozenset[tuple[bytes, bytes]] = frozenset()
     known: frozenset[tuple[bytes, bytes]] = frozenset()
-    gone: frozenset[bytes] = frozenset()
     success: int = 0
     registrations: int = 0
     started: frozenset[tuple[int, int]] = frozenset()
-    applied: frozenset[int] = frozenset()
     proofs: frozenset[tuple[bytes, int]] = frozenset()
     next_commit: int = 1
     next_element: int = 0
@@ -111,10 +109,6 @@ def _check(world: World) -> None:
 
 
 def _steps(world: World, decide: SimpleNamespace) -> Iterator[World]:
-    if world.up and world.unanchored:
-        yield _anchored(world)
-        yield _crashed(world)
-        return
     if not world.up:
         yield from _restarts(world)
         return
@@ -131,8 +125,10 @@ def _worker_steps(world: World, decide: SimpleNamespace) -> Iterator[World]:
     for work in world.running:
         idle = replace(world, running=world.running - {work})
         yield _evaluated(idle, work)
-        given_back = work.charge and decide.give_back(world.database.record, work.charge)
-        yield _commit(idle, given_back.record) if given_back else idle
+        if work.charge:
+            yield from _commit(idle, decide.give_back(world.database.record, work.charge).record)
+        else:
+            yield idle
 
 
 def _attempts(world: World, decide: SimpleNamespace) -> Iterator[World]:
@@ -144,43 +140,43 @@ def _attempts(world: World, decide: SimpleNamespace) -> Iterator[World]:
         return
     fresh = replace(world, next_element=world.next_element + 1)
     element = bytes([world.next_element])
-    yield from _attempt(fresh, element, decide)
     for started in _attempt(fresh, element, decide):
-        yield from _owner_succeeds(started, decide)
+        yield started
+        yield from _owner_succeeds(started, element, decide)
 
 
 def _attempt(world: World, element: bytes, decide: SimpleNamespace) -> Iterator[World]:
     decision = decide.start_recovery(world.database.record, element, NOW, RULES)
     attempt = decision.outcome
     if isinstance(attempt, Refusal):
-        if decision.record != world.database.record:
-            yield _commit(world, decision.record)
+        yield from _commit(world, decision.record)
         return
     work = Evaluation(element, attempt.key.key_id, attempt.serial, attempt.charge)
-    yield _commit(world, decision.record, work)
+    for committed in _commit(world, decision.record):
+        if committed.up:
+            yield replace(committed, running=committed.running | {work})
+            yield _evaluated(committed, work)
+        else:
+            yield committed
 
 
-def _owner_succeeds(world: World, decide: SimpleNamespace) -> Iterator[World]:
-    """The owner's start is evaluated and finished with the right proof, which can be replayed."""
-    work = world.waiting
-    if work is None:
+def _owner_succeeds(world: World, element: bytes, decide: SimpleNamespace) -> Iterator[World]:
+    """The owner's start was answered: the right proof follows, which can be replayed later."""
+    key = world.database.record.state
+    if not world.up or not isinstance(key, Active) or (element, key.key_id) not in world.known:
         return
-    pair = (work.element, work.key_id)
-    answered = replace(_anchored(world), known=world.known | {pair})
-    answered = replace(answered, running=answered.running - {work})
+    serial = world.database.record.charged
     decision = decide.finish_recovery(
-        answered.database.record, work.key_id, work.serial, proven=True, now=NOW
+        world.database.record, key.key_id, serial, proven=True, now=NOW
     )
-    if isinstance(decision.outcome, Refusal):
-        return
-    answered = replace(
-        answered,
+    cleared = replace(
+        world,
         evaluated=frozenset(),
         registrations=0,
-        success=work.serial,
-        proofs=world.proofs | {(work.key_id, work.serial)},
+        success=serial,
+        proofs=world.proofs | {(key.key_id, serial)},
     )
-    yield _commit(answered, decision.record)
+    yield from _commit(cleared, decision.record)
 
 
 def _finishes(world: World, decide: SimpleNamespace) -> Iterator[World]:
@@ -188,14 +184,12 @@ def _finishes(world: World, decide: SimpleNamespace) -> Iterator[World]:
     record = world.database.record
     for key_id, serial in world.proofs:
         decision = decide.finish_recovery(record, key_id, serial, proven=True, now=NOW)
-        if decision.record != record:
-            yield _commit(world, decision.record)
+        yield from _commit(world, decision.record)
     if isinstance(record.state, Active):
         decision = decide.finish_recovery(
             record, record.state.key_id, record.charged, proven=False, now=NOW
         )
-        if decision.record != record:
-            yield _commit(world, decision.record)
+        yield from _commit(world, decision.record)
 
 
 def _registrations(world: World, decide: SimpleNamespace) -> Iterator[World]:
@@ -208,20 +202,16 @@ def _registrations(world: World, decide: SimpleNamespace) -> Iterator[World]:
         decision = decide.register(record, generation, _key(number))
         if decision.record == record:
             continue
-        counted = replace(
-            world,
-            registrations=world.registrations + (number not in world.applied),
-            applied=world.applied | {number},
-        )
-        yield _commit(counted, decision.record)
+        applied = world.database.applied
+        counted = replace(world, registrations=world.registrations + (number not in applied))
+        yield from _commit(counted, decision.record, applied | {number})
 
 
 def _touches(world: World, decide: SimpleNamespace) -> Iterator[World]:
     """The owner or a thief deletes; much time passes and the sweep comes by."""
     record = world.database.record
     for decision in (decide.delete(record, NOW), decide.sweep(record, LATER, RULES)):
-        if decision.record != record:
-            yield _commit(world, decision.record)
+        yield from _commit(world, decision.record)
 
 
 def _restarts(world: World) -> Iterator[World]:
@@ -231,31 +221,20 @@ def _restarts(world: World) -> Iterator[World]:
             yield replace(world, database=database, anchor=database.commit, up=True)
 
 
-def _commit(world: World, record: Record, work: Evaluation | None = None) -> World:
-    gone = world.gone
-    before = world.database.record.state
-    if isinstance(before, Active) and isinstance(record.state, Destroyed):
-        gone = gone | {before.key_id}
-    database = Database(world.next_commit, world.database.commit, record)
-    return replace(
-        world,
-        database=database,
-        next_commit=world.next_commit + 1,
-        saved=world.saved | {database},
-        unanchored=True,
-        waiting=work,
-        gone=gone,
-    )
-
-
-def _anchored(world: World) -> World:
-    running = world.running | {world.waiting} if world.waiting else world.running
-    anchor = world.database.commit
-    return replace(world, anchor=anchor, unanchored=False, waiting=None, running=running)
+def _commit(world: World, record: Record, applied: frozenset[int] | None = None) -> Iterator[World]:
+    """The commit reaches the disk; then the anchor follows, or the vault crashes before it."""
+    if record == world.database.record:
+        return
+    applied = world.database.applied if applied is None else applied
+    database = Database(world.next_commit, world.database.commit, record, applied)
+    saved = world.saved | {database}
+    committed = replace(world, database=database, saved=saved, next_commit=world.next_commit + 1)
+    yield replace(committed, anchor=database.commit)
+    yield _crashed(committed)
 
 
 def _crashed(world: World) -> World:
-    return replace(world, up=False, unanchored=False, waiting=None, running=frozenset())
+    return replace(world, up=False, running=frozenset())
 
 
 def _evaluated(world: World, work: Evaluation) -> World:

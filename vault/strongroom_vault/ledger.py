@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from strongroom_vault.codec import decode_record, encode_record
-from strongroom_vault.errors import Refusal, RollbackDetected, StoreUnavailable
+from strongroom_vault.errors import RollbackDetected, StoreUnavailable
 from strongroom_vault.record import Record
 from strongroom_vault.sealing import RowSealer, SealBroken
 from strongroom_vault.store.interface import Row, Store, StoreError, bucket_of
@@ -122,10 +122,8 @@ class Ledger:
         buckets: Buckets = {}
         before: dict[bytes, Record] = {}
         after: dict[bytes, Record] = {}
-        outcomes: list[Any] = []
         try:
-            for change in batch:
-                outcomes.append(self._decide(change, buckets, before, after))
+            outcomes = [self._decide(change, buckets, before, after) for change in batch]
             rows = [
                 Row(record_id, self._sealer.seal(encode_record(record), record_id))
                 for record_id, record in after.items()

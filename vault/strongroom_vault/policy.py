@@ -75,7 +75,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One charged attempt: by its key and serial. `previously_started_at` undoes its waiting time."""
+    """One charged attempt. `previously_started_at` undoes its waiting time."""
 
     key_id: bytes
     serial: int

@@ -1,7 +1,7 @@
 """What the vault keeps for one account: plain values without behaviour of their own.
 
-`policy.py` decides how a record changes, `codec.py` writes it as bytes. Times are milliseconds since
-the Unix epoch.
+`policy.py` decides how a record changes, `codec.py` writes it as bytes. Times are milliseconds
+since the Unix epoch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from strongroom.opaque.ksf import Argon2id
+
     from strongroom_vault.errors import Cause
 
 

@@ -4,7 +4,8 @@
     key    = HMAC-SHA-256(derived key, salt)
 
 Every seal has a key of its own, so there is no limit on their number. The derived key carries the
-label (`labels.py`), the associated data what the plaintext belongs to: the record id, or the account.
+label (`labels.py`), the associated data what the plaintext belongs to: the record id or the
+account.
 """
 
 from __future__ import annotations

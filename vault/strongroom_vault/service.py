@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from strongroom.opaque.errors import ClientAuthenticationError, DecodeError
 from strongroom.opaque.messages import KE1, KE3, RegistrationRecord, RegistrationRequest
 from strongroom.opaque.server import finish
+
 from strongroom_vault import labels, policy
 from strongroom_vault.codec import (
     RecoveryState,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from strongroom.opaque.ksf import Argon2id
+
     from strongroom_vault.ledger import Ledger
 
 Result = TypeVar("Result")
@@ -104,7 +106,7 @@ class StartedRecovery:
 
 @dataclass(frozen=True, slots=True)
 class ActiveKey:
-    """A key that can be recovered. Times in ms; `wait_until` is None unless an attempt must wait."""
+    """A key that can be recovered. Times in ms; `wait_until`: None unless the next must wait."""
 
     key_id: bytes
     attempt_limit: int
@@ -377,7 +379,7 @@ def _proves(proof: KE3, expected_client_mac: bytes) -> bool:
 
 @contextlib.contextmanager
 def _malformed(name: str) -> Iterator[None]:
-    """What cannot be decoded or opened is the request's fault: refused before anything is charged."""
+    """What cannot be decoded or opened is refused before anything is charged."""
     try:
         yield
     except DecodeError as error:

@@ -1,0 +1,1 @@
+"""The token: PKCS#11, in processes of its own."""

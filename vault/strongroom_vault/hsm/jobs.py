@@ -6,11 +6,12 @@ worker can hand its parent nothing but these.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from strongroom_vault.record import StoredOprfKey as StoredOprfKey
+if TYPE_CHECKING:
+    from strongroom_vault.record import StoredOprfKey
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

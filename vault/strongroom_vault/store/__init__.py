@@ -1,0 +1,1 @@
+"""The store: where sealed records rest."""

@@ -11,7 +11,6 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
@@ -19,6 +18,7 @@ from strongroom_vault.store.interface import BUCKET_BITS, Row, StoreError, bucke
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
 FORMAT: Final = "1"
 _SCHEMA: Final = files("strongroom_vault.store").joinpath("schema/sqlite.sql")
