@@ -6,12 +6,11 @@ worker can hand its parent nothing but these.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
-if TYPE_CHECKING:
-    from strongroom_vault.record import StoredOprfKey
+from strongroom_vault.record import StoredOprfKey  # noqa: TC001 -- msgspec reads it at run time
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

@@ -1,0 +1,298 @@
+"""The group P-256: elements, scalars, one addition, and multiplication by ECDH answers.
+
+Multiplications run in the library or token that holds the scalar, which gives back x coordinates
+only; `recover_product` finds y from a second answer, so the host never walks over a scalar's bits.
+
+What is constant-time and what is not:
+
+- `cryptography` (OpenSSL) multiplies in constant time; so does the token, if its maker says so.
+- Our formulas have no branch and no table look-up that depends on a secret coordinate, except the
+  corner cases that no honest party can meet, and inverses of secrets are taken of a randomised
+  multiple. But they are made of Python integers, whose single operations take a time that varies
+  a little with the value. The blinded password, B and its multiples on the client, passes here.
+- Decoding, encoding and comparing points is not constant-time: points on the wire are public.
+- Python cannot promise to wipe a secret from memory.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from strongroom.opaque import labels
+from strongroom.opaque.errors import (
+    IdentityElement,
+    KeyMismatch,
+    NonCanonicalPoint,
+    NonCanonicalScalar,
+    PointNotOnCurve,
+    WrongLength,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRIME: Final = 2**256 - 2**224 + 2**192 + 2**96 - 1
+"""The field's modulus (SP 800-186 section 3.2.1.3)."""
+ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The number of elements, a prime, so that there is no cofactor."""
+CURVE_B: Final = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+"""The curve is y^2 = x^3 - 3x + CURVE_B."""
+
+COORDINATE_SIZE: Final = 32
+_CURVE: Final = ec.SECP256R1()
+_ECDH: Final = ec.ECDH()
+
+
+def invert(value: int, modulus: int) -> int:
+    """Returns 1/value for a prime modulus; the time is that of a random number's inverse."""
+    mask = 1 + secrets.randbelow(modulus - 1)
+    return mask * pow(value * mask % modulus, -1, modulus) % modulus
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A point of P-256 that is not the identity, in affine coordinates.
+
+    Raises:
+        PointNotOnCurve: if no point has these coordinates.
+    """
+
+    x: int
+    y: int
+
+    def __post_init__(self) -> None:
+        in_range = 0 <= self.x < PRIME and 0 <= self.y < PRIME
+        if not in_range or self.y * self.y % PRIME != curve_polynomial(self.x):
+            raise PointNotOnCurve("element", "not a point of P-256")
+
+    @classmethod
+    def decode(cls, data: bytes, field: str = "element") -> Element:
+        """Decodes 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, DeserializeElement).
+
+        Args:
+            data: the encoding, which must be the only one of its point.
+            field: what a decoding error calls it.
+
+        Raises:
+            IdentityElement: if it is an encoding of the identity.
+            WrongLength: if it has not 33 bytes.
+            NonCanonicalPoint: if it does not begin with 02 or 03, or x is not below the prime.
+            PointNotOnCurve: if no point has this x.
+        """
+        return _decode_point(data, field, labels.NOE, b"\x02\x03")
+
+    @classmethod
+    def decode_uncompressed(cls, data: bytes, field: str = "element") -> Element:
+        """Decodes 65 bytes, SEC 1 uncompressed: 04, x, y.
+
+        Raises:
+            DecodeError: as `decode`.
+        """
+        return _decode_point(data, field, 1 + 2 * COORDINATE_SIZE, b"\x04")
+
+    def encode(self) -> bytes:
+        """Returns 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, SerializeElement)."""
+        return bytes((2 + (self.y & 1),)) + self.x.to_bytes(COORDINATE_SIZE)
+
+    def encode_uncompressed(self) -> bytes:
+        """Returns 65 bytes, SEC 1 uncompressed: 04, x, y."""
+        return b"\x04" + self.x.to_bytes(COORDINATE_SIZE) + self.y.to_bytes(COORDINATE_SIZE)
+
+
+GENERATOR: Final = Element(
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scalar:
+    """A number from 1 to ORDER - 1; a secret, so it does not print and compares in constant time.
+
+    Raises:
+        NonCanonicalScalar: if the number is out of range.
+    """
+
+    value: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value < ORDER:
+            raise NonCanonicalScalar("scalar", "zero, or not below the order of P-256")
+
+    @classmethod
+    def decode(cls, data: bytes, field: str = "scalar") -> Scalar:
+        """Decodes 32 bytes, big-endian.
+
+        Raises:
+            WrongLength: if it has not 32 bytes.
+            NonCanonicalScalar: if it is zero, or not below the order.
+        """
+        _require_length(data, field, labels.NOK)
+        value = int.from_bytes(data)
+        if not 0 < value < ORDER:
+            raise NonCanonicalScalar(field, "zero, or not below the order of P-256")
+        return cls(value)
+
+    @classmethod
+    def random(cls) -> Scalar:
+        """Returns a uniformly random scalar, never zero (RFC 9497 section 4.7.1)."""
+        return cls(1 + secrets.randbelow(ORDER - 1))
+
+    def encode(self) -> bytes:
+        """Returns 32 bytes, big-endian."""
+        return self.value.to_bytes(labels.NOK)
+
+    def inverse(self) -> Scalar:
+        """Returns the scalar which multiplied by this one is 1."""
+        return Scalar(invert(self.value, ORDER))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Scalar):
+            return NotImplemented
+        return hmac.compare_digest(self.encode(), other.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is no key of a table
+
+    def __repr__(self) -> str:
+        return "Scalar(<secret>)"
+
+
+class Multiplier:
+    """Multiplication by one scalar, which is kept as a private key of `cryptography`."""
+
+    __slots__ = ("_key", "generator_product")
+
+    def __init__(self, scalar: Scalar) -> None:
+        self._key = ec.derive_private_key(scalar.value, _CURVE)
+        numbers = self._key.public_key().public_numbers()
+        self.generator_product: Final = Element(numbers.x, numbers.y)
+
+    def __repr__(self) -> str:
+        return "Multiplier(<secret>)"
+
+    def multiply(self, point: Element) -> Element:
+        """Returns scalar * point."""
+        return multiply_by_ecdh(self.generator_product, point, self._ecdh_x)
+
+    def _ecdh_x(self, point: Element) -> bytes:
+        peer = ec.EllipticCurvePublicNumbers(point.x, point.y, _CURVE).public_key()
+        return self._key.exchange(_ECDH, peer)
+
+
+def curve_polynomial(x: int) -> int:
+    """Returns x^3 - 3x + b modulo the prime: the square of y at x."""
+    return ((x * x - 3) * x + CURVE_B) % PRIME
+
+
+def add(a: Element, b: Element) -> Element:
+    """Returns a + b, by formulas that are right for every pair, equal points too.
+
+    Renes, Costello and Batina, "Complete addition formulas for prime order elliptic curves"
+    (2016), algorithm 4, with both Z set to 1.
+
+    Raises:
+        IdentityElement: if the sum is the identity, which `Element` cannot hold.
+    """
+    sum_x, sum_y = a.x + b.x, a.y + b.y
+    cross = a.x * b.y + b.x * a.y
+    square_x = a.x * b.x
+    upper = (a.y * b.y + 3 * (sum_x - CURVE_B)) % PRIME
+    lower = (a.y * b.y - 3 * (sum_x - CURVE_B)) % PRIME
+    slope = 3 * (square_x - 1) % PRIME
+    rest = 3 * (CURVE_B * sum_x - square_x - 3) % PRIME
+    x = cross * upper - sum_y * rest
+    y = upper * lower + slope * rest
+    z = (sum_y * lower + cross * slope) % PRIME
+    if z == 0:
+        raise IdentityElement("sum", "the identity element")
+    inverse = invert(z, PRIME)
+    return Element(x * inverse % PRIME, y * inverse % PRIME)
+
+
+def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element:
+    """Finds k * point from two x coordinates, and checks that both answers are those of one key.
+
+    With x1 and q the chord through k*point and q is known but for y, and x2 is where it meets the
+    curve again: that equation is linear in y. A negated q cannot be noticed: it yields -k*point.
+
+    Args:
+        q: k * GENERATOR.
+        point: any element whose x is not the generator's (see `multiply_by_ecdh`).
+        x1: x of k * point, 32 bytes.
+        x2: x of k * (point + GENERATOR), 32 bytes.
+
+    Raises:
+        KeyMismatch: if no key of q gives these answers.
+        RuntimeError: if x of point is the generator's.
+    """
+    if point.x == GENERATOR.x:
+        raise RuntimeError("a point with the generator's x needs no recovery")
+    x, x_next = _answer(x1), _answer(x2)
+    distance = x - q.x
+    if distance == 0:  # k*point would be q or -q, and so point the generator or its negative
+        raise KeyMismatch("the answer belongs to another point")
+    square = curve_polynomial(x)
+    numerator = square + q.y * q.y - (x_next + x + q.x) * distance * distance
+    y = numerator * invert(2 * q.y % PRIME, PRIME) % PRIME
+    if y * y % PRIME != square:
+        raise KeyMismatch("the answers come from another key")
+    return Element(x, y)
+
+
+def multiply_by_ecdh(q: Element, point: Element, ecdh_x: Callable[[Element], bytes]) -> Element:
+    """Multiplies by a key of which only ECDH answers can be had.
+
+    Args:
+        q: the key's public point.
+        point: what to multiply; not secret, or seldom the generator.
+        ecdh_x: gives x of k * its argument, 32 bytes; it is asked twice, or not at all.
+
+    Returns:
+        k * point.
+
+    Raises:
+        KeyMismatch: if the answers are not of the key of q.
+    """
+    if point.x == GENERATOR.x:
+        return q if point.y == GENERATOR.y else Element(q.x, PRIME - q.y)
+    return recover_product(q, point, ecdh_x(point), ecdh_x(add(point, GENERATOR)))
+
+
+def scalar_multiply(scalar: Scalar, point: Element) -> Element:
+    """Returns scalar * point."""
+    return Multiplier(scalar).multiply(point)
+
+
+def _answer(x: bytes) -> int:
+    value = int.from_bytes(x)
+    if len(x) != COORDINATE_SIZE or value >= PRIME:
+        raise KeyMismatch("the answer is not an x coordinate")
+    return value
+
+
+def _require_length(data: bytes, field: str, size: int) -> None:
+    if len(data) != size:
+        raise WrongLength(field, f"{len(data)} bytes instead of {size}")
+
+
+def _decode_point(data: bytes, field: str, size: int, forms: bytes) -> Element:
+    if data and not any(data):
+        raise IdentityElement(field, "the identity element")
+    _require_length(data, field, size)
+    if data[0] not in forms:
+        raise NonCanonicalPoint(field, f"begins with {data[0]:02x}")
+    if int.from_bytes(data[1 : 1 + COORDINATE_SIZE]) >= PRIME:
+        raise NonCanonicalPoint(field, "its x is not below the prime")
+    if int.from_bytes(data[1 + COORDINATE_SIZE :]) >= PRIME:
+        raise NonCanonicalPoint(field, "its y is not below the prime")
+    try:
+        key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data)
+    except ValueError as error:
+        raise PointNotOnCurve(field, "not a point of P-256") from error
+    numbers = key.public_numbers()
+    return Element(numbers.x, numbers.y)
