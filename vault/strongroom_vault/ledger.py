@@ -78,10 +78,10 @@ class Ledger:
         """
         if self._writer is None or self._writer.done():
             raise RuntimeError("the ledger has no writer")
-        change = _Change(record_id, decide, asyncio.get_running_loop().create_future())
-        self._waiting.append(change)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Change(record_id, decide, outcome))
         self._wake.set()
-        return await change.outcome
+        return await outcome
 
     async def sweep_bucket(
         self, bucket: int, decide: Callable[[Record], Decision[bool]]

@@ -11,7 +11,7 @@ distinct evaluations are charged, plus one for each registration, and none is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Never, TypeAlias, TypeVar
 
 from strongroom_vault.errors import (
     Cause,
@@ -226,7 +226,7 @@ def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[A
     return Decision(record, Attempt(key, serial, key.attempt_limit - record.used, now, charge))
 
 
-def _destroy(record: Record, now: int) -> Decision[None]:
+def _destroy(record: Record, now: int) -> Decision[Never]:
     """The OPRF key, the envelope and the sealed key leave the record; the fact stays."""
     destroyed = Destroyed(now, Cause.ATTEMPT_LIMIT)
     return Decision(_without_key(record, destroyed), KeyDestroyed(now, Cause.ATTEMPT_LIMIT))

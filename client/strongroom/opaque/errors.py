@@ -55,6 +55,10 @@ class InvalidInput(OpaqueError):
     """The input cannot be blinded (InvalidInputError of RFC 9497 section 3.3.1)."""
 
 
+class DeriveKeyPairFailed(OpaqueError):
+    """No key in 256 tries (RFC 9497 DeriveKeyPairError); never seen."""
+
+
 class EnvelopeRecoveryError(OpaqueError):
     """The password is wrong, or this is not the server that registered it (RFC 9807 4.1.3)."""
 

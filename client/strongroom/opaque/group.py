@@ -54,6 +54,11 @@ def invert(value: int, modulus: int) -> int:
     return mask * pow(value * mask % modulus, -1, modulus) % modulus
 
 
+def curve_polynomial(x: int) -> int:
+    """Returns x^3 - 3x + b modulo the prime: the square of y at x."""
+    return ((x * x - 3) * x + CURVE_B) % PRIME
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """A point of P-256 that is not the identity, in affine coordinates.
@@ -182,11 +187,6 @@ class Multiplier:
     def _ecdh_x(self, point: Element) -> bytes:
         peer = ec.EllipticCurvePublicNumbers(point.x, point.y, _CURVE).public_key()
         return self._key.exchange(_ECDH, peer)
-
-
-def curve_polynomial(x: int) -> int:
-    """Returns x^3 - 3x + b modulo the prime: the square of y at x."""
-    return ((x * x - 3) * x + CURVE_B) % PRIME
 
 
 def add(a: Element, b: Element) -> Element:

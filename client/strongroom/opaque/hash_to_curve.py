@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from strongroom.opaque.group import ORDER, PRIME, B, Element, add, curve_polynomial
+from strongroom.opaque.group import CURVE_B, ORDER, PRIME, Element, add, curve_polynomial
 
 _EXPAND_LEN: Final = 48  # L of RFC 9380 section 8.2: ceil((256 + 128) / 8)
 _HASH_SIZE: Final = 32
@@ -19,8 +19,8 @@ _MAX_DST: Final = 255
 # Simplified SWU for a = -3 and Z = -10 (RFC 9380 sections 6.6.2 and 8.2).
 _A: Final = -3
 _Z: Final = -10
-_MINUS_B_OVER_A: Final = -B * pow(_A, -1, PRIME) % PRIME
-_B_OVER_ZA: Final = B * pow(_Z * _A, -1, PRIME) % PRIME
+_MINUS_B_OVER_A: Final = -CURVE_B * pow(_A, -1, PRIME) % PRIME
+_B_OVER_ZA: Final = CURVE_B * pow(_Z * _A, -1, PRIME) % PRIME
 
 
 def hash_to_curve(message: bytes, dst: bytes) -> Element:

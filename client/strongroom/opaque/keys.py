@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from strongroom.opaque.group import PrivateKey, Scalar
+from strongroom.opaque.group import Multiplier, Scalar
 from strongroom.opaque.labels import DERIVE_DIFFIE_HELLMAN_KEY_PAIR
 from strongroom.opaque.oprf import derive_key_pair
 
@@ -37,7 +37,7 @@ class SoftwareOprfKey:
     """An OPRF key in memory."""
 
     def __init__(self, scalar: Scalar) -> None:
-        self._key = PrivateKey(scalar)
+        self._key = Multiplier(scalar)
 
     @classmethod
     def generate(cls) -> SoftwareOprfKey:
@@ -47,7 +47,7 @@ class SoftwareOprfKey:
     @property
     def public_key(self) -> Element:
         """The key times the generator."""
-        return self._key.public
+        return self._key.generator_product
 
     def evaluate(self, blinded_element: Element) -> Element:
         """Return the key times `blinded_element`: BlindEvaluate."""
@@ -58,7 +58,7 @@ class SoftwareAkeKey:
     """A 3DH key in memory."""
 
     def __init__(self, scalar: Scalar) -> None:
-        self._key = PrivateKey(scalar)
+        self._key = Multiplier(scalar)
 
     @classmethod
     def derive(cls, seed: bytes) -> SoftwareAkeKey:
@@ -68,7 +68,7 @@ class SoftwareAkeKey:
     @property
     def public_key(self) -> Element:
         """The key times the generator."""
-        return self._key.public
+        return self._key.generator_product
 
     def diffie_hellman(self, peer: Element) -> Element:
         """Return the key times `peer`."""
