@@ -5,8 +5,8 @@ from __future__ import annotations
 from strongroom.opaque.errors import DecodeError, EnvelopeRecoveryError
 from strongroom.opaque.group import Element
 from strongroom.opaque.kdf import expand
-from strongroom.opaque.labels import CREDENTIAL_RESPONSE_PAD, NPK
-from strongroom.opaque.messages import MASKED_RESPONSE_SIZE, Envelope
+from strongroom.opaque.labels import CREDENTIAL_RESPONSE_PAD, MASKED_RESPONSE_SIZE, NPK
+from strongroom.opaque.messages import Envelope
 
 
 def mask(

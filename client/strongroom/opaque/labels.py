@@ -17,6 +17,9 @@ NSEED: Final = 32  # seed of a key pair
 NH: Final = 32  # hash
 NM: Final = 32  # MAC
 NX: Final = 32  # extracted key
+ENVELOPE_SIZE: Final = NN + NM  # RFC 9807 section 4.1.1
+MASKED_RESPONSE_SIZE: Final = NPK + ENVELOPE_SIZE  # RFC 9807 section 6.3.1
+LENGTH_PREFIXED_MAX: Final = 2**16 - 1  # inputs, identities and context (RFC 9497 section 1.2)
 
 # RFC 9497 sections 3.1 and 4.3
 OPRF_VERSION: Final = b"OPRFV1-"

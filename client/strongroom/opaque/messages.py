@@ -1,60 +1,30 @@
-"""The messages of RFC 9807: one class each. Decoders take the whole input or raise DecodeError."""
+"""The messages of RFC 9807: one class each. A decoder takes the whole input or raises DecodeError.
+
+Every value has its exact length, however it was made, and encodes to the bytes it was decoded from.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from strongroom.opaque.errors import TrailingBytes, WrongLength
-from strongroom.opaque.group import Element
-from strongroom.opaque.labels import NH, NM, NN, NPK
+from strongroom.opaque.labels import MASKED_RESPONSE_SIZE, NH, NM, NN
+from strongroom.opaque.wire import Message, Reader, require_size
 
-
-class Reader:
-    """Takes the fields of one message from its bytes, in order."""
-
-    def __init__(self, message: str, data: bytes) -> None:
-        self._message = message
-        self._rest = data
-
-    def take(self, name: str, size: int) -> bytes:
-        """Return the next `size` bytes.
-
-        Raises:
-            WrongLength: there are fewer.
-        """
-        if len(self._rest) < size:
-            raise WrongLength(f"{self._message}.{name}", f"{len(self._rest)} of {size} bytes")
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
-
-    def element(self, name: str) -> Element:
-        """Return the next 33 bytes as a point."""
-        return Element.decode(self.take(name, NPK), f"{self._message}.{name}")
-
-    def end(self) -> None:
-        """Check that nothing is left.
-
-        Raises:
-            TrailingBytes: something is.
-        """
-        if self._rest:
-            raise TrailingBytes(self._message, f"{len(self._rest)} bytes too many")
+if TYPE_CHECKING:
+    from strongroom.opaque.group import Element
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationRequest:
-    """RFC 9807 section 5.1, 33 bytes."""
+class RegistrationRequest(Message):
+    """Section 5.1, 33 bytes: the client's password, blinded."""
 
     blinded_message: Element
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("RegistrationRequest", data)
-        message = cls(reader.element("blinded_message"))
-        reader.end()
-        return message
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(reader.element("blinded_message"))
 
     def encode(self) -> bytes:
         """Return 33 bytes."""
@@ -62,19 +32,16 @@ class RegistrationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationResponse:
-    """RFC 9807 section 5.1, 66 bytes."""
+class RegistrationResponse(Message):
+    """Section 5.1, 66 bytes: the server's evaluation and its public key."""
 
     evaluated_message: Element
     server_public_key: Element
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("RegistrationResponse", data)
-        message = cls(reader.element("evaluated_message"), reader.element("server_public_key"))
-        reader.end()
-        return message
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(reader.element("evaluated_message"), reader.element("server_public_key"))
 
     def encode(self) -> bytes:
         """Return 66 bytes."""
@@ -82,47 +49,42 @@ class RegistrationResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """RFC 9807 section 4.1.1, 64 bytes."""
+class Envelope(Message):
+    """Section 4.1.1, 64 bytes: what binds the client's key to password and identities."""
 
     nonce: bytes
     auth_tag: bytes
 
+    def __post_init__(self) -> None:
+        require_size("Envelope.nonce", self.nonce, NN)
+        require_size("Envelope.auth_tag", self.auth_tag, NM)
+
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("Envelope", data)
-        message = cls(reader.take("nonce", NN), reader.take("auth_tag", NM))
-        reader.end()
-        return message
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(reader.take("nonce", NN), reader.take("auth_tag", NM))
 
     def encode(self) -> bytes:
         """Return 64 bytes."""
         return self.nonce + self.auth_tag
 
 
-ENVELOPE_SIZE = NN + NM
-
-
 @dataclass(frozen=True, slots=True)
-class RegistrationRecord:
-    """RFC 9807 section 5.1, 129 bytes: what a server keeps."""
+class RegistrationRecord(Message):
+    """Section 5.1, 129 bytes: what a server keeps. A guess can be tested against it."""
 
     client_public_key: Element
     masking_key: bytes = field(repr=False)
     envelope: Envelope = field(repr=False)
 
+    def __post_init__(self) -> None:
+        require_size("RegistrationRecord.masking_key", self.masking_key, NH)
+
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("RegistrationRecord", data)
-        message = cls(
-            reader.element("client_public_key"),
-            reader.take("masking_key", NH),
-            Envelope.decode(reader.take("envelope", ENVELOPE_SIZE)),
-        )
-        reader.end()
-        return message
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        public_key = reader.element("client_public_key")
+        return cls(public_key, reader.take("masking_key", NH), Envelope.read(reader))
 
     def encode(self) -> bytes:
         """Return 129 bytes."""
@@ -130,10 +92,15 @@ class RegistrationRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class CredentialRequest:
-    """RFC 9807 section 6.3.1, 33 bytes."""
+class CredentialRequest(Message):
+    """Section 6.3.1, 33 bytes: the client's password, blinded."""
 
     blinded_message: Element
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(reader.element("blinded_message"))
 
     def encode(self) -> bytes:
         """Return 33 bytes."""
@@ -141,11 +108,19 @@ class CredentialRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthRequest:
-    """RFC 9807 section 6.1, 65 bytes."""
+class AuthRequest(Message):
+    """Section 6.1, 65 bytes: the client's share of the key exchange."""
 
     client_nonce: bytes
     client_public_keyshare: Element
+
+    def __post_init__(self) -> None:
+        require_size("AuthRequest.client_nonce", self.client_nonce, NN)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(reader.take("client_nonce", NN), reader.element("client_public_keyshare"))
 
     def encode(self) -> bytes:
         """Return 65 bytes."""
@@ -153,37 +128,44 @@ class AuthRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class KE1:
-    """RFC 9807 section 6.1, 98 bytes: the client's first message."""
+class KE1(Message):
+    """Section 6.1, 98 bytes: the client's first message."""
 
     credential_request: CredentialRequest
     auth_request: AuthRequest
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("KE1", data)
-        request = CredentialRequest(reader.element("blinded_message"))
-        nonce = reader.take("client_nonce", NN)
-        message = cls(request, AuthRequest(nonce, reader.element("client_public_keyshare")))
-        reader.end()
-        return message
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(CredentialRequest.read(reader), AuthRequest.read(reader))
 
     def encode(self) -> bytes:
         """Return 98 bytes."""
         return self.credential_request.encode() + self.auth_request.encode()
 
 
-MASKED_RESPONSE_SIZE = NPK + ENVELOPE_SIZE
-
-
 @dataclass(frozen=True, slots=True)
-class CredentialResponse:
-    """RFC 9807 section 6.3.1, 162 bytes."""
+class CredentialResponse(Message):
+    """Section 6.3.1, 162 bytes: the evaluation, and the masked public key and envelope."""
 
     evaluated_message: Element
     masking_nonce: bytes
     masked_response: bytes
+
+    def __post_init__(self) -> None:
+        require_size("CredentialResponse.masking_nonce", self.masking_nonce, NN)
+        require_size(
+            "CredentialResponse.masked_response", self.masked_response, MASKED_RESPONSE_SIZE
+        )
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(
+            reader.element("evaluated_message"),
+            reader.take("masking_nonce", NN),
+            reader.take("masked_response", MASKED_RESPONSE_SIZE),
+        )
 
     def encode(self) -> bytes:
         """Return 162 bytes."""
@@ -191,12 +173,25 @@ class CredentialResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthResponse:
-    """RFC 9807 section 6.1, 97 bytes."""
+class AuthResponse(Message):
+    """Section 6.1, 97 bytes: the server's share of the key exchange and its proof."""
 
     server_nonce: bytes
     server_public_keyshare: Element
     server_mac: bytes
+
+    def __post_init__(self) -> None:
+        require_size("AuthResponse.server_nonce", self.server_nonce, NN)
+        require_size("AuthResponse.server_mac", self.server_mac, NM)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(
+            reader.take("server_nonce", NN),
+            reader.element("server_public_keyshare"),
+            reader.take("server_mac", NM),
+        )
 
     def encode(self) -> bytes:
         """Return 97 bytes."""
@@ -204,28 +199,16 @@ class AuthResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class KE2:
-    """RFC 9807 section 6.1, 259 bytes: the server's answer."""
+class KE2(Message):
+    """Section 6.1, 259 bytes: the server's answer."""
 
     credential_response: CredentialResponse
     auth_response: AuthResponse
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("KE2", data)
-        credential_response = CredentialResponse(
-            reader.element("evaluated_message"),
-            reader.take("masking_nonce", NN),
-            reader.take("masked_response", MASKED_RESPONSE_SIZE),
-        )
-        auth_response = AuthResponse(
-            reader.take("server_nonce", NN),
-            reader.element("server_public_keyshare"),
-            reader.take("server_mac", NM),
-        )
-        reader.end()
-        return cls(credential_response, auth_response)
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(CredentialResponse.read(reader), AuthResponse.read(reader))
 
     def encode(self) -> bytes:
         """Return 259 bytes."""
@@ -233,18 +216,18 @@ class KE2:
 
 
 @dataclass(frozen=True, slots=True)
-class KE3:
-    """RFC 9807 section 6.1, 32 bytes: the client's proof."""
+class KE3(Message):
+    """Section 6.1, 32 bytes: the client's proof that it knows the password."""
 
-    client_mac: bytes
+    client_mac: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        require_size("KE3.client_mac", self.client_mac, NM)
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Decode strictly."""
-        reader = Reader("KE3", data)
-        message = cls(reader.take("client_mac", NM))
-        reader.end()
-        return message
+    def read(cls, reader: Reader) -> Self:
+        """Decode."""
+        return cls(reader.take("client_mac", NM))
 
     def encode(self) -> bytes:
         """Return 32 bytes."""
