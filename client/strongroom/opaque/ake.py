@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from strongroom.opaque.messages import KE1, CredentialResponse
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Handshake:
     """The secrets of one handshake, 32 bytes each. Their repr shows nothing."""
 

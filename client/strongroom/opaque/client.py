@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from strongroom.opaque.ksf import Stretch
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RegistrationSession:
     """What a client remembers between its two registration messages. Secret."""
 
@@ -38,7 +38,7 @@ class RegistrationSession:
     blinding: Scalar
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoginSession:
     """What a client remembers between its two login messages. Secret."""
 
@@ -48,7 +48,7 @@ class LoginSession:
     ke1: KE1
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LoginResult:
     """What a login gives. Secret.
 
@@ -66,8 +66,12 @@ class LoginResult:
 def create_registration_request(
     password: bytes, *, blind: Scalar | None = None
 ) -> tuple[RegistrationRequest, RegistrationSession]:
-    """CreateRegistrationRequest, section 5.2.1. `password` is below 2^16 bytes."""
-    blinding = blind or Scalar.random()
+    """CreateRegistrationRequest, section 5.2.1.
+
+    Raises:
+        InvalidInput: the password has more than 2^16 - 1 bytes.
+    """
+    blinding = Scalar.random() if blind is None else blind
     request = RegistrationRequest(oprf.blind(password, blinding))
     return request, RegistrationSession(password, blinding)
 
@@ -97,10 +101,14 @@ def generate_ke1(
     nonce: bytes | None = None,
     keyshare_seed: bytes | None = None,
 ) -> tuple[KE1, LoginSession]:
-    """GenerateKE1, section 6.2.1. `password` is below 2^16 bytes; the rest is random by itself."""
-    blinding = blind or Scalar.random()
-    keyshare = SoftwareAkeKey.derive(keyshare_seed or os.urandom(NSEED))
-    auth_request = AuthRequest(nonce or os.urandom(NN), keyshare.public_key)
+    """GenerateKE1, section 6.2.1. What is not given is random.
+
+    Raises:
+        InvalidInput: the password has more than 2^16 - 1 bytes.
+    """
+    blinding = Scalar.random() if blind is None else blind
+    keyshare = SoftwareAkeKey.derive(os.urandom(NSEED) if keyshare_seed is None else keyshare_seed)
+    auth_request = AuthRequest(os.urandom(NN) if nonce is None else nonce, keyshare.public_key)
     ke1 = KE1(CredentialRequest(oprf.blind(password, blinding)), auth_request)
     return ke1, LoginSession(password, blinding, keyshare, ke1)
 

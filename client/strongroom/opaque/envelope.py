@@ -6,10 +6,17 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from strongroom.opaque.errors import EnvelopeRecoveryError
+from strongroom.opaque.errors import EnvelopeRecoveryError, InvalidInput
 from strongroom.opaque.kdf import expand, mac
 from strongroom.opaque.keys import SoftwareAkeKey
-from strongroom.opaque.labels import AUTH_KEY, EXPORT_KEY, MASKING_KEY, NSEED, PRIVATE_KEY
+from strongroom.opaque.labels import (
+    AUTH_KEY,
+    EXPORT_KEY,
+    LENGTH_PREFIXED_MAX,
+    MASKING_KEY,
+    NSEED,
+    PRIVATE_KEY,
+)
 from strongroom.opaque.messages import Envelope
 from strongroom.opaque.oprf import length_prefixed
 
@@ -19,10 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Who the two parties are to each other; None stands for the public key (section 4)."""
+    """Who the two parties are to each other; None stands for the public key (section 4).
+
+    Raises:
+        InvalidInput: an identity is empty or has more than 2^16 - 1 bytes.
+    """
 
     client: bytes | None = None
     server: bytes | None = None
+
+    def __post_init__(self) -> None:
+        for identity in (self.client, self.server):
+            if identity is not None and not 0 < len(identity) <= LENGTH_PREFIXED_MAX:
+                raise InvalidInput(f"an identity has 1 to {LENGTH_PREFIXED_MAX} bytes")
 
     def of_client(self, public_key: Element) -> bytes:
         """Return the client identity."""
@@ -33,7 +49,7 @@ class Identities:
         return public_key.encode() if self.server is None else self.server
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Credentials:
     """What the password opens. Secret: its repr shows nothing.
 

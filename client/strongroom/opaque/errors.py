@@ -52,7 +52,7 @@ class NonCanonicalScalar(DecodeError):
 
 
 class InvalidInput(OpaqueError):
-    """The input cannot be blinded (InvalidInputError of RFC 9497 section 3.3.1)."""
+    """An input is too long, an identity empty, or a password cannot be blinded (RFC 9497 3.3.1)."""
 
 
 class DeriveKeyPairFailed(OpaqueError):

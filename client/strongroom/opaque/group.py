@@ -49,13 +49,13 @@ _ECDH: Final = ec.ECDH()
 
 
 def invert(value: int, modulus: int) -> int:
-    """Returns 1/value for a prime modulus; the time is that of a random number's inverse."""
+    """Return 1/value for a prime modulus; the time is that of a random number's inverse."""
     mask = 1 + secrets.randbelow(modulus - 1)
     return mask * pow(value * mask % modulus, -1, modulus) % modulus
 
 
 def curve_polynomial(x: int) -> int:
-    """Returns x^3 - 3x + b modulo the prime: the square of y at x."""
+    """Return x^3 - 3x + b modulo the prime: the square of y at x."""
     return ((x * x - 3) * x + CURVE_B) % PRIME
 
 
@@ -77,7 +77,7 @@ class Element:
 
     @classmethod
     def decode(cls, data: bytes, field: str = "element") -> Element:
-        """Decodes 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, DeserializeElement).
+        """Decode 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, DeserializeElement).
 
         Args:
             data: the encoding, which must be the only one of its point.
@@ -93,7 +93,7 @@ class Element:
 
     @classmethod
     def decode_uncompressed(cls, data: bytes, field: str = "element") -> Element:
-        """Decodes 65 bytes, SEC 1 uncompressed: 04, x, y.
+        """Decode 65 bytes, SEC 1 uncompressed: 04, x, y.
 
         Raises:
             DecodeError: as `decode`.
@@ -101,11 +101,11 @@ class Element:
         return _decode_point(data, field, 1 + 2 * COORDINATE_SIZE, b"\x04")
 
     def encode(self) -> bytes:
-        """Returns 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, SerializeElement)."""
+        """Return 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, SerializeElement)."""
         return bytes((2 + (self.y & 1),)) + self.x.to_bytes(COORDINATE_SIZE)
 
     def encode_uncompressed(self) -> bytes:
-        """Returns 65 bytes, SEC 1 uncompressed: 04, x, y."""
+        """Return 65 bytes, SEC 1 uncompressed: 04, x, y."""
         return b"\x04" + self.x.to_bytes(COORDINATE_SIZE) + self.y.to_bytes(COORDINATE_SIZE)
 
 
@@ -131,7 +131,7 @@ class Scalar:
 
     @classmethod
     def decode(cls, data: bytes, field: str = "scalar") -> Scalar:
-        """Decodes 32 bytes, big-endian.
+        """Decode 32 bytes, big-endian.
 
         Raises:
             WrongLength: if it has not 32 bytes.
@@ -145,15 +145,15 @@ class Scalar:
 
     @classmethod
     def random(cls) -> Scalar:
-        """Returns a uniformly random scalar, never zero (RFC 9497 section 4.7.1)."""
+        """Return a uniformly random scalar, never zero (RFC 9497 section 4.7.1)."""
         return cls(1 + secrets.randbelow(ORDER - 1))
 
     def encode(self) -> bytes:
-        """Returns 32 bytes, big-endian."""
+        """Return 32 bytes, big-endian."""
         return self.value.to_bytes(labels.NOK)
 
     def inverse(self) -> Scalar:
-        """Returns the scalar which multiplied by this one is 1."""
+        """Return the scalar which multiplied by this one is 1."""
         return Scalar(invert(self.value, ORDER))
 
     def __eq__(self, other: object) -> bool:
@@ -181,7 +181,7 @@ class Multiplier:
         return "Multiplier(<secret>)"
 
     def multiply(self, point: Element) -> Element:
-        """Returns scalar * point."""
+        """Return scalar * point."""
         return multiply_by_ecdh(self.generator_product, point, self._ecdh_x)
 
     def _ecdh_x(self, point: Element) -> bytes:
@@ -190,7 +190,7 @@ class Multiplier:
 
 
 def add(a: Element, b: Element) -> Element:
-    """Returns a + b, by formulas that are right for every pair, equal points too.
+    """Return a + b, by formulas that are right for every pair, equal points too.
 
     Renes, Costello and Batina, "Complete addition formulas for prime order elliptic curves"
     (2016), algorithm 4, with both Z set to 1.
@@ -215,7 +215,7 @@ def add(a: Element, b: Element) -> Element:
 
 
 def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element:
-    """Finds k * point from two x coordinates, and checks that both answers are those of one key.
+    """Find k * point from two x coordinates, and check that both answers are those of one key.
 
     With x1 and q the chord through k*point and q is known but for y, and x2 is where it meets the
     curve again: that equation is linear in y. A negated q cannot be noticed: it yields -k*point.
@@ -245,11 +245,11 @@ def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element
 
 
 def multiply_by_ecdh(q: Element, point: Element, ecdh_x: Callable[[Element], bytes]) -> Element:
-    """Multiplies by a key of which only ECDH answers can be had.
+    """Multiply by a key of which only ECDH answers can be had.
 
     Args:
         q: the key's public point.
-        point: what to multiply; not secret, or seldom the generator.
+        point: what to multiply; one with the generator's x takes less time.
         ecdh_x: gives x of k * its argument, 32 bytes; it is asked twice, or not at all.
 
     Returns:
@@ -264,7 +264,7 @@ def multiply_by_ecdh(q: Element, point: Element, ecdh_x: Callable[[Element], byt
 
 
 def scalar_multiply(scalar: Scalar, point: Element) -> Element:
-    """Returns scalar * point."""
+    """Return scalar * point."""
     return Multiplier(scalar).multiply(point)
 
 
@@ -281,7 +281,7 @@ def _require_length(data: bytes, field: str, size: int) -> None:
 
 
 def _decode_point(data: bytes, field: str, size: int, forms: bytes) -> Element:
-    if data and not any(data):
+    if data in (b"\x00", bytes(size)):  # as SEC 1 has it, and as some libraries pad it
         raise IdentityElement(field, "the identity element")
     _require_length(data, field, size)
     if data[0] not in forms:

@@ -62,7 +62,7 @@ class SoftwareAkeKey:
 
     @classmethod
     def derive(cls, seed: bytes) -> SoftwareAkeKey:
-        """Return DeriveDiffieHellmanKeyPair(seed), RFC 9807 section 2.1; `seed` is 32 bytes."""
+        """Return DeriveDiffieHellmanKeyPair(seed), RFC 9807 6.4.1.2; `seed` is 32 bytes."""
         return cls(derive_key_pair(seed, DERIVE_DIFFIE_HELLMAN_KEY_PAIR))
 
     @property

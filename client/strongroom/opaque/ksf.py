@@ -1,4 +1,4 @@
-"""Key stretching (RFC 9807 section 4): Argon2id, or nothing for the RFC's test vectors."""
+"""Key stretching (RFC 9807 section 2.3): Argon2id, or nothing for the RFC's test vectors."""
 
 from __future__ import annotations
 

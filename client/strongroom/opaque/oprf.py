@@ -11,6 +11,7 @@ from strongroom.opaque.labels import (
     DERIVE_KEY_PAIR,
     FINALIZE,
     HASH_TO_GROUP,
+    LENGTH_PREFIXED_MAX,
     MODE_OPRF,
     OPRF_SUITE,
     OPRF_VERSION,
@@ -50,12 +51,17 @@ def derive_key_pair(seed: bytes, info: bytes, mode: int = MODE_OPRF) -> Scalar:
 
 
 def blind(data: bytes, blinding: Scalar, mode: int = MODE_OPRF) -> Element:
-    """Return the blinded element of Blind(data), section 3.3.1, for a given random `blinding`."""
+    """Return the blinded element of Blind(data), section 3.3.1, for a given random `blinding`.
+
+    Raises:
+        InvalidInput: `data` maps to the identity, or has more than 2^16 - 1 bytes.
+    """
+    length_prefixed(data)  # here already, not only after an evaluation was paid for
     return scalar_multiply(blinding, hash_input_to_group(data, mode))
 
 
 def finalize(data: bytes, blinding: Scalar, evaluated_element: Element) -> bytes:
-    """Return the OPRF output (32 bytes) of Finalize, section 3.3.1. `data` is below 2^16 bytes."""
+    """Return the OPRF output (32 bytes) of Finalize, section 3.3.1. `data` is what was blinded."""
     unblinded = scalar_multiply(blinding.inverse(), evaluated_element)
     return output(data, unblinded)
 
@@ -67,5 +73,11 @@ def output(data: bytes, unblinded: Element) -> bytes:
 
 
 def length_prefixed(data: bytes) -> bytes:
-    """Return I2OSP(len(data), 2) || data."""
+    """Return I2OSP(len(data), 2) || data.
+
+    Raises:
+        InvalidInput: there are more than 2^16 - 1 bytes.
+    """
+    if len(data) > LENGTH_PREFIXED_MAX:
+        raise InvalidInput(f"{len(data)} bytes are more than {LENGTH_PREFIXED_MAX}")
     return len(data).to_bytes(2, "big") + data

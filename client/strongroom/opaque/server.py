@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from strongroom.opaque.keys import AkePrivateKey, OprfKey
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExpectedKE3:
     """What a server remembers between its two login messages. Secret.
 
@@ -43,7 +43,7 @@ class ExpectedKE3:
     session_key: bytes
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Fresh:
     """The randomness of one KE2, 32 bytes each. Secret."""
 
