@@ -13,13 +13,30 @@ import msgspec
 from strongroom_vault.record import StoredOprfKey  # noqa: TC001 -- msgspec reads it at run time
 
 
-class Hello(msgspec.Struct, frozen=True, tag=True):
-    """Asks for what the vault needs once, at start; the worker runs its known answers first.
+class TokenSettings(msgspec.Struct, frozen=True):
+    """Which token, and how to open it.
 
     Attributes:
+        module: path of the PKCS#11 module.
+        label: of the token.
+        pin_file: path of the file with the user PIN, readable by its owner alone. Only the worker
+            reads it.
+    """
+
+    module: str
+    label: str
+    pin_file: str
+
+
+class Hello(msgspec.Struct, frozen=True, tag=True):
+    """Asks to open the token and for what the vault needs once; known answers are run first.
+
+    Attributes:
+        token: which one.
         labels: what to derive from `strongroom.root`, one secret for each.
     """
 
+    token: TokenSettings
     labels: tuple[str, ...]
 
 
@@ -33,6 +50,9 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
     identity_public_key: bytes
     secrets: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return "Ready(...)"
 
 
 class StartRegistration(msgspec.Struct, frozen=True, tag=True):
@@ -86,15 +106,23 @@ class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):
     ke2: bytes
     expected_client_mac: bytes
 
+    def __repr__(self) -> str:
+        return "RecoveryStarted(...)"
+
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The token refused, or answered nonsense.
 
     Attributes:
-        problem: what a log may say: an error's name, nothing secret.
+        problem: what a log may say: nothing secret.
+        is_session_lost: this worker is of no more use and ends.
+        is_final: another worker would fail the same way; with a wrong PIN, each try would bring the
+            token nearer to locking it.
     """
 
     problem: str
+    is_session_lost: bool = False
+    is_final: bool = False
 
 
 Job: TypeAlias = Hello | StartRegistration | StartRecovery

@@ -1,0 +1,37 @@
+"""What a worker does for each job: one function each, over any Token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strongroom.opaque.envelope import Identities
+from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
+from strongroom.opaque.server import create_registration_response, generate_ke2
+from strongroom_vault.hsm.jobs import (
+    RecoveryStarted,
+    RegistrationStarted,
+    StartRecovery,
+    StartRegistration,
+)
+
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.interface import Token
+
+
+def start_registration(token: Token, job: StartRegistration) -> RegistrationStarted:
+    """Make an OPRF key and evaluate with its wrapped form, which this proves to be good."""
+    request = RegistrationRequest.decode(job.registration_request)
+    stored = token.generate_oprf_key()
+    with token.oprf_key(stored) as oprf_key:
+        response = create_registration_response(request, token.identity.public_key, oprf_key)
+    return RegistrationStarted(stored, response.encode())
+
+
+def start_recovery(token: Token, job: StartRecovery) -> RecoveryStarted:
+    """Evaluate a charged attempt and make KE2."""
+    ke1 = KE1.decode(job.ke1)
+    record = RegistrationRecord.decode(job.registration_record)
+    identities = Identities(client=job.client_identity, server=job.server_identity)
+    with token.oprf_key(job.oprf_key) as oprf_key:
+        ke2, expected = generate_ke2(ke1, record, token.identity, oprf_key, identities)
+    return RecoveryStarted(ke2.encode(), expected.client_mac)

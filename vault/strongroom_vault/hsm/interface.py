@@ -1,0 +1,38 @@
+"""All that the vault asks of a token: four operations. `pkcs11.py` does them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from strongroom_vault.errors import StrongroomVaultError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from strongroom.opaque.keys import AkePrivateKey, OprfKey
+    from strongroom_vault.record import StoredOprfKey
+
+
+class TokenError(StrongroomVaultError):
+    """The token refused an operation; `is_session_lost` when it will refuse every other too."""
+
+    def __init__(self, problem: str, *, is_session_lost: bool = False) -> None:
+        super().__init__(problem)
+        self.is_session_lost = is_session_lost
+
+
+class Token(Protocol):
+    """An open token with the vault's keys. Not for two threads. Every method raises TokenError."""
+
+    @property
+    def identity(self) -> AkePrivateKey:
+        """The vault's static 3DH key; it never leaves the token."""
+
+    def generate_oprf_key(self) -> StoredOprfKey:
+        """Make a fresh OPRF key inside the token and return what a record keeps of it."""
+
+    def oprf_key(self, stored: StoredOprfKey) -> AbstractContextManager[OprfKey]:
+        """Lend the key inside the token for a while; nothing of it is left there afterwards."""
+
+    def derive_secret(self, label: str) -> bytes:
+        """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""

@@ -1,0 +1,256 @@
+"""The token of `interface.py` over python-pkcs11.
+
+PKCS#11 multiplies points only as CKM_ECDH1_DERIVE with CKD_NULL, which gives x coordinates;
+`multiply_by_ecdh` asks twice and finds y. Unwrapped keys and derived secrets are session objects
+and are destroyed on every path.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pkcs11
+from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.constants import DEFAULT
+from pkcs11.exceptions import (
+    DeviceError,
+    DeviceMemory,
+    DeviceRemoved,
+    HostMemory,
+    PinIncorrect,
+    PinLocked,
+    PKCS11Error,
+    SessionClosed,
+    SessionHandleInvalid,
+    TokenNotPresent,
+    TokenNotRecognised,
+    UserNotLoggedIn,
+)
+
+from strongroom.opaque.errors import DecodeError, KeyMismatch
+from strongroom.opaque.group import Element, multiply_by_ecdh
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm import vault_keys
+from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.record import StoredOprfKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom_vault.hsm.jobs import TokenSettings
+
+_SESSION_LOST: Final = (
+    DeviceError,
+    DeviceMemory,
+    DeviceRemoved,
+    HostMemory,
+    SessionClosed,
+    SessionHandleInvalid,
+    TokenNotPresent,
+    TokenNotRecognised,
+    UserNotLoggedIn,
+)
+_WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
+_SAFE_MODE: Final = 0o077
+_DER_OCTET_STRING: Final = b"\x04\x41"
+_COORDINATE_BITS: Final = 256
+
+# An OPRF key while it waits to be wrapped: extractable by wrapping alone, since it is sensitive.
+_FRESH_OPRF_KEY: Final = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: True,
+    Attribute.DERIVE: True,
+    Attribute.SIGN: False,
+}
+# An OPRF key while it is used. python-pkcs11 would add ENCRYPT, WRAP and VERIFY, which SoftHSM
+# refuses for a private key.
+_UNWRAPPED_OPRF_KEY: Final = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.DERIVE: True,
+    Attribute.ENCRYPT: DEFAULT,
+    Attribute.WRAP: DEFAULT,
+    Attribute.VERIFY: DEFAULT,
+}
+# The answer of a derivation: the vault reads it, so it is no secret of the token's.
+_COORDINATE: Final = {
+    Attribute.PRIVATE: False,
+    Attribute.SENSITIVE: False,
+    Attribute.EXTRACTABLE: True,
+}
+
+
+class WrongPin(OperatorError):
+    """The token does not accept the PIN; trying again would lock it."""
+
+
+@contextmanager
+def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
+    """Open the token read-write and log in.
+
+    Raises:
+        OperatorError: no such module or token, or a PIN file that others can read.
+        WrongPin: the token does not accept the PIN.
+        TokenError: the token fails while it is open.
+    """
+    pin = read_pin(Path(settings.pin_file))
+    try:
+        library = pkcs11.lib(settings.module)
+        token = library.get_token(token_label=settings.label)
+        session = token.open(rw=True, user_pin=pin)
+    except (PinIncorrect, PinLocked) as error:
+        name = type(error).__name__
+        raise WrongPin(f"the token {settings.label!r} does not accept the PIN ({name})") from error
+    except PKCS11Error as error:
+        name = type(error).__name__
+        raise OperatorError(f"cannot open the token {settings.label!r} ({name})") from error
+    except (OSError, RuntimeError) as error:
+        raise OperatorError(f"cannot load the module {settings.module}: {error}") from error
+    with _translated(), session:
+        yield session
+
+
+def read_pin(path: Path) -> str:
+    """Return the PIN in a file that its owner alone can read.
+
+    Raises:
+        OperatorError: no such file, others can read it, or it is empty.
+    """
+    try:
+        if path.stat().st_mode & _SAFE_MODE:
+            raise OperatorError(f"others can read the PIN file {path}; run: chmod 600 {path}")
+        pin = path.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"cannot read the PIN file {path}: {error}") from error
+    if not pin:
+        raise OperatorError(f"the PIN file {path} is empty")
+    return pin
+
+
+class Pkcs11Token:
+    """The vault's keys in one open session; see `interface.Token`."""
+
+    def __init__(self, session: pkcs11.Session) -> None:
+        """Find the vault's keys.
+
+        Raises:
+            OperatorError: a key is missing or there twice, or no wrapping mechanism will do.
+        """
+        self._session = session
+        self._wrap = vault_keys.find_one(session, vault_keys.WRAP, ObjectClass.SECRET_KEY)
+        self._root = vault_keys.find_one(session, vault_keys.ROOT, ObjectClass.SECRET_KEY)
+        self._wrap_mechanism = _wrap_mechanism(session)
+        self._curve = vault_keys.curve(session)
+        public = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PUBLIC_KEY)
+        private = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PRIVATE_KEY)
+        self.identity = TokenKey(private, decode_ec_point(public[Attribute.EC_POINT]))
+
+    def generate_oprf_key(self) -> StoredOprfKey:
+        """Make a fresh OPRF key inside the token and return what a record keeps of it."""
+        with _translated():
+            public, private = self._curve.generate_keypair(
+                store=False,
+                capabilities=MechanismFlag.DERIVE,
+                private_template=_FRESH_OPRF_KEY,
+            )
+            with _destroyed(public), _destroyed(private):
+                point = decode_ec_point(public[Attribute.EC_POINT])
+                wrapped = self._wrap.wrap_key(private, mechanism=self._wrap_mechanism)
+        return StoredOprfKey(point.encode(), wrapped)
+
+    @contextmanager
+    def oprf_key(self, stored: StoredOprfKey) -> Iterator[TokenKey]:
+        """Unwrap the key as a session object for the time of the block."""
+        with _translated():
+            private = self._wrap.unwrap_key(
+                ObjectClass.PRIVATE_KEY,
+                KeyType.EC,
+                stored.wrapped,
+                mechanism=self._wrap_mechanism,
+                store=False,
+                capabilities=MechanismFlag.DERIVE,
+                template=_UNWRAPPED_OPRF_KEY,
+            )
+            with _destroyed(private):
+                yield TokenKey(private, Element.decode(stored.public_key, "oprf public key"))
+
+    def derive_secret(self, label: str) -> bytes:
+        """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""
+        with _translated():
+            return bytes(self._root.sign(label.encode(), mechanism=Mechanism.SHA256_HMAC))
+
+
+class TokenKey:
+    """A P-256 private key in the token: an OprfKey and an AkePrivateKey of `strongroom.opaque`."""
+
+    def __init__(self, private: vault_keys.TokenObject, public_key: Element) -> None:
+        self.private = private
+        self.public_key = public_key
+
+    def evaluate(self, blinded_element: Element) -> Element:
+        """Return the key times `blinded_element`: RFC 9497 BlindEvaluate."""
+        with _translated():
+            return multiply_by_ecdh(self.public_key, blinded_element, self._ecdh)
+
+    def diffie_hellman(self, peer: Element) -> Element:
+        """Return the key times `peer`."""
+        return self.evaluate(peer)
+
+    def _ecdh(self, point: Element) -> bytes:
+        secret = self.private.derive_key(
+            KeyType.GENERIC_SECRET,
+            _COORDINATE_BITS,
+            mechanism=Mechanism.ECDH1_DERIVE,
+            mechanism_param=(KDF.NULL, None, point.encode_uncompressed()),
+            store=False,
+            capabilities=0,
+            template=_COORDINATE,
+        )
+        with _destroyed(secret):
+            return bytes(secret[Attribute.VALUE])
+
+
+def decode_ec_point(value: bytes) -> Element:
+    """Return the point of a CKA_EC_POINT: a DER OCTET STRING around 04 X Y, or 04 X Y alone.
+
+    Raises:
+        TokenError: it is neither.
+    """
+    raw = value.removeprefix(_DER_OCTET_STRING) if value[1:2] == b"\x41" else value
+    try:
+        return Element.decode_uncompressed(raw, "CKA_EC_POINT")
+    except DecodeError as error:
+        raise TokenError(f"the token gives a public key that is none: {error}") from error
+
+
+def _wrap_mechanism(session: pkcs11.Session) -> Mechanism:
+    offered = session.token.slot.get_mechanisms()
+    for mechanism in _WRAP_MECHANISMS:
+        if mechanism in offered:
+            return mechanism
+    names = " and ".join(mechanism.name for mechanism in _WRAP_MECHANISMS)
+    raise OperatorError(f"the token wraps keys neither with {names}")
+
+
+@contextmanager
+def _destroyed(session_object: pkcs11.Object) -> Iterator[None]:
+    """Destroy a session object when the block ends, however it ends."""
+    try:
+        yield
+    finally:
+        session_object.destroy()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except PKCS11Error as error:
+        is_lost = isinstance(error, _SESSION_LOST)
+        raise TokenError(type(error).__name__, is_session_lost=is_lost) from error
+    except (KeyMismatch, DecodeError) as error:
+        raise TokenError(str(error)) from error

@@ -1,0 +1,213 @@
+"""The token workers: hands each job to an idle one, replaces those that die, hang or grow old.
+
+A call that a worker leaves unanswered ends in TokenUnavailable; nothing of an answer has left the
+vault then, so the caller may give the attempt back. A job once begun is awaited to its end even if
+its caller goes away, so that no answer meets the wrong caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, overload
+
+import structlog
+
+from strongroom_vault.errors import OperatorError, TokenUnavailable
+from strongroom_vault.hsm.jobs import (
+    Failed,
+    Hello,
+    Ready,
+    RecoveryStarted,
+    RegistrationStarted,
+    StartRecovery,
+    StartRegistration,
+    TokenSettings,
+)
+from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from strongroom_vault.hsm.jobs import Answer
+
+log = structlog.get_logger()
+
+CALL_TIMEOUT: Final = 10.0
+"""Seconds that one call of the token may take."""
+MAX_CALLS: Final = 20_000
+"""SoftHSM never frees destroyed session objects; a worker is replaced after so many calls."""
+MAX_WAITING: Final = 1024
+RETRY_AFTER: Final = 1.0
+BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds before each try to start a worker again; the last one stands for all later ones."""
+
+
+class TokenPool:
+    """Token workers in processes of their own. Owned by one event loop."""
+
+    def __init__(
+        self,
+        settings: TokenSettings,
+        *,
+        workers: int = 1,
+        labels: tuple[str, ...] = (),
+        call_timeout: float = CALL_TIMEOUT,
+        max_calls: int = MAX_CALLS,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._hello = Hello(settings, labels)
+        self.workers = workers
+        self._call_timeout = call_timeout
+        self._max_calls = max_calls
+        self._max_waiting = max_waiting
+        self._idle: asyncio.LifoQueue[WorkerProcess] = asyncio.LifoQueue()
+        self._alive: set[WorkerProcess] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._waiting = 0
+        self._first: Ready | None = None
+        self._is_closing = False
+        self.replaced = 0
+
+    async def start(self) -> Ready:
+        """Start all workers: the first alone, so that a wrong PIN is tried only once.
+
+        Raises:
+            OperatorError: a worker cannot open the token, and says why.
+        """
+        try:
+            self._first = await self._start_worker()
+            await asyncio.gather(*(self._start_worker() for _ in range(self.workers - 1)))
+        except (WorkerRefused, WorkerLost) as error:
+            await self.close()
+            raise OperatorError(f"the token cannot be used: {error}") from error
+        return self._first
+
+    @property
+    def ready(self) -> int:
+        """How many workers have an open session."""
+        return len(self._alive)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether any worker has an open session."""
+        return bool(self._alive) and not self._is_closing
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return [worker.pid for worker in self._alive]
+
+    @overload
+    async def run(self, job: StartRegistration) -> RegistrationStarted: ...
+    @overload
+    async def run(self, job: StartRecovery) -> RecoveryStarted: ...
+    async def run(self, job: StartRegistration | StartRecovery) -> Answer:
+        """Have the job done by the next idle worker.
+
+        Raises:
+            TokenUnavailable: no worker was free in time, or it did not answer.
+        """
+        worker = await self._next_worker()
+        return await asyncio.shield(self._spawn(self._call(worker, job)))
+
+    async def close(self) -> None:
+        """Wait for the calls under way, then end the workers."""
+        self._is_closing = True
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        while not self._idle.empty():
+            self._alive.add(self._idle.get_nowait())
+        await asyncio.gather(*(worker.retire() for worker in self._alive))
+        self._alive.clear()
+
+    async def _next_worker(self) -> WorkerProcess:
+        if self._is_closing or self._waiting >= self._max_waiting:
+            raise TokenUnavailable("too many requests wait for the token", RETRY_AFTER)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._call_timeout):
+                while True:
+                    worker = await self._idle.get()
+                    if not worker.is_retired:
+                        return worker
+                    self._spawn(worker.retire())
+        except TimeoutError as error:
+            raise TokenUnavailable("no token worker is free", RETRY_AFTER) from error
+        finally:
+            self._waiting -= 1
+
+    async def _call(
+        self, worker: WorkerProcess, job: StartRegistration | StartRecovery
+    ) -> RegistrationStarted | RecoveryStarted:
+        try:
+            answer = await worker.call(job, self._call_timeout)
+        except WorkerLost as error:
+            self._lose(worker, str(error))
+            raise TokenUnavailable("the token did not answer", RETRY_AFTER) from error
+        if isinstance(answer, Failed) and answer.is_session_lost:
+            self._lose(worker, answer.problem)
+        else:
+            self._release(worker)
+        expected = RecoveryStarted if isinstance(job, StartRecovery) else RegistrationStarted
+        if not isinstance(answer, expected):
+            problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
+            log.error("token failed", problem=problem)
+            raise TokenUnavailable("the token failed", RETRY_AFTER)
+        return answer
+
+    def _release(self, worker: WorkerProcess) -> None:
+        """Make a worker idle again; one that is old goes on until its successor is there."""
+        if worker.calls == self._max_calls:
+            self._spawn(self._succeed(worker))
+        self._idle.put_nowait(worker)
+
+    def _lose(self, worker: WorkerProcess, problem: str) -> None:
+        """Replace a worker that is of no more use."""
+        log.error("token worker lost", pid=worker.pid, problem=problem)
+        self._alive.discard(worker)
+        self._spawn(worker.kill())
+        if not worker.is_retired:
+            self._spawn(self._replace())
+
+    async def _succeed(self, worker: WorkerProcess) -> None:
+        await self._replace()
+        worker.is_retired = True
+        self._alive.discard(worker)
+
+    async def _replace(self) -> None:
+        """Start a worker; try again, ever more slowly, until it starts or no other ever will."""
+        tries = 0
+        while not self._is_closing:
+            await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+            tries += 1
+            try:
+                await self._start_worker()
+            except (WorkerRefused, WorkerLost) as error:
+                log.warning("token worker does not start", problem=str(error), tries=tries)
+                if isinstance(error, WorkerRefused) and error.is_final:
+                    return
+            else:
+                self.replaced += 1
+                log.info("token worker replaced", tries=tries)
+                return
+
+    async def _start_worker(self) -> Ready:
+        worker, ready = await WorkerProcess.start(self._hello)
+        if self._first is not None and ready != self._first:
+            await worker.kill()
+            raise WorkerLost("the token has other keys than when the vault started")
+        self._alive.add(worker)
+        self._idle.put_nowait(worker)
+        return ready
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run `work` in a task that `close` waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # if its caller has gone away, nobody else asks for it

@@ -1,0 +1,108 @@
+"""The vault's own keys in the token: made once by `strongroom-vault init`, found by label.
+
+    strongroom.wrap      AES-256, wraps OPRF keys
+    strongroom.identity  P-256 key pair, the vault's identity
+    strongroom.root      generic secret of 32 bytes, HMAC-SHA-256
+
+None can be extracted. Zero or two objects for a label is an error that names the label.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from strongroom_vault.errors import OperatorError
+
+if TYPE_CHECKING:
+    import pkcs11
+
+TokenObject: TypeAlias = Any
+"""python-pkcs11 gives each object the methods of what it may do, which no static type shows."""
+
+WRAP: Final = "strongroom.wrap"
+IDENTITY: Final = "strongroom.identity"
+ROOT: Final = "strongroom.root"
+
+KEY_BITS: Final = 256
+_KINDS: Final = (
+    (WRAP, ObjectClass.SECRET_KEY),
+    (IDENTITY, ObjectClass.PRIVATE_KEY),
+    (IDENTITY, ObjectClass.PUBLIC_KEY),
+    (ROOT, ObjectClass.SECRET_KEY),
+)
+_NEVER_LEAVES: Final = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+}
+
+
+def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> TokenObject:
+    """Return the one object of a class with a label.
+
+    Raises:
+        OperatorError: there is none, or more than one.
+    """
+    found = list(session.get_objects({Attribute.LABEL: label, Attribute.CLASS: object_class}))
+    if len(found) != 1:
+        raise OperatorError(
+            f"the token has {len(found)} objects of class {object_class.name} with the label"
+            f" {label}, and the vault needs exactly one"
+        )
+    return found[0]
+
+
+def existing_labels(session: pkcs11.Session) -> list[str]:
+    """Return the labels of the vault's keys for which the token has any object."""
+    return sorted(
+        {
+            label
+            for label, object_class in _KINDS
+            if list(session.get_objects({Attribute.LABEL: label, Attribute.CLASS: object_class}))
+        }
+    )
+
+
+def create_vault_keys(session: pkcs11.Session) -> None:
+    """Make the vault's keys in an open token that has none of them.
+
+    Raises:
+        OperatorError: one of them is there already; nothing is made then, because a new key beside
+            an old one would lock every account of the old one out.
+    """
+    if existing := existing_labels(session):
+        raise OperatorError(f"the token has keys of a vault already: {', '.join(existing)}")
+    session.generate_key(
+        KeyType.AES,
+        KEY_BITS,
+        label=WRAP,
+        store=True,
+        capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
+        template=_NEVER_LEAVES,
+    )
+    session.generate_key(
+        KeyType.GENERIC_SECRET,
+        KEY_BITS,
+        label=ROOT,
+        store=True,
+        capabilities=MechanismFlag.SIGN,
+        template=_NEVER_LEAVES,
+    )
+    curve(session).generate_keypair(
+        label=IDENTITY,
+        store=True,
+        capabilities=MechanismFlag.DERIVE,
+        private_template={**_NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
+    )
+
+
+def curve(session: pkcs11.Session) -> pkcs11.DomainParameters:
+    """Return P-256 as domain parameters, which are no object of the token."""
+    return session.create_domain_parameters(
+        KeyType.EC,
+        {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")},
+        local=True,
+    )

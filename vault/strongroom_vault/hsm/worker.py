@@ -1,0 +1,85 @@
+"""A token worker: a process with one PKCS#11 session that does one job at a time.
+
+Started by the pool as `python -m strongroom_vault.hsm.worker FD`, with one end of a socket pair as
+descriptor FD. The PKCS#11 module and the PIN are known here and nowhere else. The worker ends when
+the pipe does.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from socket import socket
+from typing import TYPE_CHECKING
+
+from strongroom.opaque.errors import OpaqueError
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm import handlers
+from strongroom_vault.hsm.framing import frame, receive_job
+from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.jobs import (
+    Failed,
+    Hello,
+    Ready,
+    StartRecovery,
+    StartRegistration,
+)
+from strongroom_vault.hsm.known_answers import check_token
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, WrongPin, open_session
+
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.jobs import Answer, Job
+
+
+def main(descriptor: int) -> None:
+    """Serve the pipe until it ends."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the PIN
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
+    with socket(fileno=descriptor) as pipe:
+        hello = receive_job(pipe)
+        if not isinstance(hello, Hello):
+            return
+        try:
+            with open_session(hello.token) as session:
+                token = Pkcs11Token(session)
+                check_token(token)
+                pipe.sendall(frame(_ready(token, hello)))
+                _serve(token, pipe)
+        except WrongPin as error:
+            pipe.sendall(frame(Failed(str(error), is_session_lost=True, is_final=True)))
+        except (OperatorError, TokenError) as error:
+            pipe.sendall(frame(Failed(str(error), is_session_lost=True)))
+
+
+def _ready(token: Pkcs11Token, hello: Hello) -> Ready:
+    secrets = tuple(token.derive_secret(label) for label in hello.labels)
+    return Ready(token.identity.public_key.encode(), secrets)
+
+
+def _serve(token: Pkcs11Token, pipe: socket) -> None:
+    """One job at a time, until the pipe ends or the session is lost."""
+    while (job := receive_job(pipe)) is not None:
+        answer = _answer(token, job)
+        pipe.sendall(frame(answer))
+        if isinstance(answer, Failed) and answer.is_session_lost:
+            return
+
+
+def _answer(token: Pkcs11Token, job: Job) -> Answer:
+    try:
+        match job:
+            case StartRecovery():
+                return handlers.start_recovery(token, job)
+            case StartRegistration():
+                return handlers.start_registration(token, job)
+            case Hello():
+                return Failed("this worker is open already")
+    except TokenError as error:
+        return Failed(str(error), is_session_lost=error.is_session_lost)
+    except OpaqueError as error:
+        return Failed(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
