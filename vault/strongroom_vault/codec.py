@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.opaque.ksf import Argon2id
-
 from strongroom_vault.errors import Cause
 from strongroom_vault.record import (
     Absent,

@@ -96,12 +96,11 @@ class Ledger:
         await asyncio.get_running_loop().run_in_executor(self._disk, self._store.check)
 
     async def close(self) -> None:
-        """Finish every change that was accepted, then let go of the store."""
+        """Finish every change that was accepted. The store is its opener's to close."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self._wake.set()
             await writer
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._store.close)
         self._disk.shutdown()
 
     async def _write(self) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from strongroom.opaque.ksf import Argon2id
-
     from strongroom_vault.errors import Cause
 
 

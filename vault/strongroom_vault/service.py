@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from strongroom.opaque.errors import ClientAuthenticationError, DecodeError
 from strongroom.opaque.messages import KE1, KE3, RegistrationRecord, RegistrationRequest
 from strongroom.opaque.server import finish
-
 from strongroom_vault import labels, policy
 from strongroom_vault.codec import (
     RecoveryState,
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from strongroom.opaque.ksf import Argon2id
-
     from strongroom_vault.ledger import Ledger
 
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from strongroom_vault.record import StoredOprfKey  # noqa: TC001 -- msgspec reads it at run time
+from strongroom_vault.record import StoredOprfKey
 
 
 class TokenSettings(msgspec.Struct, frozen=True):

@@ -1,0 +1,156 @@
+"""BackupKeyVault: proto messages to use cases and back. One small function for each call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from strongroom.v1 import vault_pb2 as pb
+from strongroom.v1 import vault_pb2_grpc
+from strongroom_vault.api.guard import account
+from strongroom_vault.errors import Cause, Malformed
+from strongroom_vault.service import ActiveKey
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from strongroom.opaque.ksf import Argon2id
+    from strongroom_vault.service import BackupKeyService
+
+    class _Request(Protocol):
+        suite: pb.Suite.ValueType
+
+
+SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
+CAUSES: Final = {Cause.ATTEMPT_LIMIT: pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT}
+
+
+class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
+    """The service that applications call; see protos/strongroom/v1/vault.proto."""
+
+    def __init__(self, service: BackupKeyService) -> None:
+        self._service = service
+
+    async def GetVault(  # noqa: N802 -- names of the proto file
+        self, request: pb.GetVaultRequest, _context: object
+    ) -> pb.GetVaultResponse:
+        """The vault's public parameters."""
+        _check_suite(request)
+        parameters = self._service.parameters
+        return pb.GetVaultResponse(
+            suite=SUITE,
+            vault_id=parameters.vault_id,
+            identity_public_key=parameters.identity_public_key,
+            stretching=_argon2id(parameters.stretching),
+            attempt_limit=parameters.attempt_limit,
+            minimum_attempt_limit=parameters.minimum_attempt_limit,
+            maximum_attempt_limit=parameters.maximum_attempt_limit,
+        )
+
+    async def StartRegistration(  # noqa: N802
+        self, request: pb.StartRegistrationRequest, _context: object
+    ) -> pb.StartRegistrationResponse:
+        """First message of a registration."""
+        _check_suite(request)
+        started = await self._service.start_registration(account(), request.registration_request)
+        return pb.StartRegistrationResponse(
+            suite=SUITE,
+            registration_response=started.registration_response,
+            key_id=started.key_id,
+            registration_state=started.state,
+            stretching=_argon2id(started.stretching),
+        )
+
+    async def FinishRegistration(  # noqa: N802
+        self, request: pb.FinishRegistrationRequest, _context: object
+    ) -> pb.FinishRegistrationResponse:
+        """Last message of a registration."""
+        _check_suite(request)
+        registered = await self._service.finish_registration(
+            account(),
+            request.registration_state,
+            request.registration_record,
+            request.sealed_backup_key,
+            request.attempt_limit,
+        )
+        return pb.FinishRegistrationResponse(
+            suite=SUITE,
+            key_id=registered.key_id,
+            attempt_limit=registered.attempt_limit,
+            attempts_left=registered.attempts_left,
+            created_at=_timestamp(registered.created_at),
+        )
+
+    async def StartRecovery(  # noqa: N802
+        self, request: pb.StartRecoveryRequest, _context: object
+    ) -> pb.StartRecoveryResponse:
+        """One attempt with a password."""
+        _check_suite(request)
+        started = await self._service.start_recovery(account(), request.ke1)
+        return pb.StartRecoveryResponse(
+            suite=SUITE,
+            ke2=started.ke2,
+            key_id=started.key_id,
+            recovery_state=started.state,
+            attempts_left=started.attempts_left,
+            stretching=_argon2id(started.stretching),
+        )
+
+    async def FinishRecovery(  # noqa: N802
+        self, request: pb.FinishRecoveryRequest, _context: object
+    ) -> pb.FinishRecoveryResponse:
+        """Proves the password."""
+        _check_suite(request)
+        sealed = await self._service.finish_recovery(account(), request.recovery_state, request.ke3)
+        return pb.FinishRecoveryResponse(suite=SUITE, sealed_backup_key=sealed)
+
+    async def GetKey(  # noqa: N802
+        self, request: pb.GetKeyRequest, _context: object
+    ) -> pb.GetKeyResponse:
+        """What the vault holds for the account."""
+        _check_suite(request)
+        found = await self._service.get_key(account())
+        if found is None:
+            return pb.GetKeyResponse(suite=SUITE, absent=pb.GetKeyResponse.Absent())
+        if isinstance(found, ActiveKey):
+            return pb.GetKeyResponse(suite=SUITE, active=_active(found))
+        destroyed = pb.GetKeyResponse.Destroyed(
+            destroyed_at=_timestamp(found.destroyed_at), cause=CAUSES[found.cause]
+        )
+        return pb.GetKeyResponse(suite=SUITE, destroyed=destroyed)
+
+    async def DeleteKey(  # noqa: N802
+        self, request: pb.DeleteKeyRequest, _context: object
+    ) -> pb.DeleteKeyResponse:
+        """Deletes the account's key."""
+        _check_suite(request)
+        await self._service.delete_key(account())
+        return pb.DeleteKeyResponse(suite=SUITE)
+
+
+def _check_suite(request: _Request) -> None:
+    if request.suite != SUITE:
+        raise Malformed("suite", "not a suite of this vault")
+
+
+def _active(key: ActiveKey) -> pb.GetKeyResponse.Active:
+    return pb.GetKeyResponse.Active(
+        key_id=key.key_id,
+        attempt_limit=key.attempt_limit,
+        attempts_left=key.attempts_left,
+        created_at=_timestamp(key.created_at),
+        wait_until=None if key.wait_until is None else _timestamp(key.wait_until),
+    )
+
+
+def _argon2id(stretching: Argon2id) -> pb.Argon2id:
+    return pb.Argon2id(
+        memory_kib=stretching.memory_kib, passes=stretching.passes, lanes=stretching.lanes
+    )
+
+
+def _timestamp(milliseconds: int) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromMilliseconds(milliseconds)
+    return timestamp

@@ -1,0 +1,151 @@
+"""What stands before every call of BackupKeyVault: capacity, access token, deadline, errors.
+
+The order matters: a call that is refused here has counted nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+import structlog
+
+from strongroom_vault.api.status import DETAILS, code_of, status_details
+from strongroom_vault.errors import (
+    AccessTokenInvalid,
+    AccessTokenMissing,
+    Overloaded,
+    Refusal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from strongroom_vault.auth import AccessTokens
+
+log = structlog.get_logger()
+
+SERVICE: Final = "/strongroom.v1.BackupKeyVault/"
+SCOPES: Final[dict[str, str | None]] = {
+    "GetVault": None,
+    "StartRegistration": "register",
+    "FinishRegistration": "register",
+    "StartRecovery": "recover",
+    "FinishRecovery": "recover",
+    "GetKey": "read",
+    "DeleteKey": "delete",
+}
+"""The scope that each call needs; None for the one that needs no access token."""
+
+MAX_SECONDS: Final = 30.0
+"""A call is given up after this long, or at the client's deadline. What is charged goes on."""
+RETRY_AFTER: Final = 1.0
+_BEARER: Final = "bearer "
+
+_account: ContextVar[str] = ContextVar("account")
+
+
+def account() -> str:
+    """Return the account of the call that is being handled."""
+    return _account.get()
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Lets through what is authenticated and fits in; turns refusals into statuses."""
+
+    def __init__(self, access_tokens: AccessTokens, max_in_flight: int) -> None:
+        self._access_tokens = access_tokens
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Wrap the handler of one of our calls; leave other services alone."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(SERVICE):
+            return handler
+        scope = SCOPES[method.removeprefix(SERVICE)]
+
+        async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 -- any message
+            return await self._handle(handler.unary_unary, scope, request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            guarded, handler.request_deserializer, handler.response_serializer
+        )
+
+    async def _handle(
+        self,
+        handler: Any,  # noqa: ANN401 -- any message
+        scope: str | None,
+        request: Any,  # noqa: ANN401
+        context: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Run the call in a task, so that whatever it raises can be looked at and answered."""
+        task = asyncio.create_task(self._admitted(handler, scope, request, context))
+        self._in_flight += 1
+        try:
+            await asyncio.wait([task], timeout=_seconds(context))
+        finally:
+            self._in_flight -= 1
+            task.cancel()  # does nothing to a task that is done
+        if not task.done():
+            return await _abort(context, Overloaded("the call took too long", RETRY_AFTER))
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if isinstance(error, Refusal):
+            return await _abort(context, error)
+        _log_bug(error)
+        return await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+    async def _admitted(
+        self,
+        handler: Any,  # noqa: ANN401
+        scope: str | None,
+        request: Any,  # noqa: ANN401
+        context: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        if self._in_flight > self._max_in_flight:
+            raise Overloaded("too many requests at once", RETRY_AFTER)
+        if scope is not None:
+            access = await self._access_tokens.verify(_bearer(context))
+            access.require(scope)
+            _account.set(access.account)
+        return await handler(request, context)
+
+
+def _bearer(context: Any) -> str:  # noqa: ANN401
+    """Return the token of the metadata `authorization: Bearer ...` (RFC 6750 section 2.1)."""
+    values = [value for key, value in context.invocation_metadata() if key == "authorization"]
+    if not values:
+        raise AccessTokenMissing("the call carries no access token")
+    if len(values) > 1 or not str(values[0]).lower().startswith(_BEARER):
+        raise AccessTokenInvalid("the metadata authorization is not one Bearer token")
+    return str(values[0])[len(_BEARER) :].strip()
+
+
+def _seconds(context: Any) -> float:  # noqa: ANN401
+    remaining = context.time_remaining()
+    return MAX_SECONDS if remaining is None else min(MAX_SECONDS, float(remaining))
+
+
+async def _abort(context: Any, refusal: Refusal) -> Any:  # noqa: ANN401
+    return await context.abort(
+        code_of(refusal), str(refusal), ((DETAILS, status_details(refusal)),)
+    )
+
+
+def _log_bug(error: BaseException) -> None:
+    """Say where it happened, without any value that could be a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+    log.error("internal error", error=type(error).__name__, where=where)

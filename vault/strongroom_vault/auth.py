@@ -1,0 +1,240 @@
+"""Access tokens: who calls, and what they may do. The only module that knows JWT.
+
+A token is a JWT (RFC 7519) signed with ES256 or EdDSA by a key of the trusted set: `aud` is the
+vault id, `exp` at most 15 minutes away, `sub` the account, `scope` words separated by spaces. A
+verified token is remembered until it expires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+import urllib.request
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import jwt
+
+from strongroom_vault.errors import (
+    AccessTokenExpired,
+    AccessTokenInvalid,
+    OperatorError,
+    ScopeMissing,
+)
+from strongroom_vault.labels import ACCOUNT_MAX_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ALGORITHMS: Final = frozenset({"ES256", "EdDSA"})
+MAX_LIFETIME_S: Final = 15 * 60
+MAX_TOKEN_SIZE: Final = 4096
+CLOCK_SKEW_S: Final = 30
+"""How far an issuer's clock may be ahead of ours."""
+MAX_REMEMBERED: Final = 10_000
+REFRESH_S: Final = 60
+"""A set behind a URL is fetched again at most this often."""
+FETCH_TIMEOUT_S: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a verified token says.
+
+    Attributes:
+        account: 1 to 255 bytes of UTF-8.
+        scopes: what the holder may do.
+        expires_at: seconds since the Unix epoch.
+    """
+
+    account: str
+    scopes: frozenset[str]
+    expires_at: float
+
+    def require(self, scope: str) -> None:
+        """Check that the token allows `scope`.
+
+        Raises:
+            ScopeMissing: it does not.
+        """
+        if scope not in self.scopes:
+            raise ScopeMissing(scope)
+
+
+class KeySet(Protocol):
+    """Where the issuers' public keys are."""
+
+    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        """Return the key with this id; without an id, the only key there is."""
+
+
+class KeySetFile:
+    """A JWK set (RFC 7517) in a file, read again when the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            OperatorError: it cannot be read or is no JWK set.
+        """
+        self._path = path
+        self._stamp = self._stat()
+        self._keys = _parse(path.read_bytes(), str(path))
+
+    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        """Return the key with this id; without an id, the only key there is."""
+        try:
+            stamp = self._stat()
+            if stamp != self._stamp:
+                self._keys = _parse(self._path.read_bytes(), str(self._path))
+                self._stamp = stamp
+        except (OSError, OperatorError):
+            pass  # while a file is being replaced the keys known so far stand
+        return _find(self._keys, key_id)
+
+    def _stat(self) -> tuple[int, int, int]:
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise OperatorError(f"cannot read {self._path}: {error}") from error
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class KeySetUrl:
+    """A JWK set behind an https URL, fetched again when a token names a key that is not known."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = url
+        self._clock = clock
+        self._keys: list[jwt.PyJWK] = []
+        self._fetched_at: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
+        """Return the key with this id; without an id, the only key there is."""
+        found = _find(self._keys, key_id)
+        if found is not None:
+            return found
+        async with self._lock:
+            await self._refresh()
+        return _find(self._keys, key_id)
+
+    async def _refresh(self) -> None:
+        now = self._clock()
+        if self._fetched_at is not None and now < self._fetched_at + REFRESH_S:
+            return
+        self._fetched_at = now
+        try:
+            self._keys = _parse(await asyncio.to_thread(_fetch, self._url), self._url)
+        except (OSError, OperatorError):
+            return  # the keys known so far stand; the next unknown key tries again
+
+
+class AccessTokens:
+    """Verifies access tokens for one vault."""
+
+    def __init__(
+        self,
+        vault_id: str,
+        keys: KeySet,
+        issuer: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._vault_id = vault_id
+        self._keys = keys
+        self._issuer = issuer
+        self._clock = clock
+        self._verified: OrderedDict[bytes, Access] = OrderedDict()
+
+    async def verify(self, token: str) -> Access:
+        """Return what the token says.
+
+        Raises:
+            AccessTokenExpired: it was good once.
+            AccessTokenInvalid: it is not a token of a trusted issuer for this vault.
+        """
+        if len(token) > MAX_TOKEN_SIZE:
+            raise AccessTokenInvalid("the access token is too long")
+        name = hashlib.sha256(token.encode()).digest()
+        access = self._verified.get(name)
+        if access is None:
+            access = self._access(await self._claims(token))
+            self._remember(name, access)
+        if access.expires_at <= self._clock():
+            raise AccessTokenExpired("the access token has expired")
+        return access
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        """Verify the signature by the key that the token names, and what PyJWT checks."""
+        try:
+            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                raise AccessTokenInvalid("the access token is signed by no trusted key")
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._vault_id,
+                issuer=self._issuer,
+                leeway=CLOCK_SKEW_S,
+                options={"require": ["exp", "aud", "sub"], "strict_aud": True, "verify_exp": False},
+            )
+        except jwt.PyJWTError as error:
+            raise AccessTokenInvalid(f"the access token is refused: {error}") from error
+
+    def _access(self, claims: dict[str, Any]) -> Access:
+        account, expires_at, scope = claims["sub"], claims["exp"], claims.get("scope", "")
+        if not isinstance(account, str) or not 1 <= _size(account) <= ACCOUNT_MAX_SIZE:
+            raise AccessTokenInvalid("sub is not 1 to 255 bytes of text")
+        if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+            raise AccessTokenInvalid("exp is not a number")
+        if expires_at > self._clock() + MAX_LIFETIME_S + CLOCK_SKEW_S:
+            raise AccessTokenInvalid("exp is more than 15 minutes away")
+        if not isinstance(scope, str):
+            raise AccessTokenInvalid("scope is not text")
+        return Access(account, frozenset(scope.split()), expires_at)
+
+    def _remember(self, name: bytes, access: Access) -> None:
+        self._verified[name] = access
+        if len(self._verified) > MAX_REMEMBERED:
+            self._verified.popitem(last=False)
+
+
+def _size(account: str) -> int:
+    """Bytes of UTF-8; 0 for text that has none, such as a lone surrogate."""
+    try:
+        return len(account.encode())
+    except UnicodeEncodeError:
+        return 0
+
+
+def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
+    """Return the keys of a JWK set that may sign access tokens.
+
+    Raises:
+        OperatorError: it is no JWK set, or has no such key.
+    """
+    try:
+        keys = jwt.PyJWKSet.from_dict(json.loads(data)).keys
+    except (jwt.PyJWTError, ValueError, AttributeError) as error:
+        raise OperatorError(f"{source} is not a JWK set: {error}") from error
+    usable = [key for key in keys if key.algorithm_name in ALGORITHMS]
+    if not usable:
+        raise OperatorError(f"{source} has no key for ES256 or EdDSA")
+    return usable
+
+
+def _find(keys: list[jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
+    matching = [key for key in keys if key.key_id == key_id] if key_id is not None else keys
+    return matching[0] if len(matching) == 1 else None
+
+
+def _fetch(url: str) -> bytes:
+    if not url.startswith("https://"):
+        raise OperatorError(f"{url} is not an https URL")
+    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as response:  # noqa: S310 -- checked
+        return bytes(response.read(256 * 1024))

@@ -1,0 +1,177 @@
+"""The command `strongroom-vault`, for operators. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from base64 import urlsafe_b64encode
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from strongroom import __version__
+from strongroom_vault import config, issuer, logs, server, setup, tls
+from strongroom_vault.api.vault_admin import fetch_status
+from strongroom_vault.errors import OperatorError
+
+if TYPE_CHECKING:
+    from strongroom_vault.api.vault_admin import Status
+    from strongroom_vault.config import Settings
+
+SCOPES: Final = "register recover read delete"
+
+_settings_option = click.option(
+    "--config",
+    "settings_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("strongroom-vault.toml"),
+    show_default=True,
+    envvar="STRONGROOM_VAULT_CONFIG",
+    help="The settings file.",
+)
+_folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+
+
+def main() -> None:
+    """Run the command; an OperatorError is a sentence and exit code 1, never a traceback."""
+    try:
+        cli(prog_name="strongroom-vault")
+    except OperatorError as error:
+        click.echo(f"strongroom-vault: {error}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    r"""Run a Strongroom vault over a PKCS#11 token.
+
+    \b
+    Exit codes: 0 done, 1 the vault says why not, 2 the command was misused.
+    """
+
+
+@cli.command()
+@_settings_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--new-store",
+    is_flag=True,
+    help="The token has this vault's keys already: keep them, make an empty store.",
+)
+def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
+    """Make the vault's keys in the token, and an empty store.
+
+    Shows what it will do first, and never overwrites anything.
+    """
+    settings = _load(settings_file)
+    plan = setup.make_plan(settings)
+    click.echo(f"vault  {settings.vault.id}", err=True)
+    click.echo(f"token  {settings.token.label}: {_keys_line(plan)}", err=True)
+    click.echo(f"store  {settings.store.path}: {_store_line(plan)}", err=True)
+    if not yes and not plan.has_store:
+        click.confirm("Go on?", abort=True, err=True)
+    identity = setup.carry_out(settings, plan, new_store=new_store)
+    click.echo("The vault is ready. Its identity, for clients to pin:", err=True)
+    click.echo(_identity(identity))
+
+
+@cli.command()
+@_settings_option
+def serve(settings_file: Path) -> None:
+    """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
+    logs.configure()
+    asyncio.run(server.VaultServer(_load(settings_file)).run())
+
+
+@cli.command()
+@_settings_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(settings_file: Path, *, as_json: bool) -> None:
+    """Ask the running vault how it does, over its admin socket."""
+    found = fetch_status(_load(settings_file).listen.admin_socket)
+    click.echo(_status_json(found) if as_json else _status_table(found))
+
+
+@cli.group()
+def token() -> None:
+    """Access tokens for development. A deployment's identity provider issues its own."""
+
+
+@token.command("create-issuer")
+@_folder_argument
+def create_issuer(folder: Path) -> None:
+    """Make a signing key in FOLDER, and print the path of its JWK set for [access_tokens]."""
+    click.echo(issuer.create_issuer(folder))
+
+
+@token.command("issue")
+@_folder_argument
+@click.option("--vault-id", required=True, help="The vault that the token is for.")
+@click.option("--account", required=True, help="Whose token it is.")
+@click.option("--scope", default=SCOPES, show_default=True, help="What it allows.")
+@click.option(
+    "--lifetime",
+    default=600,
+    show_default=True,
+    type=click.IntRange(1, 900),
+    help="Seconds until it expires.",
+)
+def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime: int) -> None:
+    """Print an access token signed by the issuer in FOLDER."""
+    click.echo(issuer.issue(folder, vault_id, account, scope, lifetime))
+
+
+@cli.command("self-signed")
+@_folder_argument
+@click.option("--host", "hosts", multiple=True, default=("localhost", "127.0.0.1"))
+def self_signed(folder: Path, hosts: tuple[str, ...]) -> None:
+    """Make a self-signed TLS certificate for development in FOLDER."""
+    tls.create_self_signed(folder, hosts)
+    click.echo(folder / tls.CERTIFICATE_FILE)
+
+
+def _load(settings_file: Path) -> Settings:
+    return config.load(settings_file, os.environ)
+
+
+def _keys_line(plan: setup.Plan) -> str:
+    if plan.existing_keys:
+        return f"has {', '.join(plan.existing_keys)}"
+    return "three keys will be made"
+
+
+def _store_line(plan: setup.Plan) -> str:
+    return "is there" if plan.has_store else "will be made"
+
+
+def _identity(public_key: bytes) -> str:
+    """Return the 44 characters by which clients know the vault."""
+    return urlsafe_b64encode(public_key).rstrip(b"=").decode()
+
+
+def _status_json(found: Status) -> str:
+    fields = asdict(found)
+    fields["identity"] = _identity(fields.pop("identity_public_key"))
+    return json.dumps(fields)
+
+
+def _status_table(found: Status) -> str:
+    started = datetime.fromtimestamp(found.started_at / 1000, UTC)
+    return "\n".join(
+        (
+            f"vault          {found.vault_id}",
+            f"identity       {_identity(found.identity_public_key)}",
+            f"version        {found.version}",
+            f"serving        {'yes' if found.serving else 'no'}",
+            f"since          {started:%Y-%m-%d %H:%M:%S} UTC",
+            (f"token workers  {found.token_workers_ready} of {found.token_workers} ready,"
+            f" {found.token_workers_replaced} replaced"),
+            f"commits        {found.commits} with {found.changes} changed records",
+        )
+    )

@@ -1,0 +1,200 @@
+"""The settings: one TOML file, each value overridable by the environment. Pure parsing.
+
+    [token] pin_file = "user.pin"      STRONGROOM_VAULT_TOKEN_PIN_FILE=/run/user.pin
+
+Secrets are named by path only. A value out of its range, or a name that is not known, is refused.
+`docs/settings.example.toml` shows every setting.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+
+from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
+from strongroom_vault.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENVIRONMENT_PREFIX: Final = "STRONGROOM_VAULT_"
+_OTHERS: Final = 0o077
+
+VaultId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 24 * 3600)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class Vault(_Section, frozen=True):
+    """`[vault]`: who the vault is and how many attempts it allows.
+
+    Attributes:
+        id: 1 to 64 characters of [a-z0-9.-]; access tokens carry it as `aud`.
+        attempt_limit: attempts in a row that may fail; a client may ask for fewer.
+        minimum_attempt_limit: the fewest that a client may ask for.
+        back_off_s: seconds to wait after the third, fourth, ... failed attempt; empty for none.
+        sweep_period_s: how long one walk over all records takes that destroys spent keys.
+    """
+
+    id: VaultId
+    attempt_limit: Limit = 10
+    minimum_attempt_limit: Limit = 3
+    back_off_s: tuple[Seconds, ...] = ()
+    sweep_period_s: Seconds = 3600
+
+
+class Stretching(_Section, frozen=True):
+    """`[stretching]`: Argon2id for new keys, not below the second choice of RFC 9106."""
+
+    memory_kib: Annotated[int, msgspec.Meta(ge=65536, le=1024 * 1024)] = RFC9106_SECOND.memory_kib
+    passes: Annotated[int, msgspec.Meta(ge=3, le=16)] = RFC9106_SECOND.passes
+    lanes: Annotated[int, msgspec.Meta(ge=1, le=16)] = RFC9106_SECOND.lanes
+
+    def argon2id(self) -> Argon2id:
+        """Return the parameters as OPAQUE takes them."""
+        return Argon2id(self.memory_kib, self.passes, self.lanes)
+
+
+class Token(_Section, frozen=True):
+    """`[token]`: the PKCS#11 token and its workers.
+
+    Attributes:
+        module: path of the PKCS#11 module.
+        label: of the token.
+        pin_file: path of the file with the user PIN; only token workers read it.
+        workers: processes, each with a session of its own.
+        call_timeout_s: after this long in one call a worker is replaced.
+    """
+
+    module: Path
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    pin_file: Path
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    call_timeout_s: Annotated[float, msgspec.Meta(ge=0.5, le=120)] = 10.0
+
+
+class Store(_Section, frozen=True):
+    """`[store]`: where the records are."""
+
+    path: Path
+
+
+class Listen(_Section, frozen=True):
+    """`[listen]`: where applications and operators reach the vault.
+
+    Attributes:
+        address: host:port; port 0 takes a free one.
+        certificate_file: PEM, the server's certificate and its chain.
+        key_file: PEM, readable by its owner alone.
+        admin_socket: path of the operators' Unix socket.
+        max_in_flight: requests at once; more are refused, uncharged.
+        reflection: whether gRPC reflection is offered.
+    """
+
+    address: Annotated[str, msgspec.Meta(pattern=r"^.+:[0-9]{1,5}$")]
+    certificate_file: Path
+    key_file: Path
+    admin_socket: Path
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 512
+    reflection: bool = False
+
+
+class AccessTokens(_Section, frozen=True):
+    """`[access_tokens]`: whose access tokens are believed: one of `jwks_file` and `jwks_url`."""
+
+    jwks_file: Path | None = None
+    jwks_url: Annotated[str, msgspec.Meta(pattern=r"^https://")] | None = None
+    issuer: str | None = None
+
+
+class Settings(_Section, frozen=True):
+    """The whole file."""
+
+    vault: Vault
+    token: Token
+    store: Store
+    listen: Listen
+    access_tokens: AccessTokens
+    stretching: Stretching = Stretching()
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Relative paths are relative to the file's folder.
+
+    Raises:
+        OperatorError: no such file, or what is wrong in it.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OperatorError(f"cannot read the settings {path}: {error}") from error
+    return parse(tables, environment, path.parent.absolute())
+
+
+def parse(tables: dict[str, Any], environment: Mapping[str, str], folder: Path) -> Settings:
+    """Return the settings of a parsed file, with the environment's values over it.
+
+    Raises:
+        OperatorError: what is wrong in them.
+    """
+    _override(tables, environment)
+    try:
+        settings = msgspec.convert(
+            tables, Settings, strict=False, dec_hook=lambda _, text: folder / text
+        )
+    except msgspec.ValidationError as error:
+        raise OperatorError(f"in the settings: {error}") from error
+    _check(settings)
+    return settings
+
+
+def refuse_readable_by_others(path: Path) -> None:
+    """Check that a file with a secret is its owner's alone.
+
+    Raises:
+        OperatorError: there is no such file, or others may read it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise OperatorError(f"cannot read {path}: {error}") from error
+    if mode & _OTHERS:
+        raise OperatorError(f"others can read {path}; run: chmod 600 {path}")
+
+
+def _override(tables: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """Put `STRONGROOM_VAULT_<TABLE>_<NAME>` into its table; lists are separated by commas."""
+    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for variable, value in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        section, name = _setting(variable, sections)
+        is_list = name == "back_off_s"
+        parsed = [part for part in value.split(",") if part] if is_list else value
+        tables.setdefault(section, {})[name] = parsed
+
+
+def _setting(variable: str, sections: Mapping[str, Any]) -> tuple[str, str]:
+    rest = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+    for section, kind in sections.items():
+        name = rest.removeprefix(section + "_")
+        if name != rest and name in {field.name for field in msgspec.structs.fields(kind)}:
+            return section, name
+    raise OperatorError(f"the environment variable {variable} names no setting")
+
+
+def _check(settings: Settings) -> None:
+    vault, tokens = settings.vault, settings.access_tokens
+    if vault.minimum_attempt_limit > vault.attempt_limit:
+        raise OperatorError("minimum_attempt_limit is above attempt_limit")
+    if (tokens.jwks_file is None) == (tokens.jwks_url is None):
+        raise OperatorError("[access_tokens] needs one of jwks_file and jwks_url")

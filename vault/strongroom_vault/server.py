@@ -1,0 +1,295 @@
+"""A running vault: assembles token workers, ledger, service and gRPC, and takes them down in order.
+
+Going down: say NOT_SERVING, take no new calls, finish what is charged, then close the ledger and
+the token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from strongroom import __version__
+from strongroom.v1 import admin_pb2_grpc, vault_pb2, vault_pb2_grpc
+from strongroom_vault import labels
+from strongroom_vault.api.backup_key_vault import BackupKeyVault
+from strongroom_vault.api.guard import Guard
+from strongroom_vault.api.vault_admin import Status, VaultAdmin
+from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
+from strongroom_vault.config import refuse_readable_by_others
+from strongroom_vault.errors import OperatorError, Refusal
+from strongroom_vault.hsm.jobs import TokenSettings
+from strongroom_vault.hsm.pool import TokenPool
+from strongroom_vault.ledger import Ledger
+from strongroom_vault.service import BackupKeyService, Keys, VaultParameters, now_ms
+from strongroom_vault.store.interface import BUCKET_BITS, StoreError
+from strongroom_vault.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from strongroom_vault.config import Settings
+
+log = structlog.get_logger()
+
+MAX_MESSAGE: Final = 16 * 1024
+MAX_METADATA: Final = 8 * 1024
+SERVICE_NAME: Final = vault_pb2.DESCRIPTOR.services_by_name["BackupKeyVault"].full_name
+HEALTH_PERIOD_S: Final = 1.0
+GRACE_S: Final = 10.0
+"""How long calls under way may take to end when the vault goes down."""
+
+# gRPC for Python has no setting for the lowest TLS version. Its BoringSSL applies this list to
+# TLS 1.2 and below alone, and a pre-shared key suite can never be agreed upon, as nobody has a
+# pre-shared key: what remains is TLS 1.3.
+ONLY_TLS_1_3: Final = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-PSK-AES256-CBC-SHA")
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA),
+    ("grpc.max_concurrent_streams", 128),
+    ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+)
+
+
+class VaultServer:
+    """One vault from its settings. `start`, then `stop`; or `run` until a signal comes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pool = TokenPool(
+            token_settings(settings),
+            workers=settings.token.workers,
+            labels=labels.DERIVED_KEYS,
+            call_timeout=settings.token.call_timeout_s,
+        )
+        self._health = health.aio.HealthServicer()
+        self._exit = AsyncExitStack()
+        self._started_at = 0
+        self._ledger: Ledger
+        self._service: BackupKeyService
+        self.port = 0
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await self.start()
+        try:
+            await stopping.wait()
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        """Start everything, and serve.
+
+        Raises:
+            OperatorError: something is not as it should be; nothing is left running.
+        """
+        async with AsyncExitStack() as exit_stack:
+            await self._start(exit_stack)
+            self._exit = exit_stack.pop_all()
+        log.info(
+            "serving",
+            vault_id=self._settings.vault.id,
+            port=self.port,
+            token_workers=self._pool.ready,
+            version=__version__,
+        )
+
+    async def stop(self) -> None:
+        """Stop in order; what is charged comes to its end."""
+        log.info("stopping")
+        await self._health.enter_graceful_shutdown()
+        await self._exit.aclose()
+        log.info("stopped")
+
+    async def _start(self, exit_stack: AsyncExitStack) -> None:
+        settings = self._settings
+        credentials = server_credentials(settings)
+        access_tokens = AccessTokens(
+            settings.vault.id, _key_set(settings), settings.access_tokens.issuer
+        )
+        store = SqliteStore(settings.store.path, settings.vault.id)
+        exit_stack.callback(store.close)
+        ready = await self._pool.start()
+        exit_stack.push_async_callback(self._pool.close)
+        keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
+        self._ledger = Ledger(store, keys.record_sealing)
+        self._ledger.start()
+        exit_stack.push_async_callback(self._ledger.close)
+        self._started_at = now_ms()
+        self._service = BackupKeyService(
+            _parameters(settings, ready.identity_public_key),
+            keys,
+            self._ledger,
+            self._pool,
+            back_off=settings.vault.back_off_s,
+        )
+        exit_stack.push_async_callback(self._service.drain)
+        for work in (self._watch(), self._sweep(settings.vault.sweep_period_s)):
+            exit_stack.push_async_callback(_cancel, asyncio.create_task(work))
+        server = self._grpc_server(Guard(access_tokens, settings.listen.max_in_flight))
+        self.port = _bind(server, settings.listen.address, credentials)
+        await server.start()
+        exit_stack.push_async_callback(server.stop, GRACE_S)
+        await self._start_admin(exit_stack)
+
+    def _grpc_server(self, guard: Guard) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=(guard,), options=_OPTIONS)
+        vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._settings.listen.reflection:
+            names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        return server
+
+    async def _start_admin(self, exit_stack: AsyncExitStack) -> None:
+        """Serve operators on a Unix socket that its owner alone can open."""
+        path = self._settings.listen.admin_socket
+        _remove_stale(path)
+        server = grpc.aio.server()
+        admin_pb2_grpc.add_VaultAdminServicer_to_server(VaultAdmin(self._status), server)
+        before = os.umask(0o177)
+        try:
+            server.add_insecure_port(f"unix:{path}")
+            await server.start()
+        except RuntimeError as error:
+            raise OperatorError(f"cannot listen on the admin socket {path}: {error}") from error
+        finally:
+            os.umask(before)
+        exit_stack.push_async_callback(server.stop, 0)
+
+    def _status(self) -> Status:
+        return Status(
+            vault_id=self._settings.vault.id,
+            identity_public_key=self._service.parameters.identity_public_key,
+            version=__version__,
+            started_at=self._started_at,
+            serving=self._pool.healthy,
+            token_workers=self._pool.workers,
+            token_workers_ready=self._pool.ready,
+            token_workers_replaced=self._pool.replaced,
+            commits=self._ledger.commits,
+            changes=self._ledger.changes,
+        )
+
+    async def _watch(self) -> None:
+        """Tell the health service whether token and store answer."""
+        serving: bool | None = None
+        while True:
+            before, serving = serving, self._pool.healthy and await self._store_answers()
+            state = health_pb2.HealthCheckResponse
+            for name in ("", SERVICE_NAME):
+                await self._health.set(name, state.SERVING if serving else state.NOT_SERVING)
+            if serving is not before:
+                log.info("health", serving=serving)
+            await asyncio.sleep(HEALTH_PERIOD_S)
+
+    async def _store_answers(self) -> bool:
+        try:
+            await self._ledger.check()
+        except StoreError as error:
+            log.warning("store does not answer", problem=str(error))
+            return False
+        return True
+
+    async def _sweep(self, period_s: float) -> None:
+        """Walk over all records, a bucket at a time, and destroy the keys that are spent."""
+        buckets = 2**BUCKET_BITS
+        while True:
+            for bucket in range(buckets):
+                await asyncio.sleep(period_s / buckets)
+                try:
+                    destroyed = await self._service.sweep_bucket(bucket)
+                except (Refusal, StoreError) as error:
+                    log.warning("sweep failed", problem=str(error))
+                    continue
+                if destroyed:
+                    log.info("spent keys destroyed", count=destroyed)
+
+
+def token_settings(settings: Settings) -> TokenSettings:
+    """Return what token workers need to know."""
+    token = settings.token
+    return TokenSettings(str(token.module), token.label, str(token.pin_file))
+
+
+def server_credentials(settings: Settings) -> grpc.ServerCredentials:
+    """Return the TLS 1.3 credentials of the settings' certificate.
+
+    Raises:
+        OperatorError: a file cannot be read, or others can read the key.
+    """
+    listen = settings.listen
+    refuse_readable_by_others(listen.key_file)
+    try:
+        pair = (listen.key_file.read_bytes(), listen.certificate_file.read_bytes())
+    except OSError as error:
+        raise OperatorError(f"cannot read the TLS certificate: {error}") from error
+    name, value = ONLY_TLS_1_3
+    os.environ[name] = value
+    return grpc.ssl_server_credentials([pair])
+
+
+def _parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:
+    return VaultParameters(
+        vault_id=settings.vault.id,
+        identity_public_key=identity_public_key,
+        stretching=settings.stretching.argon2id(),
+        attempt_limit=settings.vault.attempt_limit,
+        minimum_attempt_limit=settings.vault.minimum_attempt_limit,
+        maximum_attempt_limit=settings.vault.attempt_limit,
+    )
+
+
+def _key_set(settings: Settings) -> KeySet:
+    tokens = settings.access_tokens
+    if tokens.jwks_file is not None:
+        return KeySetFile(tokens.jwks_file)
+    if tokens.jwks_url is not None:
+        return KeySetUrl(tokens.jwks_url)
+    raise RuntimeError("the settings were checked to have one of both")
+
+
+def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+    try:
+        return server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise OperatorError(f"cannot listen on {address}: {error}") from error
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a vault that is gone; refuse to take a living one's place."""
+    if not path.is_socket():
+        if path.exists():
+            raise OperatorError(f"{path} is there and is no socket")
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise OperatorError(f"another vault answers at {path}")
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
