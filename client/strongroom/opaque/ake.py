@@ -24,6 +24,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class KeySchedule:
+    """The keys of one handshake (section 6.4.2.2), 32 bytes each. Secret: its repr shows nothing.
+
+    Attributes:
+        handshake_secret: what the MAC keys are derived from.
+        server_mac_key: Km2.
+        client_mac_key: Km3.
+        session_key: for the application.
+    """
+
+    handshake_secret: bytes
+    server_mac_key: bytes
+    client_mac_key: bytes
+    session_key: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Handshake:
     """The secrets of one handshake, 32 bytes each. Their repr shows nothing."""
 
@@ -56,18 +73,25 @@ def preamble(
     )
 
 
-def handshake(shared: tuple[Element, Element, Element], transcript: bytes) -> Handshake:
-    """Return the MACs and the session key (section 6.4.2.2) for dh1, dh2, dh3."""
+def key_schedule(shared: tuple[Element, Element, Element], transcript: bytes) -> KeySchedule:
+    """Return the keys (DeriveKeys, section 6.4.2.2) for dh1, dh2, dh3."""
     hashed = hashlib.sha256(transcript).digest()
     prk = extract(b"".join(point.encode() for point in shared))
     handshake_secret = derive_secret(prk, HANDSHAKE_SECRET, hashed)
-    server_mac = mac(derive_secret(handshake_secret, SERVER_MAC, b""), hashed)
-    client_hashed = hashlib.sha256(transcript + server_mac).digest()
-    return Handshake(
+    return KeySchedule(
+        handshake_secret=handshake_secret,
+        server_mac_key=derive_secret(handshake_secret, SERVER_MAC, b""),
+        client_mac_key=derive_secret(handshake_secret, CLIENT_MAC, b""),
         session_key=derive_secret(prk, SESSION_KEY, hashed),
-        server_mac=server_mac,
-        client_mac=mac(derive_secret(handshake_secret, CLIENT_MAC, b""), client_hashed),
     )
+
+
+def handshake(shared: tuple[Element, Element, Element], transcript: bytes) -> Handshake:
+    """Return the MACs (sections 6.4.3 and 6.4.4) and the session key for dh1, dh2, dh3."""
+    keys = key_schedule(shared, transcript)
+    server_mac = mac(keys.server_mac_key, hashlib.sha256(transcript).digest())
+    client_hashed = hashlib.sha256(transcript + server_mac).digest()
+    return Handshake(keys.session_key, server_mac, mac(keys.client_mac_key, client_hashed))
 
 
 def derive_secret(secret: bytes, label: bytes, transcript_hash: bytes) -> bytes:

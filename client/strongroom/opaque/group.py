@@ -219,6 +219,8 @@ def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element
 
     With x1 and q the chord through k*point and q is known but for y, and x2 is where it meets the
     curve again: that equation is linear in y. A negated q cannot be noticed: it yields -k*point.
+    Nor can a foreign key f with k = f(2i + 1) for point = i*GENERATOR: to choose that i is to know
+    k/f.
 
     Args:
         q: k * GENERATOR.
@@ -227,7 +229,7 @@ def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element
         x2: x of k * (point + GENERATOR), 32 bytes.
 
     Raises:
-        KeyMismatch: if no key of q gives these answers.
+        KeyMismatch: if the answers are not those of the key of q.
         RuntimeError: if x of point is the generator's.
     """
     if point.x == GENERATOR.x:

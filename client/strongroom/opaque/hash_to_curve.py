@@ -15,6 +15,7 @@ _EXPAND_LEN: Final = 48  # L of RFC 9380 section 8.2: ceil((256 + 128) / 8)
 _HASH_SIZE: Final = 32
 _BLOCK_SIZE: Final = 64
 _MAX_DST: Final = 255
+_MAX_BLOCKS: Final = 255
 
 # Simplified SWU for a = -3 and Z = -10 (RFC 9380 sections 6.6.2 and 8.2).
 _A: Final = -3
@@ -39,9 +40,15 @@ def hash_to_scalar(message: bytes, dst: bytes) -> int:
 
 
 def expand_message_xmd(message: bytes, dst: bytes, size: int) -> bytes:
-    """Return `size` uniform bytes (RFC 9380 section 5.3.1) with SHA-256."""
+    """Return `size` uniform bytes (RFC 9380 section 5.3.1) with SHA-256: 1 to 255 blocks.
+
+    Raises:
+        RuntimeError: `dst` has not 1 to 255 bytes, or `size` is out of range.
+    """
     if not 0 < len(dst) <= _MAX_DST:
         raise RuntimeError("a domain separation tag has 1 to 255 bytes")
+    if not 0 < size <= _MAX_BLOCKS * _HASH_SIZE:
+        raise RuntimeError("an expansion has 1 to 255 blocks")
     dst_prime = dst + bytes([len(dst)])
     head = bytes(_BLOCK_SIZE) + message + size.to_bytes(2, "big") + b"\x00"
     b0 = hashlib.sha256(head + dst_prime).digest()
