@@ -29,7 +29,7 @@ def published(name: str, count: int) -> list[Vector]:
         ShortVectors: if the folder is there, but not `count` vectors in it.
     """
     if not PUBLISHED.is_dir():
-        pytest.skip("the published vectors are not beside this clone; our own were tested")
+        pytest.skip("no ../shared/vectors folder: our own known answers are tested instead")
     return load(PUBLISHED / name, count)
 
 

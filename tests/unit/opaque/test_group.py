@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import p256_twin as twin
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.opaque import group
@@ -105,6 +105,7 @@ def test_generator_and_its_negative_need_no_call(k: int) -> None:
     assert Multiplier(Scalar(k)).multiply(MINUS_GENERATOR) == negative(q)
 
 
+@settings(max_examples=30)
 @given(st.binary())
 def test_foreign_key_is_noticed(seed: bytes) -> None:
     """Both answers from another key, or one of them. All three numbers are unrelated."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-
 import pytest
-from opaque_vectors import ShortVectors, Vector, load, own, published
+from opaque_vectors import Vector, own, published
 from voprf_twin import Proof, Statement, generator_times, times, tweak, tweaked_output
 
 from strongroom.opaque import oprf
 from strongroom.opaque.group import GENERATOR, ORDER, Element, Scalar, add
 from strongroom.opaque.keys import SoftwareOprfKey
 from strongroom.opaque.labels import MODE_OPRF
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODE_VOPRF, MODE_POPRF = 1, 2
 VECTORS = {MODE_OPRF: 2, MODE_VOPRF: 3, MODE_POPRF: 3}
@@ -139,14 +133,3 @@ def check_proof(statement: Statement, key: int, vector: Vector) -> None:
     assert not Statement(
         statement.base, statement.key, statement.inputs, other, statement.mode
     ).holds(proof)
-
-
-@pytest.mark.parametrize("content", ["[]", "[{}, {}]", '[{"a": 1}]'])
-def test_short_or_empty_vectors_are_an_error(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "vectors.json"
-    file.write_text(content)
-    assert isinstance(json.loads(content), list)
-    with pytest.raises(ShortVectors):
-        load(file, 2)
-    with pytest.raises(ShortVectors):
-        load(tmp_path / "missing.json", 2)
