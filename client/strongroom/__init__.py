@@ -1,3 +1,104 @@
-"""Strongroom: protect a backup key with a password that only its vault can test."""
+"""Strongroom: protect a backup key with a password that only its vault can test.
+
+key = BackupKey.generate()
+with Vault.connect("vault.example:7443", access_token=token, identity="...") as vault:
+    vault.protect(key, password)
+    key = vault.recover(password)
+key.encrypt_file("chats.db", "chats.db.age")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from strongroom.backup_key import BackupKey
+    from strongroom.calls import ActiveKey, DestroyedKey, KeyStatus, Registered, VaultInfo
+    from strongroom.errors import (
+        AccessTokenExpired,
+        AccessTokenInvalid,
+        AccessTokenMissing,
+        AccountUnknown,
+        BackupDamaged,
+        BadDigits,
+        KeyDestroyed,
+        KeyReplaced,
+        MalformedRequest,
+        MessageTooLarge,
+        MustWait,
+        NoKey,
+        NotABackup,
+        OutputExists,
+        PasswordRefused,
+        RehearsalFailed,
+        RollbackDetected,
+        ScopeMissing,
+        StateExpired,
+        StoreUnavailable,
+        StrongroomError,
+        TokenUnavailable,
+        VaultBusy,
+        VaultInternalError,
+        VaultParametersRefused,
+        VaultProtocolError,
+        VaultUnreachable,
+        WrongKey,
+        WrongPassword,
+        WrongVault,
+    )
+    from strongroom.vault import AsyncVault, Vault
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessTokenExpired",
+    "AccessTokenInvalid",
+    "AccessTokenMissing",
+    "AccountUnknown",
+    "ActiveKey",
+    "AsyncVault",
+    "BackupDamaged",
+    "BackupKey",
+    "BadDigits",
+    "DestroyedKey",
+    "KeyDestroyed",
+    "KeyReplaced",
+    "KeyStatus",
+    "MalformedRequest",
+    "MessageTooLarge",
+    "MustWait",
+    "NoKey",
+    "NotABackup",
+    "OutputExists",
+    "PasswordRefused",
+    "Registered",
+    "RehearsalFailed",
+    "RollbackDetected",
+    "ScopeMissing",
+    "StateExpired",
+    "StoreUnavailable",
+    "StrongroomError",
+    "TokenUnavailable",
+    "Vault",
+    "VaultBusy",
+    "VaultInfo",
+    "VaultInternalError",
+    "VaultParametersRefused",
+    "VaultProtocolError",
+    "VaultUnreachable",
+    "WrongKey",
+    "WrongPassword",
+    "WrongVault",
+]
+
+_MODULES = {"AsyncVault": "vault", "BackupKey": "backup_key", "Vault": "vault"} | dict.fromkeys(
+    ("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo"), "calls"
+)
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name at its first use: a token worker, which needs OPAQUE, loads no gRPC."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

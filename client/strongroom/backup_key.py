@@ -1,0 +1,217 @@
+"""The backup key: 32 random bytes, its 64 digits, and age files under it.
+
+A backup is an ordinary age file (age-encryption.org/v1): the backup key is an X25519 identity, so
+the `age` program opens a backup without Strongroom.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, NoReturn, Protocol
+
+import bech32
+import pyrage
+
+from strongroom.errors import BackupDamaged, BadDigits, NotABackup, OutputExists, WrongKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE: Final = 32
+GROUP: Final = 4
+AGE_HEADER: Final = b"age-encryption.org/v1\n"
+_AGE_IDENTITY: Final = "age-secret-key-"
+
+
+class Progress(Protocol):
+    """Called with the bytes done and the bytes in all, now and then and at the end."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note of the progress."""
+
+
+class BackupKey:
+    """The key that encrypts a person's backups. Secret: its repr shows nothing."""
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, secret: bytes) -> None:
+        """Take 32 bytes; anything else is a ValueError."""
+        if len(secret) != SIZE:
+            raise ValueError("a backup key has 32 bytes")
+        self._secret = secret
+
+    @classmethod
+    def generate(cls) -> BackupKey:
+        """Return a fresh random key."""
+        return cls(os.urandom(SIZE))
+
+    @classmethod
+    def from_digits(cls, text: str) -> BackupKey:
+        """Return the key of 64 hexadecimal digits; white space and hyphens do not count.
+
+        Raises:
+            BadDigits: these are not 64 hexadecimal digits.
+        """
+        digits = "".join(text.split()).replace("-", "").lower()
+        strange = sorted(set(digits) - set("0123456789abcdef"))
+        if strange:
+            raise BadDigits(f"This is not a 64-digit key: {strange[0]!r} is not a digit of it.")
+        if len(digits) != 2 * SIZE:
+            raise BadDigits(f"This is not a 64-digit key: it has {len(digits)} digits.")
+        return cls(bytes.fromhex(digits))
+
+    @property
+    def digits(self) -> str:
+        """The key as 64 hexadecimal digits in groups of four. Secret."""
+        digits = self._secret.hex()
+        return " ".join(digits[i : i + GROUP] for i in range(0, len(digits), GROUP))
+
+    def to_bytes(self) -> bytes:
+        """Return the 32 bytes. Secret."""
+        return self._secret
+
+    @property
+    def age_identity(self) -> str:
+        """The key as the `age` program takes it: AGE-SECRET-KEY-1... Secret."""
+        words = bech32.convertbits(self._secret, 8, 5) or ()
+        return bech32.bech32_encode(_AGE_IDENTITY, words).upper()
+
+    @property
+    def age_recipient(self) -> str:
+        """The public half, age1...: whoever has it can encrypt to this key."""
+        return str(self._identity().to_public())
+
+    def encrypt_file(
+        self, source: Path | str, target: Path | str, progress: Progress | None = None
+    ) -> None:
+        """Encrypt `source` into the age file `target`, which appears complete or not at all.
+
+        Raises:
+            OutputExists: `target` is there already.
+            OSError: a file cannot be read or written.
+        """
+        recipient = self._identity().to_public()
+        with Path(source).open("rb") as reader, _new_file(Path(target)) as writer:
+            watched = _Watched(reader, progress)
+            with _translated(watched):
+                pyrage.encrypt_io(watched, writer, [recipient])
+            watched.finish()
+
+    def decrypt_file(
+        self, source: Path | str, target: Path | str, progress: Progress | None = None
+    ) -> None:
+        """Decrypt the age file `source` into `target`, which appears complete or not at all.
+
+        Raises:
+            NotABackup, WrongKey, BackupDamaged: nothing was written.
+            OutputExists: `target` is there already.
+            OSError: a file cannot be read or written.
+        """
+        with Path(source).open("rb") as reader, _new_file(Path(target)) as writer:
+            if reader.read(len(AGE_HEADER)) != AGE_HEADER:
+                raise NotABackup
+            reader.seek(0)
+            watched = _Watched(reader, progress)
+            output = _Sink(writer)
+            with _translated(watched, output):
+                pyrage.decrypt_io(watched, output, [self._identity()])
+            watched.finish()
+
+    def _identity(self) -> pyrage.x25519.Identity:
+        return pyrage.x25519.Identity.from_str(self.age_identity)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BackupKey):
+            return NotImplemented
+        return hmac.compare_digest(self._secret, other._secret)
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is no key of a table
+
+    def __repr__(self) -> str:
+        return "BackupKey(<secret>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a backup key is not pickled")
+
+
+class _Watched:
+    """A reader that reports progress and remembers its own error, which age would rename."""
+
+    def __init__(self, file: IO[bytes], progress: Progress | None) -> None:
+        self._file = file
+        self._progress = progress
+        self._total = os.fstat(file.fileno()).st_size
+        self._done = 0
+        self.error: OSError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            self.error = error
+            raise
+        self._done += len(data)
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+        return data
+
+    def finish(self) -> None:
+        """Report the end, also of an empty file."""
+        if self._progress is not None:
+            self._progress(self._total, self._total)
+
+
+class _Sink:
+    """A writer that remembers its own error, which age would rename."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file, readable by its owner alone, that takes its name when it is complete and on disk."""
+    if path.exists():
+        raise OutputExists(path)
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        draft = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            draft.rename(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _translated(*files: _Watched | _Sink) -> Iterator[None]:
+    try:
+        yield
+    except (pyrage.DecryptError, pyrage.EncryptError, OSError) as error:
+        for file in files:
+            if file.error is not None:
+                raise file.error from error
+        if isinstance(error, pyrage.DecryptError):
+            raise WrongKey from error
+        if isinstance(error, OSError) and error.errno is None:
+            raise BackupDamaged from error
+        raise

@@ -1,0 +1,260 @@
+"""Everything that can go wrong for an application or a person: one class for each.
+
+`str(error)` is a sentence for a person; `hint` says what to do next. No message holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class StrongroomError(Exception):
+    """Base of all errors of this package."""
+
+    sentence: ClassVar[str] = "Something went wrong."
+    hint: ClassVar[str] = ""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.sentence)
+
+
+# What the vault answers
+
+
+class AccessTokenMissing(StrongroomError):
+    """The vault got no access token."""
+
+    sentence = "The vault wants an access token, and got none."
+    hint = "Sign in again with the application that issues your access tokens."
+
+
+class AccessTokenInvalid(StrongroomError):
+    """The vault does not accept the access token."""
+
+    sentence = "The vault does not accept the access token."
+    hint = "Sign in again, and check that the token is for this vault."
+
+
+class AccessTokenExpired(StrongroomError):
+    """The access token has expired."""
+
+    sentence = "The access token has expired."
+    hint = "Get a new one (sign in again) and repeat the command. No attempt was used."
+
+
+class ScopeMissing(StrongroomError):
+    """The access token does not allow this call. `scope` is the one that is missing."""
+
+    hint = "Ask the issuer of the access token for one with this scope."
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The access token does not allow this: it lacks the scope {scope!r}.")
+        self.scope = scope
+
+
+class MalformedRequest(StrongroomError):
+    """The vault cannot read the request. `field` names what is wrong in it."""
+
+    hint = "This client and the vault do not fit together, or something between them changes data."
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The vault cannot read the request ({field}).")
+        self.field = field
+
+
+class NoKey(StrongroomError):
+    """The account has no key in this vault."""
+
+    sentence = "There is no backup key for this account in the vault."
+    hint = "If a backup was enabled, check the account and the vault; else enable it first."
+
+
+class WrongPassword(StrongroomError):
+    """The password is wrong. `attempts_left` is how many more the vault will test."""
+
+    hint = "Check the keyboard layout and capital letters, and try again."
+
+    def __init__(self, attempts_left: int) -> None:
+        plural = "attempt is" if attempts_left == 1 else "attempts are"
+        super().__init__(f"Wrong password. {attempts_left} {plural} left.")
+        self.attempts_left = attempts_left
+
+
+class KeyDestroyed(StrongroomError):
+    """The vault destroyed the key: after too many wrong passwords. `destroyed_at` may be None."""
+
+    hint = "Only the 64-digit key opens the backup now: strongroom restore --digits."
+
+    def __init__(self, destroyed_at: datetime | None, cause: str) -> None:
+        when = f" on {destroyed_at:%Y-%m-%d at %H:%M} UTC" if destroyed_at else ""
+        why = "after too many wrong passwords" if cause == "attempt_limit" else f"({cause})"
+        super().__init__(f"The vault destroyed this key for good{when}, {why}.")
+        self.destroyed_at = destroyed_at
+        self.cause = cause
+
+
+class KeyReplaced(StrongroomError):
+    """Another device registered a new key meanwhile."""
+
+    sentence = "The key in the vault was replaced while this was under way."
+    hint = "Start again. If it was not you, someone else has access to this account."
+
+
+class StateExpired(StrongroomError):
+    """The second step came too late."""
+
+    sentence = "This took too long, and the vault has closed it."
+    hint = "Start again."
+
+
+class MustWait(StrongroomError):
+    """The vault makes the next attempt wait. `retry_after` is in seconds. No attempt was used."""
+
+    hint = "Wait, then try again. Trying earlier uses no attempt."
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"The next attempt must wait {_duration(retry_after)}.")
+        self.retry_after = retry_after
+
+
+class VaultBusy(StrongroomError):
+    """The vault has too much to do."""
+
+    sentence = "The vault is too busy at the moment."
+    hint = "Try again in a minute. No attempt was used."
+
+
+class TokenUnavailable(StrongroomError):
+    """The vault's token does not answer."""
+
+    sentence = "The vault cannot use its keys at the moment."
+    hint = "Try again in a minute; the vault gave the attempt back."
+
+
+class StoreUnavailable(StrongroomError):
+    """The vault's store does not answer."""
+
+    sentence = "The vault cannot reach its records at the moment."
+    hint = "Try again in a minute."
+
+
+class RollbackDetected(StrongroomError):
+    """The vault's database is not the newest one, so it serves nothing."""
+
+    sentence = "The vault has stopped: its database is not the newest one."
+    hint = "Only the vault's operator can mend this. Your key is not lost by it."
+
+
+class VaultInternalError(StrongroomError):
+    """The vault failed in a way that it does not explain."""
+
+    sentence = "The vault failed."
+    hint = "Tell the vault's operator when this happened."
+
+
+# What the client finds itself
+
+
+class VaultUnreachable(StrongroomError):
+    """No answer came in time."""
+
+    sentence = "The vault does not answer."
+    hint = "Check the network and the vault's address, and try again."
+
+
+class MessageTooLarge(StrongroomError):
+    """A message is larger than the 16 KiB of the protocol."""
+
+    sentence = "A message is larger than the protocol allows."
+    hint = "Check the size of the access token; a true vault's messages are never so large."
+
+
+class WrongVault(StrongroomError):
+    """This is not the vault that it should be."""
+
+    sentence = "This is not the vault whose identity is pinned, or it cannot prove that it is."
+    hint = "Do not go on. Check the address; if it is right, ask the vault's operator."
+
+
+class VaultProtocolError(StrongroomError):
+    """The vault's answer is not what the protocol says."""
+
+    sentence = "The vault's answer makes no sense."
+    hint = "Do not trust this vault; tell its operator."
+
+
+class VaultParametersRefused(StrongroomError):
+    """The vault wants password stretching that is too weak or too heavy."""
+
+    sentence = "The vault asks for password stretching outside of safe bounds."
+    hint = "Do not go on; tell the vault's operator."
+
+
+class RehearsalFailed(StrongroomError):
+    """The key was registered, but getting it back did not work."""
+
+    sentence = "The vault took the key, but getting it back with the password did not work."
+    hint = "Run `strongroom rehearse`; until it succeeds rely on the 64-digit key alone."
+
+
+class PasswordRefused(StrongroomError):
+    """The text cannot be a password (RFC 8265 OpaqueString)."""
+
+    sentence = "This cannot be a password: it is empty, too long, or has control characters."
+    hint = "Choose another one."
+
+
+class AccountUnknown(StrongroomError):
+    """The access token names no account."""
+
+    sentence = "The access token names no account."
+    hint = "Check that the token is a JWT with a `sub` claim."
+
+
+# Keys and backup files
+
+
+class BadDigits(StrongroomError):
+    """The text is not a 64-digit key."""
+
+    sentence = "This is not a 64-digit key."
+    hint = "It has 64 digits from 0 to 9 and a to f; spaces do not count."
+
+
+class NotABackup(StrongroomError):
+    """The file is not an age file."""
+
+    sentence = "This file is not an encrypted backup."
+    hint = "Give a file that `strongroom backup` made."
+
+
+class WrongKey(StrongroomError):
+    """The backup was made with another key."""
+
+    sentence = "This key does not open this backup."
+    hint = "The backup was made with another backup key."
+
+
+class BackupDamaged(StrongroomError):
+    """The backup is cut off or was changed."""
+
+    sentence = "This backup is damaged: it is cut off or was changed."
+    hint = "Nothing was restored. Fetch the backup again, or use an older one."
+
+
+class OutputExists(StrongroomError):
+    """There is a file already where the output should go."""
+
+    hint = "Name another file with --output, or remove this one."
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path} is there already.")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:  # noqa: PLR2004 -- below that, minutes are too coarse
+        return f"{max(1, round(seconds))} seconds"
+    return f"{round(seconds / 60)} minutes"

@@ -1,0 +1,176 @@
+"""The channel to a vault: TLS, access token, deadlines, and repetition of what failed on the way.
+
+Every request may be repeated, since the same bytes ask for the same thing: an attempt that is
+repeated is not charged again. Nothing else than the same bytes is ever sent in a repetition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+import grpc
+
+from strongroom.calls import DeleteKey, GetVault, Request
+from strongroom.errors import MessageTooLarge, NoKey
+from strongroom.status import error_of, is_passing
+from strongroom.v1 import vault_pb2_grpc
+from strongroom.wire import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer = TypeVar("Answer")
+AccessToken: TypeAlias = "str | Callable[[], str]"
+"""A token, or a function that returns a fresh one."""
+
+MAX_MESSAGE: Final = 16 * 1024
+TRY_S: Final = 10.0
+"""Seconds that one try may take."""
+FIRST_DELAY_S: Final = 0.2
+MAX_DELAY_S: Final = 5.0
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a vault is and how to be let in.
+
+    Attributes:
+        address: host:port.
+        access_token: or a function that returns one; asked before every try.
+        ca_certificates: PEM; None for the roots that gRPC trusts.
+        timeout: seconds for a request with all its repetitions.
+    """
+
+    address: str
+    access_token: AccessToken = field(repr=False)
+    ca_certificates: bytes | None = None
+    timeout: float = 30.0
+
+    def token(self) -> str:
+        """Return an access token for the next try."""
+        return self.access_token if isinstance(self.access_token, str) else self.access_token()
+
+    def metadata(self, request: Request[Any]) -> tuple[tuple[str, str], ...]:
+        """Return the call's metadata; GetVault goes without the access token."""
+        if isinstance(request, GetVault):
+            return ()
+        return (("authorization", f"Bearer {self.token()}"),)
+
+
+class Transport:
+    """A blocking channel."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        credentials = grpc.ssl_channel_credentials(target.ca_certificates)
+        self._channel = grpc.secure_channel(target.address, credentials, options=_OPTIONS)
+        self._stub = vault_pb2_grpc.BackupKeyVaultStub(self._channel)
+
+    def call(self, request: Request[Answer]) -> Answer:
+        """Send a request until it is answered.
+
+        Raises:
+            StrongroomError: the vault refuses it, or there was no answer in time.
+        """
+        tries = _Tries(self._target.timeout, request)
+        message = _encoded(request)
+        method = getattr(self._stub, type(request).__name__)
+        while True:
+            try:
+                answer = method(
+                    message, timeout=tries.timeout(), metadata=self._target.metadata(request)
+                )
+            except grpc.RpcError as error:
+                delay = tries.next_delay(error)
+                if delay is None:
+                    return None  # type: ignore[return-value]  # a deletion that happened
+                time.sleep(delay)
+            else:
+                result: Answer = decode(answer)
+                return result
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+
+class AsyncTransport:
+    """A channel for asyncio."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        credentials = grpc.ssl_channel_credentials(target.ca_certificates)
+        self._channel = grpc.aio.secure_channel(target.address, credentials, options=_OPTIONS)
+        self._stub: Any = vault_pb2_grpc.BackupKeyVaultStub(self._channel)
+
+    async def call(self, request: Request[Answer]) -> Answer:
+        """Send a request until it is answered.
+
+        Raises:
+            StrongroomError: the vault refuses it, or there was no answer in time.
+        """
+        tries = _Tries(self._target.timeout, request)
+        message = _encoded(request)
+        method = getattr(self._stub, type(request).__name__)
+        while True:
+            try:
+                answer = await method(
+                    message, timeout=tries.timeout(), metadata=self._target.metadata(request)
+                )
+            except grpc.RpcError as error:
+                delay = tries.next_delay(error)
+                if delay is None:
+                    return None  # type: ignore[return-value]  # a deletion that happened
+                await asyncio.sleep(delay)
+            else:
+                result: Answer = decode(answer)
+                return result
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+class _Tries:
+    """How often and when one request is sent again."""
+
+    def __init__(self, timeout: float, request: Request[Any]) -> None:
+        self._ends_at = time.monotonic() + timeout
+        self._is_deletion = isinstance(request, DeleteKey)
+        self._failed = 0
+
+    def timeout(self) -> float:
+        """Return how many seconds the next try may take."""
+        return max(0.001, min(TRY_S, self._ends_at - time.monotonic()))
+
+    def next_delay(self, failed: grpc.RpcError) -> float | None:
+        """Return how long to wait before the next try; None if the request had its effect.
+
+        Raises:
+            StrongroomError: there is no next try.
+        """
+        error, asked = error_of(failed)
+        self._failed += 1
+        if self._is_deletion and self._failed > 1 and isinstance(error, NoKey):
+            return None  # an earlier try deleted it and its answer was lost
+        backed_off = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** (self._failed - 1))
+        delay = max(asked, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+        if not is_passing(error) or time.monotonic() + delay >= self._ends_at:
+            raise error from failed
+        return delay
+
+
+def _encoded(request: Request[Any]) -> Any:  # noqa: ANN401 -- any message
+    message = encode(request)
+    if message.ByteSize() > MAX_MESSAGE:
+        raise MessageTooLarge
+    return message

@@ -1,0 +1,188 @@
+"""Requests as proto messages, and proto messages as answers, sizes checked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from strongroom import calls
+from strongroom.errors import VaultProtocolError
+from strongroom.opaque.ksf import Argon2id
+from strongroom.sealed_key import SEALED_SIZE
+from strongroom.v1 import vault_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.protobuf.message import Message
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
+KEY_ID_SIZE: Final = 16
+PUBLIC_KEY_SIZE: Final = 33
+REGISTRATION_RESPONSE_SIZE: Final = 66
+KE2_SIZE: Final = 259
+STATE_MAX_SIZE: Final = 1024
+VAULT_ID_MAX_SIZE: Final = 64
+MAX_ATTEMPTS: Final = 1000
+
+_CAUSES: Final = {pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT: "attempt_limit"}
+
+
+def encode(request: calls.Request[Any]) -> Message:
+    """Return the proto message of a request."""
+    return _ENCODERS[type(request)](request)
+
+
+def decode(message: Any) -> Any:  # noqa: ANN401 -- the answer's type is the request's
+    """Return the answer of a proto message.
+
+    Raises:
+        VaultProtocolError: it is not what the protocol says.
+    """
+    if message.suite != SUITE:
+        raise VaultProtocolError("The vault answers in another suite.")
+    return _DECODERS[type(message)](message)
+
+
+def _start_registration(request: calls.StartRegistration) -> Message:
+    return pb.StartRegistrationRequest(
+        suite=SUITE, registration_request=request.registration_request
+    )
+
+
+def _finish_registration(request: calls.FinishRegistration) -> Message:
+    return pb.FinishRegistrationRequest(
+        suite=SUITE,
+        registration_state=request.state,
+        registration_record=request.registration_record,
+        sealed_backup_key=request.sealed_backup_key,
+        attempt_limit=request.attempt_limit,
+    )
+
+
+def _start_recovery(request: calls.StartRecovery) -> Message:
+    return pb.StartRecoveryRequest(suite=SUITE, ke1=request.ke1)
+
+
+def _finish_recovery(request: calls.FinishRecovery) -> Message:
+    return pb.FinishRecoveryRequest(suite=SUITE, recovery_state=request.state, ke3=request.ke3)
+
+
+_ENCODERS: Final[dict[type[Any], Callable[[Any], Message]]] = {
+    calls.GetVault: lambda _: pb.GetVaultRequest(suite=SUITE),
+    calls.StartRegistration: _start_registration,
+    calls.FinishRegistration: _finish_registration,
+    calls.StartRecovery: _start_recovery,
+    calls.FinishRecovery: _finish_recovery,
+    calls.GetKey: lambda _: pb.GetKeyRequest(suite=SUITE),
+    calls.DeleteKey: lambda _: pb.DeleteKeyRequest(suite=SUITE),
+}
+
+
+def _vault_info(message: pb.GetVaultResponse) -> calls.VaultInfo:
+    if not 1 <= len(message.vault_id) <= VAULT_ID_MAX_SIZE:
+        raise VaultProtocolError("The vault's id is empty or too long.")
+    return calls.VaultInfo(
+        vault_id=message.vault_id,
+        identity_public_key=_exact(message.identity_public_key, PUBLIC_KEY_SIZE),
+        stretching=_argon2id(message.stretching),
+        attempt_limit=_attempts(message.attempt_limit),
+        minimum_attempt_limit=_attempts(message.minimum_attempt_limit),
+        maximum_attempt_limit=_attempts(message.maximum_attempt_limit),
+    )
+
+
+def _registration_started(message: pb.StartRegistrationResponse) -> calls.RegistrationStarted:
+    return calls.RegistrationStarted(
+        registration_response=_exact(message.registration_response, REGISTRATION_RESPONSE_SIZE),
+        key_id=_exact(message.key_id, KEY_ID_SIZE),
+        state=_state(message.registration_state),
+        stretching=_argon2id(message.stretching),
+    )
+
+
+def _registered(message: pb.FinishRegistrationResponse) -> calls.Registered:
+    return calls.Registered(
+        key_id=_exact(message.key_id, KEY_ID_SIZE),
+        attempt_limit=_attempts(message.attempt_limit),
+        attempts_left=_attempts(message.attempts_left),
+        created_at=_moment(message.created_at),
+    )
+
+
+def _recovery_started(message: pb.StartRecoveryResponse) -> calls.RecoveryStarted:
+    return calls.RecoveryStarted(
+        ke2=_exact(message.ke2, KE2_SIZE),
+        key_id=_exact(message.key_id, KEY_ID_SIZE),
+        state=_state(message.recovery_state),
+        attempts_left=_attempts(message.attempts_left),
+        stretching=_argon2id(message.stretching),
+    )
+
+
+def _recovery_finished(message: pb.FinishRecoveryResponse) -> bytes:
+    return _exact(message.sealed_backup_key, SEALED_SIZE)
+
+
+def _key_status(message: pb.GetKeyResponse) -> calls.KeyStatus:
+    match message.WhichOneof("state"):
+        case "active":
+            active = message.active
+            return calls.ActiveKey(
+                key_id=_exact(active.key_id, KEY_ID_SIZE),
+                attempt_limit=_attempts(active.attempt_limit),
+                attempts_left=_attempts(active.attempts_left),
+                created_at=_moment(active.created_at),
+                wait_until=_moment(active.wait_until) if active.HasField("wait_until") else None,
+            )
+        case "destroyed":
+            cause = _CAUSES.get(message.destroyed.cause, "unknown")
+            return calls.DestroyedKey(_moment(message.destroyed.destroyed_at), cause)
+        case "absent":
+            return None
+    raise VaultProtocolError
+
+
+def _deleted(_message: pb.DeleteKeyResponse) -> None:
+    return None
+
+
+_DECODERS: Final[dict[type[Any], Callable[[Any], object]]] = {
+    pb.GetVaultResponse: _vault_info,
+    pb.StartRegistrationResponse: _registration_started,
+    pb.FinishRegistrationResponse: _registered,
+    pb.StartRecoveryResponse: _recovery_started,
+    pb.FinishRecoveryResponse: _recovery_finished,
+    pb.GetKeyResponse: _key_status,
+    pb.DeleteKeyResponse: _deleted,
+}
+
+
+def _exact(value: bytes, size: int) -> bytes:
+    if len(value) != size:
+        raise VaultProtocolError(f"The vault sends {len(value)} bytes where {size} belong.")
+    return value
+
+
+def _state(value: bytes) -> bytes:
+    if not 1 <= len(value) <= STATE_MAX_SIZE:
+        raise VaultProtocolError("The vault's state is empty or too long.")
+    return value
+
+
+def _attempts(value: int) -> int:
+    if value > MAX_ATTEMPTS:
+        raise VaultProtocolError("The vault counts more attempts than there can be.")
+    return value
+
+
+def _argon2id(message: pb.Argon2id) -> Argon2id:
+    return Argon2id(message.memory_kib, message.passes, message.lanes)
+
+
+def _moment(timestamp: Timestamp) -> datetime:
+    try:
+        return timestamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise VaultProtocolError("The vault's time is none.") from error
