@@ -9,9 +9,10 @@ from __future__ import annotations
 import hmac
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NoReturn, Protocol
+from typing import IO, TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 import bech32
 import pyrage
@@ -27,11 +28,8 @@ AGE_HEADER: Final = b"age-encryption.org/v1\n"
 _AGE_IDENTITY: Final = "age-secret-key-"
 
 
-class Progress(Protocol):
-    """Called with the bytes done and the bytes in all, now and then and at the end."""
-
-    def __call__(self, done: int, total: int) -> None:
-        """Take note of the progress."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all, now and then and at the end."""
 
 
 class BackupKey:

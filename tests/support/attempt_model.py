@@ -19,7 +19,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from strongroom.opaque.ksf import Argon2id
-
 from strongroom_vault import policy
 from strongroom_vault.errors import Refusal
 from strongroom_vault.record import Active, Record, StoredOprfKey

@@ -1,0 +1,98 @@
+"""How the command asks a person: on the terminal, or from a file descriptor for scripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from strongroom.backup_key import BackupKey
+from strongroom.errors import PasswordRefused, StrongroomError
+from strongroom.passwords import normalise, strength
+
+
+class NoTerminal(StrongroomError):
+    """There is nobody to ask."""
+
+    sentence = "There is no terminal to ask for the password on."
+    hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
+
+
+class WeakPassword(StrongroomError):
+    """A script's new password is weak."""
+
+    hint = "Choose another one, or insist with --accept-weak-password."
+
+
+def read_line(descriptor: int) -> str:
+    """Return the first line of a file descriptor, without its end."""
+    data = b""
+    while not data.endswith(b"\n"):
+        part = os.read(descriptor, 1)
+        if not part:
+            break
+        data += part
+    try:
+        return data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise PasswordRefused("The password is not UTF-8 text.") from None
+
+
+def ask_password(descriptor: int | None, prompt: str = "Password") -> str:
+    """Return the password that protects the key."""
+    if descriptor is not None:
+        return read_line(descriptor)
+    _need_terminal()
+    return str(click.prompt(prompt, hide_input=True, err=True))
+
+
+def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
+    """Return a new password, asked twice on a terminal; a weak one has to be insisted on."""
+    if descriptor is not None:
+        password = read_line(descriptor)
+        normalise(password)
+        found = strength(password)
+        if not found.is_good and not accept_weak:
+            raise WeakPassword(f"This password is easy to guess. {found.warning}".rstrip())
+        return password
+    _need_terminal()
+    while True:
+        password = str(
+            click.prompt(
+                "New password", hide_input=True, confirmation_prompt="The same again", err=True
+            )
+        )
+        if _is_accepted(password, accept_weak=accept_weak):
+            return password
+
+
+def ask_digits(descriptor: int | None) -> BackupKey:
+    """Return the key of the 64 digits that the person gives."""
+    if descriptor is not None:
+        return BackupKey.from_digits(read_line(descriptor))
+    _need_terminal()
+    return BackupKey.from_digits(str(click.prompt("64-digit key", hide_input=True, err=True)))
+
+
+def has_terminal() -> bool:
+    """Whether a person is there to be asked."""
+    return sys.stdin.isatty()
+
+
+def _is_accepted(password: str, *, accept_weak: bool) -> bool:
+    try:
+        normalise(password)
+    except PasswordRefused as error:
+        click.echo(f"{error} {error.hint}", err=True)
+        return False
+    found = strength(password)
+    if found.is_good or accept_weak:
+        return True
+    click.echo(f"This password is easy to guess. {found.warning}".rstrip(), err=True)
+    return click.confirm("Use it all the same?", err=True)
+
+
+def _need_terminal() -> None:
+    if not has_terminal():
+        raise NoTerminal

@@ -1,0 +1,49 @@
+"""Fixtures for all tests. SoftHSM is never skipped: without it these fail."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from vault_process import SoftHsm, VaultFolder, VaultProcess, make_softhsm, make_vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
+    """One token for the whole run, without keys of a vault; SOFTHSM2_CONF names it."""
+    token = make_softhsm(tmp_path_factory.mktemp("softhsm") / "token")
+    before = os.environ.get("SOFTHSM2_CONF")
+    os.environ["SOFTHSM2_CONF"] = str(token.configuration)
+    yield token
+    if before is None:
+        del os.environ["SOFTHSM2_CONF"]
+    else:
+        os.environ["SOFTHSM2_CONF"] = before
+
+
+@pytest.fixture
+def vault_folder(tmp_path: Path) -> VaultFolder:
+    """A vault of one test's own: token, keys, store, certificate; not running yet."""
+    softhsm = make_softhsm(tmp_path / "token")
+    return make_vault(tmp_path / "vault", softhsm)
+
+
+@pytest.fixture(scope="session")
+def shared_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultProcess]:
+    """One running vault for the whole run; tests use accounts of their own in it."""
+    folder = tmp_path_factory.mktemp("shared")
+    vault = make_vault(folder / "vault", make_softhsm(folder / "token"))
+    with vault.start() as running:
+        yield running
+        assert running.stop() == 0
+
+
+@pytest.fixture
+def account(request: pytest.FixtureRequest) -> str:
+    """An account that no other test uses."""
+    return f"{request.node.nodeid}"[-120:]

@@ -1,0 +1,244 @@
+"""A real vault for tests: a throw-away SoftHSM token, settings, TLS, an issuer, and the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from strongroom import Vault
+from strongroom_vault import issuer, setup, tls
+from strongroom_vault.config import Settings, load
+from strongroom_vault.hsm.jobs import TokenSettings
+
+REPOSITORY: Final = Path(__file__).parents[2]
+VAULT_ID: Final = "vault.test"
+SCOPES: Final = "register recover read delete"
+START_TIMEOUT_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SoftHsm:
+    """A token made by `softhsm-setup/init-token.sh`, all of it in one folder."""
+
+    folder: Path
+    module: str
+    label: str
+
+    @property
+    def configuration(self) -> Path:
+        """What SOFTHSM2_CONF must say."""
+        return self.folder / "softhsm2.conf"
+
+    @property
+    def pin_file(self) -> Path:
+        """The user PIN."""
+        return self.folder / "user.pin"
+
+    def settings(self) -> TokenSettings:
+        """What a worker is told."""
+        return TokenSettings(self.module, self.label, str(self.pin_file))
+
+
+def make_softhsm(folder: Path, label: str = "strongroom-test") -> SoftHsm:
+    """Make a token with the script that developers use; fails where SoftHSM is missing."""
+    script = REPOSITORY / "softhsm-setup" / "init-token.sh"
+    made = subprocess.run(
+        [str(script), str(folder), label], check=True, capture_output=True, text=True
+    )
+    line = next(line for line in made.stdout.splitlines() if line.startswith("module = "))
+    return SoftHsm(folder, json.loads(line.removeprefix("module = ")), label)
+
+
+@dataclass(slots=True)
+class VaultFolder:
+    """Everything that one vault needs, in a folder; `start` runs it as a process of its own."""
+
+    folder: Path
+    softhsm: SoftHsm
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def settings_file(self) -> Path:
+        """The vault's settings."""
+        return self.folder / "strongroom-vault.toml"
+
+    @property
+    def certificate(self) -> Path:
+        """What clients trust."""
+        return self.folder / tls.CERTIFICATE_FILE
+
+    @property
+    def database(self) -> Path:
+        """The store."""
+        return self.folder / "vault.db"
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that uses this vault's token."""
+        return {**os.environ, "SOFTHSM2_CONF": str(self.softhsm.configuration)}
+
+    def settings(self) -> Settings:
+        """The settings as the vault reads them."""
+        return load(self.settings_file, {})
+
+    def access_token(
+        self,
+        account: str = "alice",
+        scope: str = SCOPES,
+        lifetime_s: int = 600,
+        vault_id: str = VAULT_ID,
+    ) -> str:
+        """An access token of the vault's trusted issuer."""
+        return issuer.issue(self.folder, vault_id, account, scope, lifetime_s)
+
+    def command(self, *arguments: str) -> list[str]:
+        """`strongroom-vault` with this vault's settings file."""
+        program = "from strongroom_vault.cli import main; main()"
+        return [sys.executable, "-c", program, *arguments, "--config", str(self.settings_file)]
+
+    def start(self, program: list[str] | None = None, **more: str) -> VaultProcess:
+        """Run the vault, and wait until it serves."""
+        log = self.folder / "vault.log"
+        with log.open("ab") as stderr:
+            begins = stderr.tell()
+            process = subprocess.Popen(
+                program or self.command("serve"),
+                env={**self.environment(), **more},
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return VaultProcess(self, process, _port(process, log, begins))
+
+
+@dataclass(slots=True)
+class VaultProcess:
+    """A vault that runs."""
+
+    folder: VaultFolder
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def address(self) -> str:
+        """Where clients find it."""
+        return f"localhost:{self.port}"
+
+    def connect(
+        self,
+        account: str = "alice",
+        *,
+        access_token: str | None = None,
+        identity: str | None = None,
+        timeout: float = 30.0,
+    ) -> Vault:
+        """A client of an account."""
+        return Vault.connect(
+            self.address,
+            access_token=access_token or self.folder.access_token(account),
+            ca_certificates=self.folder.certificate,
+            identity=identity,
+            timeout=timeout,
+        )
+
+    def log(self) -> str:
+        """All that this folder's vaults have logged."""
+        return (self.folder.folder / "vault.log").read_text()
+
+    def stop(self) -> int:
+        """End it as an operator does; returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+    def kill(self) -> None:
+        """kill -9, and its workers notice."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(timeout=30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def make_vault(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> VaultFolder:
+    """Make a vault's folder: settings (`tables` over the defaults), certificate, keys, store.
+
+    SOFTHSM2_CONF of this process must name the token: its keys are made here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    vault = VaultFolder(folder, softhsm)
+    vault.tables = _tables(softhsm, tables)
+    vault.settings_file.write_text(_toml(vault.tables))
+    tls.create_self_signed(folder, ("localhost", "127.0.0.1"))
+    issuer.create_issuer(folder)
+    program = "import sys; from vault_process import init; init(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", program, str(vault.settings_file)],
+        check=True,
+        env={**vault.environment(), "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    return vault
+
+
+def init(settings_file: str) -> None:
+    """What `strongroom-vault init --yes` does, in a process of its own for SOFTHSM2_CONF's sake."""
+    settings = load(Path(settings_file), {})
+    setup.carry_out(settings, setup.make_plan(settings), new_store=True)
+
+
+def _tables(softhsm: SoftHsm, over: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    tables: dict[str, dict[str, Any]] = {
+        "vault": {"id": VAULT_ID},
+        "token": {
+            "module": softhsm.module,
+            "label": softhsm.label,
+            "pin_file": str(softhsm.pin_file),
+            "workers": 2,
+        },
+        "store": {"path": "vault.db"},
+        "listen": {
+            "address": "localhost:0",
+            "certificate_file": tls.CERTIFICATE_FILE,
+            "key_file": tls.KEY_FILE,
+            "admin_socket": "admin.sock",
+        },
+        "access_tokens": {"jwks_file": issuer.SET_FILE},
+    }
+    for name, values in over.items():
+        tables.setdefault(name, {}).update(values)
+    return tables
+
+
+def _toml(tables: dict[str, dict[str, Any]]) -> str:
+    """JSON's strings, numbers, booleans and lists are TOML's too."""
+    sections = (
+        f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+        for name, table in tables.items()
+    )
+    return "\n".join(sections)
+
+
+def _port(process: subprocess.Popen[bytes], log: Path, begins: int) -> int:
+    """Read the log until the vault says on which port it serves."""
+    ends_at = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < ends_at:
+        lines = log.read_bytes()[begins:].decode().splitlines()
+        for line in lines:
+            if '"event": "serving"' in line:
+                return int(json.loads(line)["port"])
+        if process.poll() is not None:
+            raise RuntimeError(f"the vault ended with {process.returncode}: {lines}")
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    raise RuntimeError("the vault does not start")
