@@ -390,7 +390,7 @@ def _say_attempts(vault: Vault) -> None:
         case DestroyedKey(destroyed_at, cause):
             raise KeyDestroyed(destroyed_at, cause)
         case ActiveKey(attempts_left=attempts_left, attempt_limit=attempt_limit):
-            _say(f"{attempts_left} of {attempt_limit} attempts are left.")
+            _say(f"Attempts left: {attempts_left} of {attempt_limit}.")
 
 
 def _describe(found: ActiveKey | DestroyedKey | None) -> str:

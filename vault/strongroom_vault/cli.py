@@ -170,8 +170,10 @@ def _status_table(found: Status) -> str:
             f"version        {found.version}",
             f"serving        {'yes' if found.serving else 'no'}",
             f"since          {started:%Y-%m-%d %H:%M:%S} UTC",
-            (f"token workers  {found.token_workers_ready} of {found.token_workers} ready,"
-            f" {found.token_workers_replaced} replaced"),
+            (
+                f"token workers  {found.token_workers_ready} of {found.token_workers} ready,"
+                f" {found.token_workers_replaced} replaced"
+            ),
             f"commits        {found.commits} with {found.changes} changed records",
         )
     )

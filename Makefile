@@ -1,0 +1,37 @@
+# make demo   the whole story on this machine: a vault, a backup, a lost device
+# make test   every check and test, as CI runs them
+BIN := .venv/bin
+
+.PHONY: demo test setup check lint types imports protos protos-check unit clean
+
+demo: setup
+	$(BIN)/python demo/story.py
+
+test: setup check unit
+
+setup:
+	@scripts/setup.sh
+
+check: lint types imports protos-check
+
+lint:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types:
+	$(BIN)/mypy
+
+imports:
+	$(BIN)/lint-imports
+
+protos:
+	scripts/protos.sh
+
+protos-check:
+	scripts/protos-check.sh
+
+unit:
+	$(BIN)/pytest -n 2 --cov --cov-report=term
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* node_modules
