@@ -124,14 +124,14 @@ class VaultBusy(StrongroomError):
     """The vault has too much to do."""
 
     sentence = "The vault is too busy at the moment."
-    hint = "Try again in a minute. No attempt was used."
+    hint = "Try again in a minute."
 
 
 class TokenUnavailable(StrongroomError):
     """The vault's token does not answer."""
 
     sentence = "The vault cannot use its keys at the moment."
-    hint = "Try again in a minute; the vault gave the attempt back."
+    hint = "Try again in a minute."
 
 
 class StoreUnavailable(StrongroomError):

@@ -84,7 +84,22 @@ def first_world() -> World:
     return World(database, saved=frozenset({database}))
 
 
-def explore(depth: int, rules: SimpleNamespace | None = None) -> int:
+def guessed_world() -> World:
+    """As the first world, after two guesses at a key of a registration that can be replayed."""
+    database = Database(2, 1, Record(2, 0, 2, _key(1)), applied=frozenset({1}))
+    pairs = frozenset({(b"a", b"\x01"), (b"b", b"\x01")})
+    return World(
+        database,
+        anchor=2,
+        saved=frozenset({database}),
+        evaluated=pairs,
+        known=pairs,
+        started=frozenset({(1, 1)}),
+        next_commit=3,
+    )
+
+
+def explore(depth: int, rules: SimpleNamespace | None = None, start: World | None = None) -> int:
     """Walk every sequence of `depth` steps; return the number of states.
 
     `rules` stands in for the policy module, so that a test can break it and see the check fail.
@@ -93,7 +108,7 @@ def explore(depth: int, rules: SimpleNamespace | None = None) -> int:
         Violation: the rule is broken.
     """
     decide = rules or SimpleNamespace(**vars(policy))
-    seen = front = {first_world()}
+    seen = front = {start or first_world()}
     for _ in range(depth):
         front = {after for world in front for after in _steps(world, decide)} - seen
         for world in front:

@@ -1,0 +1,161 @@
+"""What every store does. One body; each store is a parameter."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.store import sqlite
+from strongroom_vault.store.interface import BUCKET_BITS, Row, Store, StoreError, bucket_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def record_id(bucket: int, rest: int = 0) -> bytes:
+    return bucket.to_bytes(2, "big") + rest.to_bytes(30, "big")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "vault.db"
+    sqlite.create(path, "vault.test")
+    return path
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    opened = sqlite.SqliteStore(path, "vault.test")
+    yield opened
+    opened.close()
+
+
+def test_buckets_are_the_first_bits() -> None:
+    assert bucket_of(record_id(0)) == 0
+    assert bucket_of(record_id(2**BUCKET_BITS - 1, 7)) == 2**BUCKET_BITS - 1
+
+
+def test_empty(store: Store) -> None:
+    assert dict(store.read_bucket(0)) == {}
+    store.check()
+
+
+def test_rows_come_back_by_bucket(store: Store) -> None:
+    rows = [Row(record_id(5, number), bytes([number]) * 512) for number in range(20)]
+    store.commit([*rows, Row(record_id(6), b"other")])
+    assert dict(store.read_bucket(5)) == {row.id: row.sealed for row in rows}
+    assert dict(store.read_bucket(6)) == {record_id(6): b"other"}
+    assert dict(store.read_bucket(7)) == {}
+
+
+def test_a_row_is_replaced(store: Store) -> None:
+    store.commit([Row(record_id(5), b"old")])
+    store.commit([Row(record_id(5), b"new")])
+    assert dict(store.read_bucket(5)) == {record_id(5): b"new"}
+
+
+def test_all_or_nothing(store: Store) -> None:
+    with pytest.raises(StoreError):
+        store.commit([Row(record_id(1), b"good"), Row(record_id(2), "not bytes")])  # type: ignore[arg-type]
+    assert dict(store.read_bucket(1)) == {}
+    store.commit([Row(record_id(1), b"good")])
+    assert dict(store.read_bucket(1)) == {record_id(1): b"good"}
+
+
+def test_survives_closing(path: Path) -> None:
+    first = sqlite.SqliteStore(path, "vault.test")
+    first.commit([Row(record_id(1), b"row")])
+    first.close()
+    second = sqlite.SqliteStore(path, "vault.test")
+    assert dict(second.read_bucket(1)) == {record_id(1): b"row"}
+    second.close()
+
+
+def commit_and_die(path: Path, acknowledged: multiprocessing.Queue[int]) -> None:
+    store = sqlite.SqliteStore(path, "vault.test")
+    for number in range(1000):
+        store.commit([Row(record_id(1, number), b"row")])
+        acknowledged.put(number)
+        if number == 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_commit_survives_kill_9_and_the_lock_does_not(path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    acknowledged: multiprocessing.Queue[int] = context.Queue()
+    process = context.Process(target=commit_and_die, args=(path, acknowledged))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    store = sqlite.SqliteStore(path, "vault.test")
+    assert set(store.read_bucket(1)) >= {record_id(1, number) for number in range(20)}
+    store.close()
+    acknowledged.close()
+    acknowledged.join_thread()
+
+
+def test_one_process_at_a_time(store: Store, path: Path) -> None:
+    with pytest.raises(OperatorError, match="another process"):
+        sqlite.SqliteStore(path, "vault.test")
+    store.check()
+
+
+def test_another_vaults_store_is_refused(path: Path) -> None:
+    with pytest.raises(OperatorError, match="vault id"):
+        sqlite.SqliteStore(path, "vault.other")
+    sqlite.SqliteStore(path, "vault.test").close()
+
+
+def test_a_missing_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="no store"):
+        sqlite.SqliteStore(tmp_path / "none.db", "vault.test")
+
+
+def test_garbage_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.db"
+    path.write_bytes(b"not a database, but long enough to look like one" * 100)
+    with pytest.raises(OperatorError):
+        sqlite.SqliteStore(path, "vault.test")
+
+
+def test_a_store_is_never_overwritten(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(OperatorError):
+        sqlite.create(path, "vault.test")
+    assert path.read_bytes() == before
+
+
+def test_a_store_cannot_be_made_where_there_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError):
+        sqlite.create(tmp_path / "none" / "vault.db", "vault.test")
+
+
+def test_nobody_else_can_read_it(path: Path) -> None:
+    assert path.stat().st_mode & 0o077 == 0
+    store = sqlite.SqliteStore(path, "vault.test")
+    store.commit([Row(record_id(1), b"row")])
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file
+    store.close()
+
+
+def test_every_commit_is_synced_and_logged(store: sqlite.SqliteStore) -> None:
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_broken_table_is_a_store_error(store: Store, path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("ALTER TABLE record RENAME TO gone")
+    other.close()
+    with pytest.raises(StoreError):
+        store.check()
+    with pytest.raises(StoreError):
+        store.commit([Row(record_id(1), b"row")])

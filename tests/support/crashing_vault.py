@@ -1,0 +1,84 @@
+"""A real vault that kills itself (SIGKILL) at a chosen step: `python crashing_vault.py STEP SETTINGS`.
+
+The steps of an attempt, in order: before-commit, after-commit, before-evaluate, after-evaluate,
+before-answer. Everything else is the vault as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from strongroom_vault import logs, server
+from strongroom_vault.api.backup_key_vault import BackupKeyVault
+from strongroom_vault.config import load
+from strongroom_vault.hsm.pool import TokenPool
+from strongroom_vault.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from strongroom_vault.store.interface import Row
+
+STEPS: Final = (
+    "before-commit",
+    "after-commit",
+    "before-evaluate",
+    "after-evaluate",
+    "before-answer",
+)
+
+
+def reach(step: str) -> None:
+    """Die here if this is the chosen step."""
+    if step == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class CrashingStore(SqliteStore):
+    """Dies around its commit."""
+
+    def commit(self, rows: Iterable[Row]) -> None:
+        reach("before-commit")
+        super().commit(rows)
+        reach("after-commit")
+
+
+class CrashingPool(TokenPool):
+    """Dies around an evaluation."""
+
+    async def run(self, job: Any) -> Any:
+        reach("before-evaluate")
+        answer = await super().run(job)
+        reach("after-evaluate")
+        return answer
+
+
+class CrashingApi(BackupKeyVault):
+    """Dies with the answer in its hand."""
+
+    async def StartRecovery(self, request: Any, context: object) -> Any:
+        answer = await super().StartRecovery(request, context)
+        reach("before-answer")
+        return answer
+
+    async def FinishRecovery(self, request: Any, context: object) -> Any:
+        answer = await super().FinishRecovery(request, context)
+        reach("before-answer")
+        return answer
+
+    async def FinishRegistration(self, request: Any, context: object) -> Any:
+        answer = await super().FinishRegistration(request, context)
+        reach("before-answer")
+        return answer
+
+
+if __name__ == "__main__":
+    for kind in (CrashingStore, CrashingPool, CrashingApi):
+        setattr(server, kind.__mro__[1].__name__, kind)
+    logs.configure()
+    asyncio.run(server.VaultServer(load(Path(sys.argv[2]), os.environ)).run())
