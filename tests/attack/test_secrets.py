@@ -1,7 +1,8 @@
 """Nothing secret where it does not belong.
 
 Covered: the vault's log, its database and every file beside it, arguments and environment of all
-its processes, what the client's errors and reprs show. Not covered: memory, which Python cannot wipe.
+its processes, what the client's errors and reprs show.
+Not covered: memory, which Python cannot wipe.
 """
 
 from __future__ import annotations

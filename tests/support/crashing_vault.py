@@ -1,4 +1,6 @@
-"""A real vault that kills itself (SIGKILL) at a chosen step: `python crashing_vault.py STEP SETTINGS`.
+"""A real vault that kills itself (SIGKILL) at a chosen step.
+
+    python crashing_vault.py STEP SETTINGS
 
 The steps of an attempt, in order: before-commit, after-commit, before-evaluate, after-evaluate,
 before-answer. Everything else is the vault as it is.
