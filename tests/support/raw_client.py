@@ -62,9 +62,11 @@ class RawClient:
 
 
 @contextmanager
-def raw_client(vault: VaultProcess, account: str) -> Iterator[RawClient]:
-    """A connection of an account."""
+def raw_client(
+    vault: VaultProcess, account: str = "alice", *, token: str | None = None
+) -> Iterator[RawClient]:
+    """A connection of an account, or with any access token."""
     roots = grpc.ssl_channel_credentials(vault.folder.certificate.read_bytes())
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))
     with grpc.secure_channel(vault.address, roots, options=options) as channel:
-        yield RawClient(channel, vault.folder.access_token(account))
+        yield RawClient(channel, token or vault.folder.access_token(account))

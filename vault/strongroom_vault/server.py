@@ -48,11 +48,6 @@ HEALTH_PERIOD_S: Final = 1.0
 GRACE_S: Final = 10.0
 """How long calls under way may take to end when the vault goes down."""
 
-# gRPC for Python has no setting for the lowest TLS version. Its BoringSSL applies this list to
-# TLS 1.2 and below alone, and a pre-shared key suite can never be agreed upon, as nobody has a
-# pre-shared key: what remains is TLS 1.3.
-ONLY_TLS_1_3: Final = ("GRPC_SSL_CIPHER_SUITES", "ECDHE-PSK-AES256-CBC-SHA")
-
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -242,8 +237,6 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials:
         pair = (listen.key_file.read_bytes(), listen.certificate_file.read_bytes())
     except OSError as error:
         raise OperatorError(f"cannot read the TLS certificate: {error}") from error
-    name, value = ONLY_TLS_1_3
-    os.environ[name] = value
     return grpc.ssl_server_credentials([pair])
 
 
