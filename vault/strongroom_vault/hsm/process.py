@@ -57,6 +57,7 @@ class WorkerProcess:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # nothing in the working directory may stand in for a module
                 "-m",
                 "strongroom_vault.hsm.worker",
                 str(theirs.fileno()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -61,16 +61,19 @@ class SqliteStore:
         """
         if not path.is_file():
             raise OperatorError(f"there is no store at {path}; make one with strongroom-vault init")
-        self._lock = _lock(path)
-        try:
-            self._db = _connect(path)
-            self._check_settings(path, vault_id)
-        except sqlite3.Error as error:
-            os.close(self._lock)
-            raise OperatorError(f"cannot open the store {path}: {error}") from error
-        except OperatorError:
-            self.close()
-            raise
+        with ExitStack() as undo:
+            self._lock = _lock(path)
+            undo.callback(os.close, self._lock)
+            try:
+                self._db = sqlite3.connect(
+                    path, isolation_level=None, check_same_thread=False, timeout=5
+                )
+                undo.callback(self._db.close)
+                _configure(self._db)
+                self._check_settings(path, vault_id)
+            except sqlite3.Error as error:
+                raise OperatorError(f"cannot open the store {path}: {error}") from error
+            undo.pop_all()
 
     def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
         """Return the sealed records of one bucket by record id."""
@@ -117,20 +120,19 @@ def _settings(vault_id: str) -> dict[str, str]:
 
 
 def _fill(path: Path, vault_id: str) -> None:
-    db = _connect(path)
+    db = sqlite3.connect(path, isolation_level=None)
     try:
+        _configure(db)
         db.executescript(_SCHEMA.read_text(encoding="utf-8"))
         db.executemany("INSERT INTO setting VALUES (?, ?)", _settings(vault_id).items())
     finally:
         db.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+def _configure(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA trusted_schema = OFF")
-    return db
 
 
 def _lock(path: Path) -> int:
