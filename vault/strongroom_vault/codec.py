@@ -65,7 +65,10 @@ class RecoveryState:
 def encode_record(record: Record) -> bytes:
     """Return the record as a storage.v1.Record message."""
     message = pb.Record(
-        charged=record.charged, cleared=record.cleared, generation=record.generation
+        charged=record.charged,
+        cleared=record.cleared,
+        generation=record.generation,
+        losses=record.losses,
     )
     match record.state:
         case Active() as key:
@@ -94,7 +97,7 @@ def decode_record(data: bytes) -> Record:
             state = Deleted(message.deleted.deleted_at)
         case _:
             raise RuntimeError("a stored record has no known state")
-    return Record(message.charged, message.cleared, message.generation, state)
+    return Record(message.charged, message.cleared, message.generation, state, message.losses)
 
 
 def encode_registration_state(state: RegistrationState) -> bytes:

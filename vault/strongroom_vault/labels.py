@@ -12,8 +12,15 @@ RECORD_SEALING: Final = "strongroom/v1 record sealing"
 ACCOUNT_PSEUDONYM: Final = "strongroom/v1 account pseudonym"
 REGISTRATION_STATE: Final = "strongroom/v1 registration state"
 RECOVERY_STATE: Final = "strongroom/v1 recovery state"
+HEAD: Final = "strongroom/v1 head"
 
-DERIVED_KEYS: Final = (RECORD_SEALING, ACCOUNT_PSEUDONYM, REGISTRATION_STATE, RECOVERY_STATE)
+DERIVED_KEYS: Final = (
+    RECORD_SEALING,
+    ACCOUNT_PSEUDONYM,
+    REGISTRATION_STATE,
+    RECOVERY_STATE,
+    HEAD,
+)
 """In the order in which the token is asked for them."""
 
 SERVER_IDENTITY_PREFIX: Final = b"strongroom/v1/"

@@ -1,30 +1,52 @@
-"""The records, changed by one writer: decide, commit, only then answer.
+"""The records, changed by one writer, and the proof that they are the newest ones.
 
 Requests that arrive while a commit is under way share the next one (group commit). A caller of
-`change` goes on only when its decision is durable, so whatever it does next (evaluate, answer) has
-been charged. Several changes of one record in one commit are decided in order, each on the record
-that the one before it left.
+`change` goes on only when its decision is durable and anchored, so whatever it does next (evaluate,
+answer) has been charged for good. Several changes of one record in one commit are decided in order,
+each on the record that the one before it left.
 
-The order of a commit: 1. decide, 2. database commit, 3. (the anchor's place), 4. callers go on.
+The order of a commit: 1. decide, 2. database commit, 3. anchor, 4. callers go on.
+
+Every bucket that is read is verified against the Merkle tree in memory, whose root the newest head
+states. Whatever does not fit stops the ledger for good: it refuses everything and changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
+from strongroom_vault import audit, policy
+from strongroom_vault.anchor import AnchorMoved
+from strongroom_vault.audit import Event
 from strongroom_vault.codec import decode_record, encode_record
-from strongroom_vault.errors import RollbackDetected, StoreUnavailable
+from strongroom_vault.errors import (
+    RollbackDetected,
+    StoreUnavailable,
+)
+from strongroom_vault.head import Head, HeadBroken, open_head, seal_head
+from strongroom_vault.merkle import Tree, Update, bucket_hash
 from strongroom_vault.record import Record
 from strongroom_vault.sealing import RowSealer, SealBroken
-from strongroom_vault.store.interface import Row, Store, StoreError, bucket_of
+from strongroom_vault.store.interface import (
+    BUCKET_BITS,
+    Commit,
+    Row,
+    Snapshot,
+    Store,
+    StoreError,
+    bucket_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from strongroom_vault.anchor import Anchor
+    from strongroom_vault.head import Anchored
     from strongroom_vault.policy import Decision
 
 MAX_BATCH: Final = 256
@@ -34,7 +56,7 @@ RETRY_AFTER_STORE_ERROR: Final = 5.0
 """Seconds that a client is asked to wait when the store did not commit."""
 
 Outcome = TypeVar("Outcome")
-Buckets: TypeAlias = "dict[int, Mapping[bytes, bytes]]"
+Buckets: TypeAlias = "dict[int, dict[bytes, bytes]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +68,72 @@ class _Change(Generic[Outcome]):
     outcome: asyncio.Future[Outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerKeys:
+    """The two derived keys of a ledger, 32 bytes each."""
+
+    record_sealing: bytes
+    head: bytes
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A commit in the making: what was read, verified, and what is to become of it."""
+
+    buckets: dict[int, dict[bytes, bytes]]
+    before: dict[bytes, Record]
+    after: dict[bytes, Record]
+    events: list[bytes]
+
+
 class Ledger:
     """Verified reads and group commit over a store. Owned by one event loop."""
 
-    def __init__(self, store: Store, record_sealing_key: bytes) -> None:
+    def __init__(self, store: Store, anchor: Anchor, keys: LedgerKeys, vault_id: str) -> None:
         self._store = store
-        self._sealer = RowSealer(record_sealing_key)
+        self._anchor = anchor
+        self._keys = keys
+        self._vault_id = vault_id
+        self._sealer = RowSealer(keys.record_sealing)
         self._waiting: deque[_Change[Any]] = deque()
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._tree: Tree
+        self._head: Head
+        self._anchored: Anchored
+        self.rollback: str | None = None
         self.commits = 0
         self.changes = 0
 
-    def start(self) -> None:
-        """Start the writer in the running event loop."""
+    async def start(self) -> None:
+        """Check that the database is the newest one, and start the writer.
+
+        A database that is not sets `rollback`, which says why; then every change is refused.
+
+        Raises:
+            TokenUnavailable, StoreError: the check could not be made.
+        """
+        snapshot = await asyncio.get_running_loop().run_in_executor(self._disk, self._store.load)
+        anchored = await self._anchor.read()
+        try:
+            self._open(snapshot, anchored)
+            await self._reach_anchor()
+        except (HeadBroken, AnchorMoved) as error:
+            self.rollback = str(error)
         self._writer = asyncio.create_task(self._write(), name="ledger writer")
+
+    def _open(self, snapshot: Snapshot, anchored: Anchored | None) -> None:
+        """Compare head, tree and anchor.
+
+        Raises:
+            HeadBroken: they do not fit together; the message says how.
+        """
+        self._head = open_head(snapshot.head, self._keys.head, self._vault_id)
+        self._tree = Tree(BUCKET_BITS, snapshot.buckets)
+        if self._tree.root != self._head.root:
+            raise HeadBroken("the bucket hashes in the database are not those of its head")
+        self._anchored = check_newest(self._head, anchored)
 
     async def change(
         self, record_id: bytes, decide: Callable[[Record], Decision[Outcome]]
@@ -105,75 +177,164 @@ class Ledger:
 
     async def _write(self) -> None:
         """The one writer: a batch at a time until closed and empty."""
-        loop = asyncio.get_running_loop()
         while self._writer is not None or self._waiting:
             if not self._waiting:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
             batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-            done = loop.run_in_executor(self._disk, self._commit, batch)
+            done = asyncio.ensure_future(self._commit_and_anchor(batch))
             await asyncio.wait([done])
             _answer(batch, done)
 
+    async def _commit_and_anchor(self, batch: Sequence[_Change[Any]]) -> list[Any]:
+        """Steps 1 to 3 of a commit.
+
+        Raises:
+            RollbackDetected: the database or the anchor is not as this vault left it.
+            StoreUnavailable: nothing of the batch is there.
+            TokenUnavailable: the batch is durable but not anchored; nobody may go on, and the next
+                batch anchors it first.
+        """
+        if self.rollback is not None:
+            raise RollbackDetected(self.rollback)
+        await self._reach_anchor_or_stop()
+        loop = asyncio.get_running_loop()
+        outcomes = await loop.run_in_executor(self._disk, self._commit, batch)
+        await self._reach_anchor_or_stop()
+        return outcomes
+
+    async def _reach_anchor_or_stop(self) -> None:
+        try:
+            await self._reach_anchor()
+        except AnchorMoved as error:
+            self.rollback = str(error)
+            raise RollbackDetected(self.rollback) from error
+
+    async def _reach_anchor(self) -> None:
+        """Make the anchor remember the newest head, if it does not yet."""
+        newest = self._head.anchored
+        if self._anchored != newest:
+            await self._anchor.advance(self._anchored, newest)
+            self._anchored = newest
+
     def _commit(self, batch: Sequence[_Change[Any]]) -> list[Any]:
         """Decide every change of the batch in order and commit them; return the outcomes."""
-        buckets: Buckets = {}
-        before: dict[bytes, Record] = {}
-        after: dict[bytes, Record] = {}
+        draft = _Draft({}, {}, {}, [])
+        now = time.time_ns() // 1_000_000
         try:
-            outcomes = [self._decide(change, buckets, before, after) for change in batch]
-            rows = [
-                Row(record_id, self._sealer.seal(encode_record(record), record_id))
-                for record_id, record in after.items()
-                if record != before[record_id]
-            ]
-            if rows:
-                self._store.commit(rows)
+            outcomes = [self._decide(change, draft, now) for change in batch]
+            rows = self._seal(draft)
+            if rows or draft.events:
+                self._store_commit(rows, draft, now)
         except StoreError as error:
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
-        self.commits += bool(rows)
+        except SealBroken as error:
+            self.rollback = "a record in the database is not what this vault wrote"
+            raise RollbackDetected(self.rollback) from error
         self.changes += len(rows)
         return outcomes
 
-    def _decide(
-        self,
-        change: _Change[Any],
-        buckets: Buckets,
-        before: dict[bytes, Record],
-        after: dict[bytes, Record],
-    ) -> object:
-        """Decide one change on the newest record; a broken row refuses only its own requests."""
+    def _store_commit(self, rows: list[Row], draft: _Draft, now: int) -> None:
+        for row in rows:
+            draft.buckets[bucket_of(row.id)][row.id] = row.sealed
+        changed = {bucket_of(row.id) for row in rows}
+        buckets = {number: bucket_hash(draft.buckets[number]) for number in changed}
+        update = self._tree.plan(buckets)
+        head = self._next_head(update, draft.events, now)
+        self._store.commit(Commit(rows, buckets, draft.events, seal_head(head, self._keys.head)))
+        self._tree.apply(update)
+        self._head = head
+        self.commits += 1
+
+    def _next_head(self, update: Update, events: Sequence[bytes], now: int) -> Head:
+        return replace(
+            self._head,
+            epoch=self._head.epoch + 1,
+            root=update.root,
+            audit=audit.extend(self._head.audit, events),
+            previous=self._head.anchored.digest,
+            time=now,
+        )
+
+    def _seal(self, draft: _Draft) -> list[Row]:
+        return [
+            Row(record_id, self._sealer.seal(encode_record(record), record_id))
+            for record_id, record in draft.after.items()
+            if record != draft.before[record_id]
+        ]
+
+    def _decide(self, change: _Change[Any], draft: _Draft, now: int) -> object:
+        """Decide one change on the newest record."""
         record_id = change.record_id
-        if record_id not in after:
-            try:
-                before[record_id] = after[record_id] = self._read(record_id, buckets)
-            except SealBroken:
-                return RollbackDetected("a record in the database is not what this vault wrote")
-        decision = change.decide(after[record_id])
-        after[record_id] = decision.record
+        if record_id not in draft.after:
+            stored = self._read(record_id, draft.buckets)
+            draft.before[record_id] = stored or Record()
+            record = policy.after_loss(stored or Record(), self._head.losses)
+            draft.after[record_id] = record if stored else draft.before[record_id]
+        decision = change.decide(draft.after[record_id])
+        draft.after[record_id] = decision.record
+        if decision.event is not None:
+            draft.events.append(Event(decision.event, now, record_id).body())
         return decision.outcome
 
-    def _read(self, record_id: bytes, buckets: Buckets) -> Record:
-        bucket = bucket_of(record_id)
-        if bucket not in buckets:
-            buckets[bucket] = self._store.read_bucket(bucket)
-        row = buckets[bucket].get(record_id)
-        return Record() if row is None else decode_record(self._sealer.open(row, record_id))
+    def _read(self, record_id: bytes, buckets: Buckets) -> Record | None:
+        """Return a record of a verified bucket, None where there is none.
+
+        Raises:
+            SealBroken: the bucket or the row is not what this vault wrote.
+        """
+        number = bucket_of(record_id)
+        if number not in buckets:
+            rows = dict(self._store.read_bucket(number))
+            if bucket_hash(rows) != self._tree.bucket(number):
+                raise SealBroken("the bucket is not the one that the head states")
+            buckets[number] = rows
+        row = buckets[number].get(record_id)
+        return None if row is None else decode_record(self._sealer.open(row, record_id))
 
     def _find(self, bucket: int, decide: Callable[[Record], Decision[bool]]) -> list[bytes]:
-        """Ids of the records in a bucket that `decide` would change; broken rows are left alone."""
+        """Ids of the records in a bucket that `decide` would change."""
+        if self.rollback is not None:
+            return []
         buckets: Buckets = {}
-        buckets[bucket] = self._store.read_bucket(bucket)
-        found = []
-        for record_id in buckets[bucket]:
-            try:
-                record = self._read(record_id, buckets)
-            except SealBroken:
-                continue
-            if decide(record).record != record:
-                found.append(record_id)
-        return found
+        rows = self._store.read_bucket(bucket)
+        try:
+            records = {record_id: self._read(record_id, buckets) for record_id in rows}
+        except SealBroken:
+            self.rollback = "a record in the database is not what this vault wrote"
+            return []
+        return [
+            record_id
+            for record_id, record in records.items()
+            if record is not None and decide(record).record != record
+        ]
+
+
+def check_newest(head: Head, anchored: Anchored | None) -> Anchored:
+    """Return what the anchor holds, if the database is the newest or one unanswered commit ahead.
+
+    Raises:
+        HeadBroken: it is neither; the message says which of the two is older, and by how much.
+    """
+    if anchored is None:
+        raise HeadBroken("the token has no anchor, so nothing says that this database is new")
+    if head.anchored == anchored:
+        return anchored
+    if head.epoch == anchored.epoch + 1 and head.previous == anchored.digest:
+        return anchored  # a crash fell between commit and anchor; nothing had been answered
+    missing = anchored.epoch - head.epoch
+    if missing > 0:
+        raise HeadBroken(
+            f"the database is older than the token's anchor: {missing} epochs are missing"
+            f" (database {head.epoch}, anchor {anchored.epoch})"
+        )
+    if missing < 0:
+        raise HeadBroken(
+            f"the token's anchor is older than the database by {-missing} epochs"
+            f" (database {head.epoch}, anchor {anchored.epoch})"
+        )
+    raise HeadBroken(f"the database and the anchor hold different commits {head.epoch}")
 
 
 def _answer(batch: Sequence[_Change[Any]], done: asyncio.Future[list[Any]]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Generic, Never, TypeAlias, TypeVar
 
+from strongroom_vault.audit import What
 from strongroom_vault.errors import (
     Cause,
     KeyDestroyed,
@@ -33,10 +34,11 @@ Outcome_co = TypeVar("Outcome_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[Outcome_co]):
-    """A new record (the old one where nothing changes) and what to tell the caller."""
+    """A new record (the old one where nothing changes), what to tell the caller, what to log."""
 
     record: Record
     outcome: Outcome_co | Refusal
+    event: What | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def give_back(record: Record, charge: Charge) -> Decision[bool]:
     ):
         return Decision(record, outcome=False)
     key = replace(key, last_attempt=None, last_started_at=charge.previously_started_at)
-    return Decision(replace(record, charged=record.charged - 1, state=key), outcome=True)
+    record = replace(record, charged=record.charged - 1, state=key)
+    return Decision(record, outcome=True, event=What.GIVEN_BACK)
 
 
 def finish_recovery(
@@ -145,10 +148,12 @@ def finish_recovery(
         return Decision(record, StateExpired("this recovery was started in a lost database"))
     if proven:
         cleared = max(record.cleared, serial)
-        return Decision(replace(record, cleared=cleared), key.sealed_backup_key)
+        released = replace(record, cleared=cleared)
+        return Decision(released, key.sealed_backup_key, What.RELEASED)
     if record.used >= key.attempt_limit:
         return _destroy(record, now)
-    return Decision(record, WrongPassword(key.attempt_limit - record.used))
+    wrong = WrongPassword(key.attempt_limit - record.used)
+    return Decision(record, wrong, What.WRONG_PASSWORD)
 
 
 def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus]:
@@ -168,8 +173,8 @@ def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus
     if isinstance(record.state, Destroyed):
         used = key.attempt_limit - 1
     charged = max(record.charged, used)
-    record = Record(charged, charged - used, record.generation + 1, key)
-    return Decision(record, _status(record, key, wait_until=None))
+    record = Record(charged, charged - used, record.generation + 1, key, record.losses)
+    return Decision(record, _status(record, key, wait_until=None), What.REGISTERED)
 
 
 def delete(record: Record, now: int) -> Decision[None]:
@@ -177,17 +182,18 @@ def delete(record: Record, now: int) -> Decision[None]:
     key = _active(record)
     if isinstance(key, Refusal):
         return Decision(record, key)
-    return Decision(_without_key(record, Deleted(now)), None)
+    return Decision(_without_key(record, Deleted(now)), None, What.DELETED)
 
 
 def status(record: Record, now: int, rules: Rules) -> Decision[Status]:
     """Say what there is. Touches the record: one that is spent is destroyed."""
-    record = sweep(record, now, rules).record
+    swept = sweep(record, now, rules)
+    record = swept.record
     match record.state:
         case Active() as key:
             return Decision(record, _status(record, key, _wait_until(record, key, now, rules)))
         case Destroyed() as destroyed:
-            return Decision(record, destroyed)
+            return Decision(record, destroyed, swept.event)
         case Absent() | Deleted():
             return Decision(record, None)
 
@@ -196,8 +202,26 @@ def sweep(record: Record, now: int, rules: Rules) -> Decision[bool]:
     """Destroy a key that can never be recovered any more; the outcome says if it was destroyed."""
     key = record.state
     if isinstance(key, Active) and _is_spent(record, key, now, rules):
-        return Decision(_destroy(record, now).record, outcome=True)
+        return Decision(_destroy(record, now).record, outcome=True, event=What.DESTROYED)
     return Decision(record, outcome=False)
+
+
+def after_loss(record: Record, losses: int) -> Record:
+    """Return the record after an operator accepted the loss of newer databases.
+
+    Nobody knows what was charged in them, so one attempt is left at most until the next success,
+    and the remembered element is forgotten: its repetition might be a free guess.
+    """
+    if record.losses >= losses:
+        return record
+    record = replace(record, losses=losses)
+    key = record.state
+    if not isinstance(key, Active):
+        return record
+    used = max(record.used, key.attempt_limit - 1)
+    charged = max(record.charged, used)
+    key = replace(key, last_attempt=None)
+    return replace(record, charged=charged, cleared=charged - used, state=key)
 
 
 def _active(record: Record) -> Active | Refusal:
@@ -215,7 +239,7 @@ def _repeat(record: Record, key: Active, now: int) -> Decision[Attempt]:
     assert key.last_attempt is not None  # noqa: S101 -- narrows the type; the caller compared it
     key = replace(key, last_attempt=replace(key.last_attempt, is_final=True), last_started_at=now)
     attempt = Attempt(key, record.charged, key.attempt_limit - record.used, now, charge=None)
-    return Decision(replace(record, state=key), attempt)
+    return Decision(replace(record, state=key), attempt, What.REPETITION)
 
 
 def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[Attempt]:
@@ -223,13 +247,15 @@ def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[A
     charge = Charge(key.key_id, serial, key.last_started_at)
     key = replace(key, last_attempt=LastAttempt(element, is_final=False), last_started_at=now)
     record = replace(record, charged=serial, state=key)
-    return Decision(record, Attempt(key, serial, key.attempt_limit - record.used, now, charge))
+    attempt = Attempt(key, serial, key.attempt_limit - record.used, now, charge)
+    return Decision(record, attempt, What.ATTEMPT)
 
 
 def _destroy(record: Record, now: int) -> Decision[Never]:
     """The OPRF key, the envelope and the sealed key leave the record; the fact stays."""
     destroyed = Destroyed(now, Cause.ATTEMPT_LIMIT)
-    return Decision(_without_key(record, destroyed), KeyDestroyed(now, Cause.ATTEMPT_LIMIT))
+    refusal = KeyDestroyed(now, Cause.ATTEMPT_LIMIT)
+    return Decision(_without_key(record, destroyed), refusal, What.DESTROYED)
 
 
 def _without_key(record: Record, state: Destroyed | Deleted) -> Record:

@@ -100,12 +100,14 @@ class Record:
         generation: how often the key was registered, destroyed or deleted. A registration applies
             only to the generation that it started from.
         state: what there is.
+        losses: how many accepted losses of the database this record has gone through.
     """
 
     charged: int = 0
     cleared: int = 0
     generation: int = 0
     state: State = field(default_factory=Absent)
+    losses: int = 0
 
     @property
     def used(self) -> int:

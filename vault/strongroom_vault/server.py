@@ -21,15 +21,17 @@ from grpc_reflection.v1alpha import reflection
 from strongroom import __version__
 from strongroom.v1 import admin_pb2_grpc, vault_pb2, vault_pb2_grpc
 from strongroom_vault import labels
+from strongroom_vault.anchor import TokenAnchor
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.api.guard import Guard
 from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.config import refuse_readable_by_others
-from strongroom_vault.errors import OperatorError, Refusal
+from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
 from strongroom_vault.hsm.jobs import TokenSettings
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
+from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.service import BackupKeyService, Keys, VaultParameters, now_ms
 from strongroom_vault.store.interface import BUCKET_BITS, StoreError
 from strongroom_vault.store.sqlite import SqliteStore
@@ -120,13 +122,20 @@ class VaultServer:
         access_tokens = AccessTokens(
             settings.vault.id, _key_set(settings), settings.access_tokens.issuer
         )
+        lock = lock_exclusively(
+            settings.token.pin_file,
+            f"another vault uses the token whose PIN is in {settings.token.pin_file}",
+        )
+        exit_stack.callback(os.close, lock)
         store = SqliteStore(settings.store.path, settings.vault.id)
         exit_stack.callback(store.close)
         ready = await self._pool.start()
         exit_stack.push_async_callback(self._pool.close)
         keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
-        self._ledger = Ledger(store, keys.record_sealing)
-        self._ledger.start()
+        self._ledger = Ledger(store, TokenAnchor(self._pool), keys.ledger, settings.vault.id)
+        await _started(self._ledger)
+        if self._ledger.rollback is not None:
+            log.error("rollback detected", problem=self._ledger.rollback)
         exit_stack.push_async_callback(self._ledger.close)
         self._started_at = now_ms()
         self._service = BackupKeyService(
@@ -176,7 +185,7 @@ class VaultServer:
             identity_public_key=self._service.parameters.identity_public_key,
             version=__version__,
             started_at=self._started_at,
-            serving=self._pool.healthy,
+            serving=self._pool.healthy and self._ledger.rollback is None,
             token_workers=self._pool.workers,
             token_workers_ready=self._pool.ready,
             token_workers_replaced=self._pool.replaced,
@@ -188,7 +197,7 @@ class VaultServer:
         """Tell the health service whether token and store answer."""
         serving: bool | None = None
         while True:
-            before, serving = serving, self._pool.healthy and await self._store_answers()
+            before, serving = serving, await self._answers()
             state = health_pb2.HealthCheckResponse
             for name in ("", SERVICE_NAME):
                 await self._health.set(name, state.SERVING if serving else state.NOT_SERVING)
@@ -196,7 +205,9 @@ class VaultServer:
                 log.info("health", serving=serving)
             await asyncio.sleep(HEALTH_PERIOD_S)
 
-    async def _store_answers(self) -> bool:
+    async def _answers(self) -> bool:
+        if not self._pool.healthy or self._ledger.rollback is not None:
+            return False
         try:
             await self._ledger.check()
         except StoreError as error:
@@ -217,6 +228,13 @@ class VaultServer:
                     continue
                 if destroyed:
                     log.info("spent keys destroyed", count=destroyed)
+
+
+async def _started(ledger: Ledger) -> None:
+    try:
+        await ledger.start()
+    except (StoreError, TokenUnavailable) as error:
+        raise OperatorError(f"the ledger cannot be checked: {error}") from error
 
 
 def token_settings(settings: Settings) -> TokenSettings:

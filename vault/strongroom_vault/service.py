@@ -38,6 +38,7 @@ from strongroom_vault.hsm.jobs import (
     StartRecovery,
     StartRegistration,
 )
+from strongroom_vault.ledger import LedgerKeys
 from strongroom_vault.record import Active, Destroyed
 from strongroom_vault.sealing import SealBroken, Sealer
 
@@ -130,7 +131,7 @@ class Keys:
 
     def __init__(self, derived: Mapping[str, bytes]) -> None:
         self._pseudonym = derived[labels.ACCOUNT_PSEUDONYM]
-        self.record_sealing = derived[labels.RECORD_SEALING]
+        self.ledger = LedgerKeys(derived[labels.RECORD_SEALING], derived[labels.HEAD])
         self.registration_states = Sealer(derived[labels.REGISTRATION_STATE])
         self.recovery_states = Sealer(derived[labels.RECOVERY_STATE])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.opaque.envelope import Identities
 from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
 from strongroom.opaque.server import create_registration_response, generate_ke2
 from strongroom_vault.hsm.jobs import (
+    AdvanceAnchor,
+    AnchorIs,
+    ReadAnchor,
     RecoveryStarted,
     RegistrationStarted,
     StartRecovery,
@@ -15,7 +18,10 @@ from strongroom_vault.hsm.jobs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from strongroom_vault.hsm.interface import Token
+    from strongroom_vault.hsm.jobs import Answer
 
 
 def start_registration(token: Token, job: StartRegistration) -> RegistrationStarted:
@@ -35,3 +41,21 @@ def start_recovery(token: Token, job: StartRecovery) -> RecoveryStarted:
     with token.oprf_key(job.oprf_key) as oprf_key:
         ke2, expected = generate_ke2(ke1, record, token.identity, oprf_key, identities)
     return RecoveryStarted(ke2.encode(), expected.client_mac)
+
+
+def read_anchor(token: Token, _job: ReadAnchor) -> AnchorIs:
+    """Say what the anchor remembers."""
+    return AnchorIs(token.read_anchor())
+
+
+def advance_anchor(token: Token, job: AdvanceAnchor) -> AnchorIs:
+    """Move the anchor, if it holds what is expected."""
+    return AnchorIs(token.advance_anchor(job.expected, job.new))
+
+
+HANDLERS: Final[dict[type[Any], Callable[[Token, Any], Answer]]] = {
+    StartRegistration: start_registration,
+    StartRecovery: start_recovery,
+    ReadAnchor: read_anchor,
+    AdvanceAnchor: advance_anchor,
+}

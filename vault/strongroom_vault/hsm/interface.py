@@ -1,4 +1,4 @@
-"""All that the vault asks of a token: four operations. `pkcs11.py` does them."""
+"""All that the vault asks of a token: six operations. `pkcs11.py` does them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from strongroom.opaque.keys import AkePrivateKey, OprfKey
+    from strongroom_vault.head import Anchored
     from strongroom_vault.record import StoredOprfKey
 
 
@@ -36,3 +37,9 @@ class Token(Protocol):
 
     def derive_secret(self, label: str) -> bytes:
         """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""
+
+    def read_anchor(self) -> Anchored | None:
+        """Return what the anchor remembers, None where it remembers nothing."""
+
+    def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored | None:
+        """Remember `new` if the anchor holds `expected`; return what it holds afterwards."""

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from strongroom_vault.head import Anchored
 from strongroom_vault.record import StoredOprfKey
 
 
@@ -110,6 +111,23 @@ class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):
         return "RecoveryStarted(...)"
 
 
+class ReadAnchor(msgspec.Struct, frozen=True, tag=True):
+    """Asks what the token's anchor remembers."""
+
+
+class AdvanceAnchor(msgspec.Struct, frozen=True, tag=True):
+    """Asks the anchor to remember `new` instead of `expected`."""
+
+    expected: Anchored
+    new: Anchored
+
+
+class AnchorIs(msgspec.Struct, frozen=True, tag=True):
+    """Answers both: what the anchor remembers now; None where it remembers nothing."""
+
+    value: Anchored | None
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The token refused, or answered nonsense.
 
@@ -125,5 +143,5 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     is_final: bool = False
 
 
-Job: TypeAlias = Hello | StartRegistration | StartRecovery
-Answer: TypeAlias = Ready | RegistrationStarted | RecoveryStarted | Failed
+Job: TypeAlias = Hello | StartRegistration | StartRecovery | ReadAnchor | AdvanceAnchor
+Answer: TypeAlias = Ready | RegistrationStarted | RecoveryStarted | AnchorIs | Failed

@@ -32,13 +32,14 @@ from pkcs11.exceptions import (
 from strongroom.opaque.errors import DecodeError, KeyMismatch
 from strongroom.opaque.group import Element, multiply_by_ecdh
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.hsm import vault_keys
+from strongroom_vault.hsm import anchor_slots, vault_keys
 from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from strongroom_vault.head import Anchored
     from strongroom_vault.hsm.jobs import TokenSettings
 
 _SESSION_LOST: Final = (
@@ -182,6 +183,16 @@ class Pkcs11Token:
         """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""
         with _translated():
             return bytes(self._root.sign(label.encode(), mechanism=Mechanism.SHA256_HMAC))
+
+    def read_anchor(self) -> Anchored | None:
+        """Return what the anchor remembers, None where it remembers nothing."""
+        with _translated():
+            return anchor_slots.newest(anchor_slots.read_slots(self._session))
+
+    def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored | None:
+        """Remember `new` if the anchor holds `expected`; return what it holds afterwards."""
+        with _translated():
+            return anchor_slots.advance(self._session, expected, new)
 
 
 class TokenKey:

@@ -8,14 +8,18 @@ its caller goes away, so that no answer meets the wrong caller.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 import structlog
 
 from strongroom_vault.errors import OperatorError, TokenUnavailable
 from strongroom_vault.hsm.jobs import (
+    AdvanceAnchor,
+    AnchorIs,
+    Answer,
     Failed,
     Hello,
+    ReadAnchor,
     Ready,
     RecoveryStarted,
     RegistrationStarted,
@@ -28,8 +32,6 @@ from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefuse
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from strongroom_vault.hsm.jobs import Answer
-
 log = structlog.get_logger()
 
 CALL_TIMEOUT: Final = 10.0
@@ -40,6 +42,14 @@ MAX_WAITING: Final = 1024
 RETRY_AFTER: Final = 1.0
 BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each try to start a worker again; the last one stands for all later ones."""
+
+Request: TypeAlias = StartRegistration | StartRecovery | ReadAnchor | AdvanceAnchor
+_ANSWERS: Final[dict[type[Request], type[Answer]]] = {
+    StartRegistration: RegistrationStarted,
+    StartRecovery: RecoveryStarted,
+    ReadAnchor: AnchorIs,
+    AdvanceAnchor: AnchorIs,
+}
 
 
 class TokenPool:
@@ -101,7 +111,9 @@ class TokenPool:
     async def run(self, job: StartRegistration) -> RegistrationStarted: ...
     @overload
     async def run(self, job: StartRecovery) -> RecoveryStarted: ...
-    async def run(self, job: StartRegistration | StartRecovery) -> Answer:
+    @overload
+    async def run(self, job: ReadAnchor | AdvanceAnchor) -> AnchorIs: ...
+    async def run(self, job: Request) -> Answer:
         """Have the job done by the next idle worker.
 
         Raises:
@@ -136,9 +148,7 @@ class TokenPool:
         finally:
             self._waiting -= 1
 
-    async def _call(
-        self, worker: WorkerProcess, job: StartRegistration | StartRecovery
-    ) -> RegistrationStarted | RecoveryStarted:
+    async def _call(self, worker: WorkerProcess, job: Request) -> Answer:
         try:
             answer = await worker.call(job, self._call_timeout)
         except WorkerLost as error:
@@ -148,8 +158,7 @@ class TokenPool:
             self._lose(worker, answer.problem)
         else:
             self._release(worker)
-        expected = RecoveryStarted if isinstance(job, StartRecovery) else RegistrationStarted
-        if not isinstance(answer, expected):
+        if not isinstance(answer, _ANSWERS[type(job)]):
             problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
             log.error("token failed", problem=problem)
             raise TokenUnavailable("the token failed", RETRY_AFTER)

@@ -33,7 +33,7 @@ _KINDS: Final = (
     (IDENTITY, ObjectClass.PUBLIC_KEY),
     (ROOT, ObjectClass.SECRET_KEY),
 )
-_NEVER_LEAVES: Final = {
+NEVER_LEAVES: Final = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
     Attribute.EXTRACTABLE: False,
@@ -81,7 +81,7 @@ def create_vault_keys(session: pkcs11.Session) -> None:
         label=WRAP,
         store=True,
         capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
-        template=_NEVER_LEAVES,
+        template=NEVER_LEAVES,
     )
     session.generate_key(
         KeyType.GENERIC_SECRET,
@@ -89,13 +89,13 @@ def create_vault_keys(session: pkcs11.Session) -> None:
         label=ROOT,
         store=True,
         capabilities=MechanismFlag.SIGN,
-        template=_NEVER_LEAVES,
+        template=NEVER_LEAVES,
     )
     curve(session).generate_keypair(
         label=IDENTITY,
         store=True,
         capabilities=MechanismFlag.DERIVE,
-        private_template={**_NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
+        private_template={**NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
     )
 
 

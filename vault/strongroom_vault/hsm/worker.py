@@ -18,13 +18,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm import handlers
 from strongroom_vault.hsm.framing import frame, receive_job
 from strongroom_vault.hsm.interface import TokenError
-from strongroom_vault.hsm.jobs import (
-    Failed,
-    Hello,
-    Ready,
-    StartRecovery,
-    StartRegistration,
-)
+from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 from strongroom_vault.hsm.known_answers import check_token
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, WrongPin, open_session
 
@@ -67,14 +61,11 @@ def _serve(token: Pkcs11Token, pipe: socket) -> None:
 
 
 def _answer(token: Pkcs11Token, job: Job) -> Answer:
+    handle = handlers.HANDLERS.get(type(job))
+    if handle is None:
+        return Failed("this worker is open already")
     try:
-        match job:
-            case StartRecovery():
-                return handlers.start_recovery(token, job)
-            case StartRegistration():
-                return handlers.start_registration(token, job)
-            case Hello():
-                return Failed("this worker is open already")
+        return handle(token, job)
     except TokenError as error:
         return Failed(str(error), is_session_lost=error.is_session_lost)
     except OpaqueError as error:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from strongroom_vault.errors import StrongroomVaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 BUCKET_BITS: Final = 16
 """Buckets are numbered by this many first bits of the record id; fixed when a store is made."""
 
 
 class StoreError(StrongroomVaultError):
-    """The store did not do what it was asked; nothing of the commit is there."""
+    """The store did not do what it was asked; nothing of the commit can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,31 @@ class Row:
     sealed: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything that one commit writes.
+
+    Attributes:
+        rows: new records.
+        buckets: new bucket hashes by bucket number.
+        events: bodies of audit events, in order.
+        head: as it is stored.
+    """
+
+    rows: Sequence[Row]
+    buckets: Mapping[int, bytes]
+    events: Sequence[bytes]
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is read once, at start: the head, and the hashes of all buckets that are not empty."""
+
+    head: bytes
+    buckets: Mapping[int, bytes]
+
+
 def bucket_of(record_id: bytes) -> int:
     """Return the number of the bucket that holds `record_id`."""
     return int.from_bytes(record_id[: BUCKET_BITS // 8], "big")
@@ -42,11 +67,17 @@ def bucket_of(record_id: bytes) -> int:
 class Store(Protocol):
     """The whole interface. Every method raises StoreError."""
 
+    def load(self) -> Snapshot:
+        """Return the head and the bucket hashes."""
+
     def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
         """Return the sealed records of one bucket by record id."""
 
-    def commit(self, rows: Iterable[Row]) -> None:
-        """Write all rows or none, durably: when this returns they survive a power cut."""
+    def events(self) -> Iterator[bytes]:
+        """Return the bodies of all audit events, in order."""
+
+    def commit(self, commit: Commit) -> None:
+        """Write all or nothing, durably: when this returns it survives a power cut."""
 
     def check(self) -> None:
         """Raise StoreError unless the store can be read."""

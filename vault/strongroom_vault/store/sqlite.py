@@ -6,7 +6,6 @@ dies, however it dies.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from contextlib import ExitStack, contextmanager
@@ -14,23 +13,36 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.store.interface import BUCKET_BITS, Row, StoreError, bucket_of
+from strongroom_vault.locks import lock_exclusively
+from strongroom_vault.store.interface import (
+    BUCKET_BITS,
+    Commit,
+    Snapshot,
+    StoreError,
+    bucket_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FORMAT: Final = "1"
 _SCHEMA: Final = files("strongroom_vault.store").joinpath("schema/sqlite.sql")
 _READ_BUCKET: Final = "SELECT id, sealed FROM record WHERE bucket = ?"
-_WRITE: Final = (
+_WRITE_RECORD: Final = (
     "INSERT INTO record (bucket, id, sealed) VALUES (?, ?, ?)"
     " ON CONFLICT (bucket, id) DO UPDATE SET sealed = excluded.sealed"
 )
+_WRITE_BUCKET: Final = (
+    "INSERT INTO bucket (number, hash) VALUES (?, ?)"
+    " ON CONFLICT (number) DO UPDATE SET hash = excluded.hash"
+)
+_WRITE_EVENT: Final = "INSERT INTO event (body) VALUES (?)"
+_WRITE_HEAD: Final = "INSERT OR REPLACE INTO head (one, stored) VALUES (1, ?)"
 
 
-def create(path: Path, vault_id: str) -> None:
-    """Make an empty store for `vault_id`, readable by its owner alone.
+def create(path: Path, vault_id: str, first: Commit) -> None:
+    """Make a store for `vault_id` with its first commit, readable by its owner alone.
 
     The file appears complete or not at all.
 
@@ -43,7 +55,7 @@ def create(path: Path, vault_id: str) -> None:
     try:
         draft.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _fill(draft, vault_id)
+        _fill(draft, vault_id, first)
         draft.rename(path)
         _sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
@@ -62,7 +74,11 @@ class SqliteStore:
         if not path.is_file():
             raise OperatorError(f"there is no store at {path}; make one with strongroom-vault init")
         with ExitStack() as undo:
-            self._lock = _lock(path)
+            self._lock = lock_exclusively(
+                path.with_name(path.name + ".lock"),
+                f"another process serves from the store {path}",
+                create=True,
+            )
             undo.callback(os.close, self._lock)
             try:
                 self._db = sqlite3.connect(
@@ -75,15 +91,28 @@ class SqliteStore:
                 raise OperatorError(f"cannot open the store {path}: {error}") from error
             undo.pop_all()
 
+    def load(self) -> Snapshot:
+        """Return the head and the bucket hashes."""
+        with _translated("read"):
+            heads = self._db.execute("SELECT stored FROM head").fetchall()
+            buckets = dict(self._db.execute("SELECT number, hash FROM bucket"))
+        return Snapshot(heads[0][0] if heads else b"", buckets)
+
+    def events(self) -> Iterator[bytes]:
+        """Return the bodies of all audit events, in order."""
+        with _translated("read"):
+            for (body,) in self._db.execute("SELECT body FROM event ORDER BY number"):
+                yield body
+
     def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
         """Return the sealed records of one bucket by record id."""
         with _translated("read"):
             return dict(self._db.execute(_READ_BUCKET, (bucket,)))
 
-    def commit(self, rows: Iterable[Row]) -> None:
-        """Write all rows or none, durably."""
+    def commit(self, commit: Commit) -> None:
+        """Write all or nothing, durably."""
         with _translated("write"), self._transaction():
-            self._db.executemany(_WRITE, ((bucket_of(row.id), row.id, row.sealed) for row in rows))
+            _write(self._db, commit)
 
     def check(self) -> None:
         """Raise StoreError unless the store can be read."""
@@ -115,16 +144,25 @@ class SqliteStore:
                 )
 
 
+def _write(db: sqlite3.Connection, commit: Commit) -> None:
+    rows = ((bucket_of(row.id), row.id, row.sealed) for row in commit.rows)
+    db.executemany(_WRITE_RECORD, rows)
+    db.executemany(_WRITE_BUCKET, commit.buckets.items())
+    db.executemany(_WRITE_EVENT, ((body,) for body in commit.events))
+    db.execute(_WRITE_HEAD, (commit.head,))
+
+
 def _settings(vault_id: str) -> dict[str, str]:
     return {"format": FORMAT, "vault id": vault_id, "bucket bits": str(BUCKET_BITS)}
 
 
-def _fill(path: Path, vault_id: str) -> None:
+def _fill(path: Path, vault_id: str, first: Commit) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     try:
         _configure(db)
         db.executescript(_SCHEMA.read_text(encoding="utf-8"))
         db.executemany("INSERT INTO setting VALUES (?, ?)", _settings(vault_id).items())
+        _write(db, first)
     finally:
         db.close()
 
@@ -133,16 +171,6 @@ def _configure(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA trusted_schema = OFF")
-
-
-def _lock(path: Path) -> int:
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise OperatorError(f"another process serves from the store {path}") from error
-    return lock
 
 
 def _sync_folder(folder: Path) -> None:

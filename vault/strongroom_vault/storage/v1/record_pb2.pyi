@@ -45,12 +45,15 @@ class Record(_message.Message):
     ACTIVE_FIELD_NUMBER: _builtins.int
     DESTROYED_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
+    LOSSES_FIELD_NUMBER: _builtins.int
     charged: _builtins.int
     """attempts ever charged"""
     cleared: _builtins.int
     """of those, the ones a success has cleared"""
     generation: _builtins.int
     """changes of the key: registrations, destructions, deletions"""
+    losses: _builtins.int
+    """accepted losses of the database that this record has gone through"""
     @_builtins.property
     def active(self) -> Global___Active: ...
     @_builtins.property
@@ -66,10 +69,11 @@ class Record(_message.Message):
         active: Global___Active | None = ...,
         destroyed: Global___Destroyed | None = ...,
         deleted: Global___Deleted | None = ...,
+        losses: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "deleted", b"deleted", "destroyed", b"destroyed", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "charged", b"charged", "cleared", b"cleared", "deleted", b"deleted", "destroyed", b"destroyed", "generation", b"generation", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "charged", b"charged", "cleared", b"cleared", "deleted", b"deleted", "destroyed", b"destroyed", "generation", b"generation", "losses", b"losses", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["active", "destroyed", "deleted"]  # noqa: Y015
     _WhichOneofArgType_state: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015

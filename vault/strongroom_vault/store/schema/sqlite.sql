@@ -10,3 +10,18 @@ CREATE TABLE record (
     sealed BLOB NOT NULL,    -- a multiple of 512 bytes
     PRIMARY KEY (bucket, id)
 ) WITHOUT ROWID, STRICT;
+
+CREATE TABLE bucket (        -- those that are not empty
+    number INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL       -- 32 bytes
+) STRICT;
+
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY, -- from 1 on, without gaps
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    stored BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,48 @@
+"""The anchor: remembers the newest head, and is not rolled back with the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from strongroom_vault.errors import StrongroomVaultError
+from strongroom_vault.hsm.jobs import AdvanceAnchor, AnchorIs, ReadAnchor
+
+if TYPE_CHECKING:
+    from strongroom_vault.head import Anchored
+    from strongroom_vault.hsm.pool import TokenPool
+
+
+class AnchorMoved(StrongroomVaultError):
+    """The anchor does not hold what this vault put there: another vault moved it."""
+
+
+class Anchor(Protocol):
+    """The whole interface. Every method raises TokenUnavailable."""
+
+    async def read(self) -> Anchored | None:
+        """Return what the anchor remembers, None where it remembers nothing."""
+
+    async def advance(self, expected: Anchored, new: Anchored) -> None:
+        """Remember `new` instead of `expected`. Repeating it is safe.
+
+        Raises:
+            AnchorMoved: the anchor holds something else, and keeps it.
+        """
+
+
+class TokenAnchor:
+    """The anchor in the token; `hsm/anchor_slots.py` says how."""
+
+    def __init__(self, pool: TokenPool) -> None:
+        self._pool = pool
+
+    async def read(self) -> Anchored | None:
+        """Return what the anchor remembers, None where it remembers nothing."""
+        answer = await self._pool.run(ReadAnchor())
+        return answer.value
+
+    async def advance(self, expected: Anchored, new: Anchored) -> None:
+        """Remember `new` instead of `expected`."""
+        answer: AnchorIs = await self._pool.run(AdvanceAnchor(expected, new))
+        if answer.value != new:
+            raise AnchorMoved("the token's anchor was moved by somebody else")

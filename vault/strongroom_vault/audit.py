@@ -1,0 +1,68 @@
+"""The audit log: events in the order of their commits, chained by SHA-256 into the head.
+
+    digest of event n = SHA-256("strongroom/v1 audit" || digest of event n - 1 || body)
+
+The body is canonical JSON. Events name accounts by record id alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LABEL: Final = b"strongroom/v1 audit"
+NO_EVENT: Final = bytes(32)
+"""The digest before the first event."""
+
+
+class What(Enum):
+    """What an event tells of."""
+
+    REGISTERED = "registered"
+    ATTEMPT = "attempt"
+    REPETITION = "repetition"
+    GIVEN_BACK = "given back"
+    RELEASED = "released"
+    WRONG_PASSWORD = "wrong password"  # noqa: S105 -- the name of an event
+    DESTROYED = "destroyed"
+    DELETED = "deleted"
+    INITIALISED = "initialised"
+    LOSS_ACCEPTED = "loss accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the log.
+
+    Attributes:
+        what: happened.
+        time: ms since the Unix epoch.
+        record_id: of the account, empty for an operator's act.
+        detail: numbers that belong to it.
+    """
+
+    what: What
+    time: int
+    record_id: bytes = b""
+    detail: tuple[tuple[str, int], ...] = ()
+
+    def body(self) -> bytes:
+        """Return the event as canonical JSON."""
+        fields: dict[str, object] = {"event": self.what.value, "time": self.time}
+        if self.record_id:
+            fields["record"] = self.record_id.hex()
+        fields.update(self.detail)
+        return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
+
+
+def extend(digest: bytes, bodies: Iterable[bytes]) -> bytes:
+    """Return the digest after some more events."""
+    for body in bodies:
+        digest = sha256(LABEL + digest + body).digest()
+    return digest

@@ -1,0 +1,97 @@
+"""The token's anchor: two slots, written in turn, each a modifiable attribute of a token object.
+
+    strongroom.anchor.a, strongroom.anchor.b    generic secrets; CKA_ID = epoch (8) || digest (32)
+
+The slot being written is never the one that holds the newest answered head, because a token may
+lose an object when it dies in a write: SoftHSM does so about every second time. A slot that is
+missing or holds no value is made again by the next write. The secrets themselves serve no purpose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+
+from strongroom_vault.head import Anchored
+from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.vault_keys import KEY_BITS, NEVER_LEAVES
+
+if TYPE_CHECKING:
+    import pkcs11
+
+    from strongroom_vault.hsm.vault_keys import TokenObject
+
+SLOTS: Final = ("strongroom.anchor.a", "strongroom.anchor.b")
+
+
+def read_slots(session: pkcs11.Session) -> dict[str, Anchored | None]:
+    """Return what each slot holds; None for a slot that is missing or damaged.
+
+    Raises:
+        TokenError: a label stands for two objects.
+    """
+    values: dict[str, Anchored | None] = {}
+    for label in SLOTS:
+        slot = _find(session, label)
+        values[label] = None if slot is None else Anchored.decode(bytes(slot[Attribute.ID]))
+    return values
+
+
+def newest(values: dict[str, Anchored | None]) -> Anchored | None:
+    """Return the value with the highest epoch."""
+    return max(
+        (value for value in values.values() if value is not None),
+        key=lambda value: value.epoch,
+        default=None,
+    )
+
+
+def advance(session: pkcs11.Session, expected: Anchored | None, new: Anchored) -> Anchored | None:
+    """Remember `new` if the anchor holds `expected`; return what it holds afterwards.
+
+    A repetition finds `new` there and is content.
+
+    Raises:
+        TokenError: the token did not keep what was written.
+    """
+    values = read_slots(session)
+    current = newest(values)
+    if current != expected or current == new:
+        return current
+    label = next((label for label in SLOTS if values[label] != current), SLOTS[0])
+    _write(session, label, new)
+    slot = _find(session, label)
+    if slot is None or Anchored.decode(bytes(slot[Attribute.ID])) != new:
+        raise TokenError("the token does not keep the anchor")
+    return new
+
+
+def replace(session: pkcs11.Session, new: Anchored) -> None:
+    """Make the anchor hold `new` alone, whatever it held: for init and for accepted losses."""
+    for label in SLOTS:
+        _write(session, label, new)
+
+
+def _write(session: pkcs11.Session, label: str, value: Anchored) -> None:
+    slot = _find(session, label)
+    if slot is not None:
+        slot[Attribute.ID] = value.encode()
+        return
+    session.generate_key(
+        KeyType.GENERIC_SECRET,
+        KEY_BITS,
+        label=label,
+        id=value.encode(),
+        store=True,
+        capabilities=MechanismFlag.SIGN,
+        template=NEVER_LEAVES,
+    )
+
+
+def _find(session: pkcs11.Session, label: str) -> TokenObject | None:
+    template = {Attribute.LABEL: label, Attribute.CLASS: ObjectClass.SECRET_KEY}
+    found = list(session.get_objects(template))
+    if len(found) > 1:
+        raise TokenError(f"the token has {len(found)} objects with the label {label}")
+    return found[0] if found else None

@@ -1,0 +1,90 @@
+"""The Merkle tree over all buckets: fixed shape, held in memory, so each read is verified fresh.
+
+record digest = SHA-256(0x00 || id || sealed)
+bucket        = SHA-256(0x01 || its record digests in id order); an empty bucket is 32 zero bytes
+node          = SHA-256(0x02 || left || right)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HASH_SIZE: Final = 32
+EMPTY: Final = bytes(HASH_SIZE)
+
+
+def record_digest(record_id: bytes, sealed: bytes) -> bytes:
+    """Return the digest of one row."""
+    return sha256(b"\x00" + record_id + sealed).digest()
+
+
+def bucket_hash(rows: Mapping[bytes, bytes]) -> bytes:
+    """Return the hash of a bucket, given its sealed records by id."""
+    if not rows:
+        return EMPTY
+    digests = (record_digest(record_id, rows[record_id]) for record_id in sorted(rows))
+    return sha256(b"\x01" + b"".join(digests)).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node."""
+    return sha256(b"\x02" + left + right).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """New hashes for some nodes, by position; the root among them."""
+
+    nodes: Mapping[int, bytes]
+    root: bytes
+
+
+class Tree:
+    """All nodes in one array: the root at 1, the children of n at 2n and 2n + 1, leaves last."""
+
+    def __init__(self, bits: int, buckets: Mapping[int, bytes]) -> None:
+        """Build the tree over 2**bits buckets from the hashes of those that are not empty."""
+        self._first_leaf = 1 << bits
+        self._nodes = bytearray(2 * self._first_leaf * HASH_SIZE)
+        for number, value in buckets.items():
+            self._put(self._first_leaf + number, value)
+        for position in range(self._first_leaf - 1, 0, -1):
+            self._put(position, node_hash(self._get(2 * position), self._get(2 * position + 1)))
+
+    @property
+    def root(self) -> bytes:
+        """The root hash, 32 bytes."""
+        return self._get(1)
+
+    def bucket(self, number: int) -> bytes:
+        """Return the hash of a bucket."""
+        return self._get(self._first_leaf + number)
+
+    def plan(self, buckets: Mapping[int, bytes]) -> Update:
+        """Return what changes when buckets get these hashes; nothing changes yet."""
+        nodes = {self._first_leaf + number: value for number, value in buckets.items()}
+        level = set(nodes)
+        while level != {1} and level:
+            level = {position // 2 for position in level}
+            for position in level:
+                left, right = 2 * position, 2 * position + 1
+                nodes[position] = node_hash(
+                    nodes.get(left) or self._get(left), nodes.get(right) or self._get(right)
+                )
+        return Update(nodes, nodes.get(1) or self.root)
+
+    def apply(self, update: Update) -> None:
+        """Make a planned update the tree's state, once it is committed."""
+        for position, value in update.nodes.items():
+            self._put(position, value)
+
+    def _get(self, position: int) -> bytes:
+        return bytes(self._nodes[position * HASH_SIZE : (position + 1) * HASH_SIZE])
+
+    def _put(self, position: int, value: bytes) -> None:
+        self._nodes[position * HASH_SIZE : (position + 1) * HASH_SIZE] = value
