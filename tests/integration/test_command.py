@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +90,7 @@ class Device:
             env=self.environment(),
             encoding="utf-8",
             timeout=30,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # CI may ignore it
         )
 
 
