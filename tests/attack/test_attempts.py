@@ -169,7 +169,7 @@ def test_kill_9_at_every_step_of_an_attempt(vault_folder: VaultFolder, step: str
         assert attempts_left(vault, "alice") == 10
 
 
-@pytest.mark.parametrize("step", ["before-commit", "after-commit", "before-answer"])
+@pytest.mark.parametrize("step", ["before-commit", "after-commit", "after-anchor", "before-answer"])
 def test_kill_9_at_every_step_of_a_release(vault_folder: VaultFolder, step: str) -> None:
     with vault_folder.start() as vault:
         protect(vault, "alice")
@@ -187,7 +187,7 @@ def test_kill_9_at_every_step_of_a_release(vault_folder: VaultFolder, step: str)
         assert attempts_left(vault, "alice") == 10
 
 
-@pytest.mark.parametrize("step", ["before-commit", "after-commit", "before-answer"])
+@pytest.mark.parametrize("step", ["before-commit", "after-commit", "after-anchor", "before-answer"])
 def test_kill_9_at_every_step_of_a_password_change(vault_folder: VaultFolder, step: str) -> None:
     """Whichever password is right afterwards, it is exactly one, and the key is there."""
     with vault_folder.start() as vault:

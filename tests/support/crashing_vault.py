@@ -2,8 +2,8 @@
 
     python crashing_vault.py STEP SETTINGS
 
-The steps of an attempt, in order: before-commit, after-commit, before-evaluate, after-evaluate,
-before-answer. Everything else is the vault as it is.
+The steps of an attempt, in order: before-commit, after-commit, before-anchor, after-anchor,
+before-evaluate, after-evaluate, before-answer. Everything else is the vault as it is.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 from strongroom_vault import logs, server
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.config import load
+from strongroom_vault.hsm.jobs import AdvanceAnchor, ReadAnchor
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from strongroom_vault.store.interface import Row
+    from strongroom_vault.store.interface import Commit
 
 STEPS: Final = (
     "before-commit",
     "after-commit",
+    "before-anchor",
+    "after-anchor",
     "before-evaluate",
     "after-evaluate",
     "before-answer",
@@ -44,9 +45,9 @@ def reach(step: str) -> None:
 class CrashingStore(SqliteStore):
     """Dies around its commit."""
 
-    def commit(self, rows: Iterable[Row]) -> None:
+    def commit(self, commit: Commit) -> None:
         reach("before-commit")
-        super().commit(rows)
+        super().commit(commit)
         reach("after-commit")
 
 
@@ -54,9 +55,11 @@ class CrashingPool(TokenPool):
     """Dies around an evaluation."""
 
     async def run(self, job: Any) -> Any:
-        reach("before-evaluate")
+        steps: dict[type[Any], str] = {AdvanceAnchor: "anchor", ReadAnchor: "reading"}
+        step = steps.get(type(job), "evaluate")
+        reach("before-" + step)
         answer = await super().run(job)
-        reach("after-evaluate")
+        reach("after-" + step)
         return answer
 
 

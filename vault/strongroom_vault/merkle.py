@@ -50,11 +50,13 @@ class Tree:
     def __init__(self, bits: int, buckets: Mapping[int, bytes]) -> None:
         """Build the tree over 2**bits buckets from the hashes of those that are not empty."""
         self._first_leaf = 1 << bits
-        self._nodes = bytearray(2 * self._first_leaf * HASH_SIZE)
-        for number, value in buckets.items():
-            self._put(self._first_leaf + number, value)
-        for position in range(self._first_leaf - 1, 0, -1):
-            self._put(position, node_hash(self._get(2 * position), self._get(2 * position + 1)))
+        levels = [EMPTY * (1 << bits)]
+        empty = EMPTY
+        for height in range(1, bits + 1):
+            empty = node_hash(empty, empty)
+            levels.append(empty * (1 << (bits - height)))
+        self._nodes = bytearray(HASH_SIZE) + b"".join(reversed(levels))
+        self.apply(self.plan(buckets))
 
     @property
     def root(self) -> bytes:

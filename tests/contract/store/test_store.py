@@ -6,17 +6,28 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.store import sqlite
-from strongroom_vault.store.interface import BUCKET_BITS, Row, Store, StoreError, bucket_of
+from strongroom_vault.store.interface import (
+    BUCKET_BITS,
+    Commit,
+    Row,
+    Store,
+    StoreError,
+    bucket_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+def commit(*rows: Row, head: bytes = b"head", **more: Any) -> Commit:
+    return Commit(rows, more.get("buckets", {}), more.get("events", ()), head)
 
 
 def record_id(bucket: int, rest: int = 0) -> bytes:
@@ -26,7 +37,7 @@ def record_id(bucket: int, rest: int = 0) -> bytes:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "vault.db"
-    sqlite.create(path, "vault.test")
+    sqlite.create(path, "vault.test", commit(head=b"first head"))
     return path
 
 
@@ -49,29 +60,45 @@ def test_empty(store: Store) -> None:
 
 def test_rows_come_back_by_bucket(store: Store) -> None:
     rows = [Row(record_id(5, number), bytes([number]) * 512) for number in range(20)]
-    store.commit([*rows, Row(record_id(6), b"other")])
+    store.commit(commit(*rows, Row(record_id(6), b"other")))
     assert dict(store.read_bucket(5)) == {row.id: row.sealed for row in rows}
     assert dict(store.read_bucket(6)) == {record_id(6): b"other"}
     assert dict(store.read_bucket(7)) == {}
 
 
 def test_a_row_is_replaced(store: Store) -> None:
-    store.commit([Row(record_id(5), b"old")])
-    store.commit([Row(record_id(5), b"new")])
+    store.commit(commit(Row(record_id(5), b"old")))
+    store.commit(commit(Row(record_id(5), b"new")))
     assert dict(store.read_bucket(5)) == {record_id(5): b"new"}
+
+
+def test_the_first_commit_is_there(store: Store) -> None:
+    snapshot = store.load()
+    assert (snapshot.head, dict(snapshot.buckets)) == (b"first head", {})
+    assert list(store.events()) == []
+
+
+def test_head_buckets_and_events_come_back(store: Store) -> None:
+    store.commit(commit(head=b"one", buckets={1: b"a" * 32, 65535: b"b" * 32}, events=[b"1", b"2"]))
+    store.commit(commit(head=b"two", buckets={1: b"c" * 32}, events=[b"3"]))
+    snapshot = store.load()
+    assert snapshot.head == b"two"
+    assert dict(snapshot.buckets) == {1: b"c" * 32, 65535: b"b" * 32}
+    assert list(store.events()) == [b"1", b"2", b"3"]
 
 
 def test_all_or_nothing(store: Store) -> None:
     with pytest.raises(StoreError):
-        store.commit([Row(record_id(1), b"good"), Row(record_id(2), "not bytes")])  # type: ignore[arg-type]
+        store.commit(commit(Row(record_id(1), b"good"), Row(record_id(2), "not bytes")))  # type: ignore[arg-type]
     assert dict(store.read_bucket(1)) == {}
-    store.commit([Row(record_id(1), b"good")])
+    assert store.load().head == b"first head"
+    store.commit(commit(Row(record_id(1), b"good")))
     assert dict(store.read_bucket(1)) == {record_id(1): b"good"}
 
 
 def test_survives_closing(path: Path) -> None:
     first = sqlite.SqliteStore(path, "vault.test")
-    first.commit([Row(record_id(1), b"row")])
+    first.commit(commit(Row(record_id(1), b"row")))
     first.close()
     second = sqlite.SqliteStore(path, "vault.test")
     assert dict(second.read_bucket(1)) == {record_id(1): b"row"}
@@ -81,7 +108,7 @@ def test_survives_closing(path: Path) -> None:
 def commit_and_die(path: Path, acknowledged: multiprocessing.Queue[int]) -> None:
     store = sqlite.SqliteStore(path, "vault.test")
     for number in range(1000):
-        store.commit([Row(record_id(1, number), b"row")])
+        store.commit(commit(Row(record_id(1, number), b"row")))
         acknowledged.put(number)
         if number == 20:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -128,19 +155,19 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
 def test_a_store_is_never_overwritten(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(OperatorError):
-        sqlite.create(path, "vault.test")
+        sqlite.create(path, "vault.test", commit(head=b"first head"))
     assert path.read_bytes() == before
 
 
 def test_a_store_cannot_be_made_where_there_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(OperatorError):
-        sqlite.create(tmp_path / "none" / "vault.db", "vault.test")
+        sqlite.create(tmp_path / "none" / "vault.db", "vault.test", commit())
 
 
 def test_nobody_else_can_read_it(path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
     store = sqlite.SqliteStore(path, "vault.test")
-    store.commit([Row(record_id(1), b"row")])
+    store.commit(commit(Row(record_id(1), b"row")))
     for file in path.parent.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file
     store.close()
@@ -158,4 +185,4 @@ def test_a_broken_table_is_a_store_error(store: Store, path: Path) -> None:
     with pytest.raises(StoreError):
         store.check()
     with pytest.raises(StoreError):
-        store.commit([Row(record_id(1), b"row")])
+        store.commit(commit(Row(record_id(1), b"row")))

@@ -30,7 +30,8 @@ keys = st.builds(
     | st.builds(LastAttempt, st.binary(min_size=33, max_size=33), st.booleans()),
     last_started_at=times,
 )
-records = st.builds(Record, serials, serials, serials, keys | st.just(DESTROYED) | st.just(DELETED))
+states = keys | st.just(DESTROYED) | st.just(DELETED)
+records = st.builds(Record, serials, serials, serials, states, serials)
 
 
 @given(records)

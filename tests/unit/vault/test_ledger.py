@@ -7,20 +7,23 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import KEY, NOW, active
 
-from strongroom_vault.errors import NoKey, RollbackDetected, StoreUnavailable
+from strongroom_vault.errors import NoKey, RollbackDetected, StoreUnavailable, TokenUnavailable
+from strongroom_vault.head import Anchored
 from strongroom_vault.ledger import MAX_BATCH, Ledger
 from strongroom_vault.policy import Decision
 from strongroom_vault.record import Deleted, Record
 from strongroom_vault.store import sqlite
-from strongroom_vault.store.interface import Row, StoreError
+from strongroom_vault.store.interface import StoreError, bucket_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
-SEALING_KEY = b"s" * 32
+    from strongroom_vault.store.interface import Commit, Row
+
 ID = b"\x12\x34" + b"i" * 30
 NEIGHBOUR = b"\x12\x34" + b"j" * 30
 ELSEWHERE = b"\xff\xff" + b"i" * 30
@@ -41,26 +44,36 @@ class WatchedStore(sqlite.SqliteStore):
             raise StoreError("the disk is gone")
         return super().read_bucket(bucket)
 
-    def commit(self, rows: Iterable[Row]) -> None:
-        rows = list(rows)
+    def commit(self, commit: Commit) -> None:
         assert self.may_commit.wait(10)
-        super().commit(rows)
-        self.commits.append(rows)
+        super().commit(commit)
+        self.commits.append(list(commit.rows))
+
+    def damage(self, record_id: bytes, sealed: bytes) -> None:
+        """What the owner of the database might do to a row."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO record VALUES (?, ?, ?)",
+            (bucket_of(record_id), record_id, sealed),
+        )
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[WatchedStore]:
-    path = tmp_path / "vault.db"
-    sqlite.create(path, "vault.test")
-    opened = WatchedStore(path, "vault.test")
+def anchor(tmp_path: Path) -> MemoryAnchor:
+    return make_store(tmp_path / "vault.db")
+
+
+@pytest.fixture
+def store(tmp_path: Path, anchor: MemoryAnchor) -> Iterator[WatchedStore]:
+    opened = WatchedStore(tmp_path / "vault.db", VAULT_ID)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-async def ledger(store: WatchedStore) -> AsyncIterator[Ledger]:
-    ledger = Ledger(store, SEALING_KEY)
-    ledger.start()
+async def ledger(store: WatchedStore, anchor: MemoryAnchor) -> AsyncIterator[Ledger]:
+    ledger = Ledger(store, anchor, KEYS, VAULT_ID)
+    await ledger.start()
+    assert ledger.rollback is None
     yield ledger
     await ledger.close()
 
@@ -187,8 +200,8 @@ async def test_a_caller_that_goes_away_leaves_its_change_behind(
     assert (await ledger.change(ID, read)).charged == 1
 
 
-@pytest.mark.parametrize("damage", ["changed", "swapped", "cut"])
-async def test_a_row_that_is_not_what_the_vault_wrote(
+@pytest.mark.parametrize("damage", ["changed", "swapped", "cut", "added"])
+async def test_a_row_that_is_not_what_the_vault_wrote_stops_it_for_good(
     ledger: Ledger, store: WatchedStore, damage: str
 ) -> None:
     await asyncio.gather(*(ledger.change(name, charge) for name in (ID, NEIGHBOUR, ELSEWHERE)))
@@ -197,30 +210,58 @@ async def test_a_row_that_is_not_what_the_vault_wrote(
         "changed": rows[ID][:-1] + bytes([rows[ID][-1] ^ 1]),
         "swapped": rows[NEIGHBOUR],
         "cut": rows[ID][:-512],
+        "added": rows[ID],
     }[damage]
-    store.commit([Row(ID, broken)])
-    for decide in (read, charge):
-        with pytest.raises(RollbackDetected):
-            await ledger.change(ID, decide)
-    assert await ledger.change(NEIGHBOUR, charge) == 2
-    assert dict(store.read_bucket(0x1234))[ID] == broken
+    store.damage(b"\x12\x34" + b"z" * 30 if damage == "added" else ID, broken)
+    before = dict(store.read_bucket(0x1234))
+    assert await ledger.change(ELSEWHERE, charge) == 2
+    for name in (NEIGHBOUR, ID, ELSEWHERE):
+        for decide in (read, charge):
+            with pytest.raises(RollbackDetected):
+                await ledger.change(name, decide)
+    assert ledger.rollback is not None
+    assert dict(store.read_bucket(0x1234)) == before
 
 
-async def test_a_broken_row_does_not_refuse_others_of_its_commit(
-    ledger: Ledger, store: WatchedStore
+async def test_an_anchor_that_fails_leaves_nothing_answered_and_is_caught_up(
+    ledger: Ledger, store: WatchedStore, anchor: MemoryAnchor
 ) -> None:
-    store.commit([Row(ID, b"x" * 512)])
-    results = await asyncio.gather(
-        ledger.change(ID, charge), ledger.change(NEIGHBOUR, charge), return_exceptions=True
-    )
-    assert isinstance(results[0], RollbackDetected)
-    assert results[1] == 1
+    anchor.fails = True
+    with pytest.raises(TokenUnavailable):
+        await ledger.change(ID, charge)
+    with pytest.raises(TokenUnavailable):
+        await ledger.change(ID, read)  # not anchored yet: nobody may learn of it
+    assert len(store.commits) == 1
+    anchor.fails = False
+    assert (await ledger.change(ID, read)).charged == 1
+    assert anchor.advances == 1
+
+
+async def test_an_anchor_that_somebody_else_moved_stops_the_vault(
+    ledger: Ledger, anchor: MemoryAnchor
+) -> None:
+    await ledger.change(ID, charge)
+    anchor.value = Anchored(99, b"x" * 32)
+    for _ in range(2):
+        with pytest.raises(RollbackDetected):
+            await ledger.change(ID, charge)
+    assert anchor.value == Anchored(99, b"x" * 32)
+
+
+async def test_each_commit_is_one_epoch_and_reads_are_none(
+    ledger: Ledger, anchor: MemoryAnchor
+) -> None:
+    epochs = []
+    for decide in (charge, read, charge, read):
+        await ledger.change(ID, decide)
+        assert anchor.value is not None
+        epochs.append(anchor.value.epoch)
+    assert epochs == [1, 1, 2, 2]
 
 
 async def test_the_sweep_changes_what_is_to_be_changed(ledger: Ledger, store: WatchedStore) -> None:
     await asyncio.gather(*(ledger.change(name, charge) for name in (ID, NEIGHBOUR, ELSEWHERE)))
     await ledger.change(NEIGHBOUR, charge)
-    store.commit([Row(b"\x12\x34" + b"x" * 30, b"broken" * 100)])
 
     def sweep(record: Record) -> Decision[bool]:
         if record.charged < 2:
@@ -230,12 +271,17 @@ async def test_the_sweep_changes_what_is_to_be_changed(ledger: Ledger, store: Wa
     assert list(await ledger.sweep_bucket(0x1234, sweep)) == [NEIGHBOUR]
     assert list(await ledger.sweep_bucket(0x1234, sweep)) == []
     assert list(await ledger.sweep_bucket(0x1235, sweep)) == []
-    assert isinstance((await ledger.change(NEIGHBOUR, read)).state, Deleted)
+    store.damage(ID, b"broken" * 100)
+    assert list(await ledger.sweep_bucket(0x1234, sweep)) == []
+    assert ledger.rollback is not None
+    assert list(await ledger.sweep_bucket(0xFFFF, sweep)) == []
 
 
-async def test_closing_finishes_what_was_accepted(store: WatchedStore) -> None:
-    ledger = Ledger(store, SEALING_KEY)
-    ledger.start()
+async def test_closing_finishes_what_was_accepted(
+    store: WatchedStore, anchor: MemoryAnchor
+) -> None:
+    ledger = Ledger(store, anchor, KEYS, VAULT_ID)
+    await ledger.start()
     store.may_commit.clear()
     changes = [asyncio.create_task(ledger.change(ID, charge)) for _ in range(5)]
     await asyncio.sleep(0.05)
@@ -249,8 +295,8 @@ async def test_closing_finishes_what_was_accepted(store: WatchedStore) -> None:
         await ledger.change(ID, read)
 
 
-async def test_a_ledger_that_was_never_started(store: WatchedStore) -> None:
-    ledger = Ledger(store, SEALING_KEY)
+async def test_a_ledger_that_was_never_started(store: WatchedStore, anchor: MemoryAnchor) -> None:
+    ledger = Ledger(store, anchor, KEYS, VAULT_ID)
     with pytest.raises(RuntimeError):
         await ledger.change(ID, read)
     await ledger.close()

@@ -19,6 +19,7 @@ from records import (
 )
 
 from strongroom_vault import policy
+from strongroom_vault.audit import What
 from strongroom_vault.errors import (
     KeyDestroyed,
     KeyReplaced,
@@ -392,7 +393,7 @@ class TestStatusAndSweep:
         decision = policy.status(active(LIMIT), LATER, RULES)
         assert decision.outcome == Destroyed(LATER, DESTROYED.cause)
         swept = policy.sweep(active(LIMIT), LATER, RULES)
-        assert swept == Decision(decision.record, outcome=True)
+        assert swept == Decision(decision.record, outcome=True, event=What.DESTROYED)
         assert isinstance(swept.record.state, Destroyed)
 
     @pytest.mark.parametrize("record", [ABSENT, active(LIMIT - 1), GONE, REMOVED])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ledgers import make_store
 
 from strongroom.opaque import client
 from strongroom.opaque.envelope import Identities
@@ -42,12 +43,12 @@ from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from vault_process import SoftHsm
 
-    from strongroom_vault.store.interface import Row
+    from strongroom_vault.store.interface import Commit
 
 QUICK = Argon2id(8, 1, 1)  # the service does not stretch; the client's cost is not the matter here
 IDENTITIES = Identities(b"alice", b"strongroom/v1/vault.test")
@@ -61,10 +62,10 @@ class FaultyStore(sqlite.SqliteStore):
 
     fails = False
 
-    def commit(self, rows: Iterable[Row]) -> None:
+    def commit(self, commit: Commit) -> None:
         if self.fails:
             raise StoreError("the disk is full")
-        super().commit(rows)
+        super().commit(commit)
 
 
 class FaultyToken:
@@ -131,13 +132,13 @@ async def world(tmp_path: Path, softhsm: SoftHsm) -> AsyncIterator[World]:
     with open_session(settings) as session:
         if not vault_keys.existing_labels(session):
             vault_keys.create_vault_keys(session)
-    sqlite.create(tmp_path / "vault.db", "vault.test")
-    store = FaultyStore(tmp_path / "vault.db", "vault.test")
     pool = TokenPool(settings, labels=labels.DERIVED_KEYS)
     ready = await pool.start()
     keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
-    ledger = Ledger(store, keys.record_sealing)
-    ledger.start()
+    anchor = make_store(tmp_path / "vault.db", keys.ledger)
+    store = FaultyStore(tmp_path / "vault.db", "vault.test")
+    ledger = Ledger(store, anchor, keys.ledger, "vault.test")
+    await ledger.start()
     token = FaultyToken(pool)
     parameters = VaultParameters("vault.test", ready.identity_public_key, QUICK, 10, 1, 10)
     worlds: list[World] = []

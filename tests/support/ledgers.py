@@ -1,0 +1,46 @@
+"""Ledgers for tests: a real SQLite store, and an anchor in memory beside the token's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from strongroom_vault.anchor import AnchorMoved
+from strongroom_vault.errors import TokenUnavailable
+from strongroom_vault.ledger import LedgerKeys
+from strongroom_vault.setup import first_commit
+from strongroom_vault.store import sqlite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from strongroom_vault.head import Anchored
+
+VAULT_ID: Final = "vault.test"
+KEYS: Final = LedgerKeys(record_sealing=b"s" * 32, head=b"h" * 32)
+
+
+class MemoryAnchor:
+    """Remembers in memory what the token's anchor would; can be made to fail."""
+
+    def __init__(self, value: Anchored | None) -> None:
+        self.value = value
+        self.fails = False
+        self.advances = 0
+
+    async def read(self) -> Anchored | None:
+        return self.value
+
+    async def advance(self, expected: Anchored, new: Anchored) -> None:
+        if self.fails:
+            raise TokenUnavailable("the token is gone", 1.0)
+        if self.value not in (expected, new):
+            raise AnchorMoved("moved")
+        self.value = new
+        self.advances += 1
+
+
+def make_store(path: Path, keys: LedgerKeys = KEYS) -> MemoryAnchor:
+    """Make an empty store; return the anchor that remembers its first head."""
+    first, anchored = first_commit(VAULT_ID, keys.head)
+    sqlite.create(path, VAULT_ID, first)
+    return MemoryAnchor(anchored)
