@@ -25,13 +25,15 @@ class MemoryAnchor:
     def __init__(self, value: Anchored | None) -> None:
         self.value = value
         self.fails = False
+        self.fails_once = False
         self.advances = 0
 
     async def read(self) -> Anchored | None:
         return self.value
 
     async def advance(self, expected: Anchored, new: Anchored) -> None:
-        if self.fails:
+        fails_once, self.fails_once = self.fails_once, False
+        if self.fails or fails_once:
             raise TokenUnavailable("the token is gone", 1.0)
         if self.value not in (expected, new):
             raise AnchorMoved("moved")

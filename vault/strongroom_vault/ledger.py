@@ -24,10 +24,7 @@ from strongroom_vault import audit, policy
 from strongroom_vault.anchor import AnchorMoved
 from strongroom_vault.audit import Event
 from strongroom_vault.codec import decode_record, encode_record
-from strongroom_vault.errors import (
-    RollbackDetected,
-    StoreUnavailable,
-)
+from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
 from strongroom_vault.head import Head, HeadBroken, open_head, seal_head
 from strongroom_vault.merkle import Tree, Update, bucket_hash
 from strongroom_vault.record import Record
@@ -84,6 +81,17 @@ class _Draft:
     before: dict[bytes, Record]
     after: dict[bytes, Record]
     events: list[bytes]
+
+
+class Unanchored(TokenUnavailable):
+    """The change is durable but not anchored, so nobody may act on its `outcome`.
+
+    The next commit anchors it first; a caller may then undo what it had charged.
+    """
+
+    def __init__(self, error: TokenUnavailable, outcome: object) -> None:
+        super().__init__(str(error), error.retry_after)
+        self.outcome = outcome
 
 
 class Ledger:
@@ -193,15 +201,17 @@ class Ledger:
         Raises:
             RollbackDetected: the database or the anchor is not as this vault left it.
             StoreUnavailable: nothing of the batch is there.
-            TokenUnavailable: the batch is durable but not anchored; nobody may go on, and the next
-                batch anchors it first.
+            TokenUnavailable: an earlier commit cannot be anchored, so nothing was done.
         """
         if self.rollback is not None:
             raise RollbackDetected(self.rollback)
         await self._reach_anchor_or_stop()
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._disk, self._commit, batch)
-        await self._reach_anchor_or_stop()
+        try:
+            await self._reach_anchor_or_stop()
+        except TokenUnavailable as error:
+            return [Unanchored(error, outcome) for outcome in outcomes]
         return outcomes
 
     async def _reach_anchor_or_stop(self) -> None:

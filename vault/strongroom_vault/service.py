@@ -38,7 +38,7 @@ from strongroom_vault.hsm.jobs import (
     StartRecovery,
     StartRegistration,
 )
-from strongroom_vault.ledger import LedgerKeys
+from strongroom_vault.ledger import LedgerKeys, Unanchored
 from strongroom_vault.record import Active, Destroyed
 from strongroom_vault.sealing import SealBroken, Sealer
 
@@ -294,10 +294,15 @@ class BackupKeyService:
     async def _attempt(self, account: str, ke1: bytes, blinded_element: bytes) -> StartedRecovery:
         record_id = self._keys.record_id(account)
         now = self._clock()
-        attempt = await self._ledger.change(
-            record_id,
-            lambda record: policy.start_recovery(record, blinded_element, now, self._rules),
-        )
+        try:
+            attempt = await self._ledger.change(
+                record_id,
+                lambda record: policy.start_recovery(record, blinded_element, now, self._rules),
+            )
+        except Unanchored as error:
+            if isinstance(error.outcome, policy.Attempt):
+                await self._give_back(record_id, error.outcome)
+            raise
         job = StartRecovery(
             ke1=ke1,
             oprf_key=attempt.key.oprf_key,
@@ -322,11 +327,11 @@ class BackupKeyService:
         )
 
     async def _give_back(self, record_id: bytes, attempt: policy.Attempt) -> None:
-        """Undo the charge; if the store fails too, a repetition of the element is still free."""
+        """Undo the charge; if that fails too, a repetition of the element is still free."""
         charge = attempt.charge
         if charge is None:
             return
-        with contextlib.suppress(StoreUnavailable):
+        with contextlib.suppress(StoreUnavailable, TokenUnavailable):
             await self._ledger.change(record_id, lambda record: policy.give_back(record, charge))
 
     async def _to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:

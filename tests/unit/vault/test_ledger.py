@@ -12,7 +12,7 @@ from records import KEY, NOW, active
 
 from strongroom_vault.errors import NoKey, RollbackDetected, StoreUnavailable, TokenUnavailable
 from strongroom_vault.head import Anchored
-from strongroom_vault.ledger import MAX_BATCH, Ledger
+from strongroom_vault.ledger import MAX_BATCH, Ledger, Unanchored
 from strongroom_vault.policy import Decision
 from strongroom_vault.record import Deleted, Record
 from strongroom_vault.store import sqlite
@@ -227,8 +227,9 @@ async def test_an_anchor_that_fails_leaves_nothing_answered_and_is_caught_up(
     ledger: Ledger, store: WatchedStore, anchor: MemoryAnchor
 ) -> None:
     anchor.fails = True
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(Unanchored) as unanchored:
         await ledger.change(ID, charge)
+    assert unanchored.value.outcome == 1
     with pytest.raises(TokenUnavailable):
         await ledger.change(ID, read)  # not anchored yet: nobody may learn of it
     assert len(store.commits) == 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ledgers import make_store
+from ledgers import MemoryAnchor, make_store
 
 from strongroom.opaque import client
 from strongroom.opaque.envelope import Identities
@@ -92,6 +92,7 @@ class World:
     service: BackupKeyService
     store: FaultyStore
     token: FaultyToken
+    anchor: MemoryAnchor
     now: int = START
 
     async def register(self, password: bytes = b"right", account: str = "alice") -> bytes:
@@ -145,7 +146,7 @@ async def world(tmp_path: Path, softhsm: SoftHsm) -> AsyncIterator[World]:
     service = BackupKeyService(
         parameters, keys, ledger, token, clock=lambda: worlds[0].now if worlds else START
     )
-    worlds.append(World(service, store, token))
+    worlds.append(World(service, store, token, anchor))
     yield worlds[0]
     await service.drain()
     await ledger.close()
@@ -245,6 +246,20 @@ async def test_token_and_store_fail_together(world: World) -> None:
     world.token.fails = world.store.fails = False
     assert await world.left() == LIMIT - 1
     assert (await world.start(ke1)).attempts_left == LIMIT - 1
+
+
+async def test_an_anchor_that_fails_gives_the_attempt_back(world: World) -> None:
+    await world.register()
+    world.anchor.fails = True
+    for _ in range(2):
+        with pytest.raises(TokenUnavailable):
+            await world.start(guess()[0])
+    world.anchor.fails = False
+    assert await world.left() == LIMIT - 1  # what could not be undone while the anchor was gone
+    world.anchor.fails_once = True
+    with pytest.raises(TokenUnavailable):
+        await world.start(guess()[0])
+    assert await world.left() == LIMIT - 1
 
 
 async def test_a_store_that_fails_evaluates_nothing(world: World) -> None:

@@ -40,7 +40,7 @@ CODES: Final[dict[type[Refusal], StatusCode]] = {
 
 def code_of(refusal: Refusal) -> StatusCode:
     """Return the gRPC code of a refusal."""
-    return CODES[type(refusal)]
+    return next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
 
 
 def status_details(refusal: Refusal) -> bytes:
