@@ -1,0 +1,418 @@
+"""A vault that lies in any field: the client ends in a typed error and gives nothing away.
+
+Covered: another identity, in GetVault, at registration and at recovery; another vault id; points
+that are none; stretching that is too weak or too heavy; a proof accepted that is none; another
+sealed key; another account's record; answers of wrong sizes, suites, times and counts; statuses
+with unknown reasons and garbage details.
+Not covered: a vault that says "wrong password" to the right one; nothing distinguishes it from a
+person's mistake, and the rehearsal finds it while the person still has the key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from strongroom import calls, errors, flows, sealed_key, status, wire
+from strongroom.flows import Party
+from strongroom.opaque import server
+from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
+from strongroom.opaque.messages import KE1, KE3, RegistrationRequest
+from strongroom.opaque.messages import RegistrationRecord as Record
+from strongroom.v1 import vault_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strongroom.flows import Flow
+    from strongroom.opaque.server import ExpectedKE3
+
+PASSWORD = "correct horse battery staple"
+KEY = b"b" * 32
+KEY_ID = b"k" * 16
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class LyingVault:
+    """An honest vault in memory, but for what `lies` does to an answer, by the request's type."""
+
+    def __init__(self, **lies: Callable[[Any], Any]) -> None:
+        self.identity = SoftwareAkeKey.derive(b"i" * 32)
+        self.oprf_key = SoftwareOprfKey.generate()
+        self.lies = lies
+        self.stands_in: dict[str, Callable[[Any], Any]] = {}
+        self.asked: list[calls.Request[Any]] = []
+        self.record: Record | None = None
+        self.sealed = b""
+        self.expected: ExpectedKE3 | None = None
+
+    @property
+    def info(self) -> calls.VaultInfo:
+        key = self.identity.public_key.encode()
+        return calls.VaultInfo("vault.test", key, RFC9106_SECOND, 10, 3, 10)
+
+    @property
+    def party(self) -> Party:
+        return Party(self.info, "alice")
+
+    def answer(self, request: calls.Request[Any]) -> Any:
+        self.asked.append(request)
+        name = type(request).__name__
+        honest = self.stands_in.get(name, getattr(self, name))(request)
+        return self.lies.get(name, lambda answer: answer)(honest)
+
+    def GetVault(self, _request: calls.GetVault) -> calls.VaultInfo:
+        return self.info
+
+    def StartRegistration(self, request: calls.StartRegistration) -> calls.RegistrationStarted:
+        response = server.create_registration_response(
+            RegistrationRequest.decode(request.registration_request),
+            self.identity.public_key,
+            self.oprf_key,
+        )
+        return calls.RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
+
+    def FinishRegistration(self, request: calls.FinishRegistration) -> calls.Registered:
+        self.record = Record.decode(request.registration_record)
+        self.sealed = request.sealed_backup_key
+        return calls.Registered(KEY_ID, 10, 10, NOW)
+
+    def StartRecovery(self, request: calls.StartRecovery) -> calls.RecoveryStarted:
+        assert self.record is not None
+        ke1 = KE1.decode(request.ke1)
+        ke2, self.expected = server.generate_ke2(
+            ke1, self.record, self.identity, self.oprf_key, self.party.identities
+        )
+        return calls.RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
+
+    def FinishRecovery(self, request: calls.FinishRecovery) -> bytes:
+        assert self.expected is not None
+        if request.ke3 != self.expected.client_mac:
+            raise errors.WrongPassword(9)
+        server.finish(self.expected.client_mac, KE3.decode(request.ke3))
+        return self.sealed
+
+
+def drive(flow: Flow[Any], vault: LyingVault) -> Any:
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = vault.answer(request)
+            except errors.StrongroomError as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as stop:
+        return stop.value
+
+
+def protected(**lies: Callable[[Any], Any]) -> LyingVault:
+    """A vault that was honest when the key was protected."""
+    vault = LyingVault()
+    drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+    vault.lies = lies
+    vault.asked.clear()
+    return vault
+
+
+def test_an_honest_vault_gives_the_key_back() -> None:
+    vault = protected()
+    assert drive(flows.recover(vault.party, PASSWORD), vault) == KEY
+    with pytest.raises(errors.WrongPassword) as wrong:
+        drive(flows.recover(vault.party, "wrong"), vault)
+    assert wrong.value.attempts_left == 9
+    assert vault.asked[-1] == calls.FinishRecovery(b"state", bytes(32))
+
+
+def other_stretching(**change: int) -> Callable[[Any], Any]:
+    return lambda answer: replace(answer, stretching=replace(answer.stretching, **change))
+
+
+STRETCHINGS = [
+    {"memory_kib": 65535},
+    {"memory_kib": 2**20 + 1},
+    {"memory_kib": 2**32 - 1},
+    {"passes": 2},
+    {"passes": 17},
+    {"lanes": 0},
+    {"lanes": 17},
+]
+
+
+@pytest.mark.parametrize("change", STRETCHINGS)
+def test_stretching_out_of_bounds_is_refused_before_any_work(
+    change: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = protected(StartRecovery=other_stretching(**change))
+
+    def refuse(*_: object) -> bytes:
+        raise AssertionError("stretched")
+
+    monkeypatch.setattr(Argon2id, "__call__", refuse)
+    with pytest.raises(errors.VaultParametersRefused):
+        drive(flows.recover(vault.party, PASSWORD), vault)
+    vault = LyingVault(StartRegistration=other_stretching(**change))
+    with pytest.raises(errors.VaultParametersRefused):
+        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+    assert not any(isinstance(request, calls.FinishRegistration) for request in vault.asked)
+
+
+def test_another_identity_is_noticed_before_anything_of_the_password_is_sent() -> None:
+    other = SoftwareAkeKey.derive(b"o" * 32).public_key.encode()
+    vault = LyingVault(GetVault=lambda info: replace(info, identity_public_key=other))
+    with pytest.raises(errors.WrongVault):
+        drive(flows.meet(vault.info.identity_public_key), vault)
+    assert vault.asked == [calls.GetVault()]
+    assert drive(flows.meet(None), vault).identity_public_key == other
+
+
+def test_another_identity_at_registration() -> None:
+    other = SoftwareAkeKey.derive(b"o" * 32).public_key.encode()
+    vault = LyingVault(
+        StartRegistration=lambda answer: replace(
+            answer, registration_response=answer.registration_response[:33] + other
+        )
+    )
+    with pytest.raises(errors.WrongVault):
+        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+    assert not any(isinstance(request, calls.FinishRegistration) for request in vault.asked)
+
+
+def test_another_identity_at_recovery() -> None:
+    """It has the record but not the identity key: it cannot prove itself."""
+    vault = protected()
+    party = vault.party
+    vault.identity = SoftwareAkeKey.derive(b"o" * 32)
+    with pytest.raises((errors.WrongVault, errors.WrongPassword)):
+        drive(flows.recover(party, PASSWORD), vault)
+    assert calls.FinishRecovery(b"state", bytes(32)) in vault.asked
+
+
+def test_a_vault_that_announces_an_identity_which_the_envelope_does_not_know() -> None:
+    vault = protected()
+    other = SoftwareAkeKey.derive(b"o" * 32).public_key.encode()
+    party = Party(replace(vault.info, identity_public_key=other), "alice")
+    with pytest.raises(errors.WrongVault):
+        drive(flows.recover(party, PASSWORD), vault)
+
+
+@pytest.mark.parametrize(
+    "party",
+    [
+        lambda party: replace(party, account="bob"),
+        lambda party: replace(party, vault=replace(party.vault, vault_id="vault.other")),
+    ],
+)
+def test_the_envelope_binds_account_and_vault(party: Callable[[Party], Party]) -> None:
+    vault = protected()
+    with pytest.raises(errors.WrongPassword):
+        drive(flows.recover(party(vault.party), PASSWORD), vault)
+
+
+@pytest.mark.parametrize("position", [0, 1, 33, 65, 100, 162, 200, 226, 258])
+def test_any_changed_byte_of_ke2(position: int) -> None:
+    def lie(answer: calls.RecoveryStarted) -> calls.RecoveryStarted:
+        ke2 = bytearray(answer.ke2)
+        ke2[position] ^= 1
+        return replace(answer, ke2=bytes(ke2))
+
+    vault = protected(StartRecovery=lie)
+    with pytest.raises((errors.WrongPassword, errors.WrongVault, errors.VaultProtocolError)):
+        drive(flows.recover(vault.party, PASSWORD), vault)
+    proofs = [ask for ask in vault.asked if isinstance(ask, calls.FinishRecovery)]
+    assert all(proof.ke3 == bytes(32) for proof in proofs)
+
+
+@pytest.mark.parametrize("element", [bytes(33), b"\x05" + bytes(32), b"\x02" + b"\xff" * 32])
+def test_points_that_are_none(element: bytes) -> None:
+    vault = LyingVault(
+        StartRegistration=lambda answer: replace(
+            answer, registration_response=element + answer.registration_response[33:]
+        )
+    )
+    with pytest.raises(errors.VaultProtocolError):
+        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+    vault = protected(StartRecovery=lambda answer: replace(answer, ke2=element + answer.ke2[33:]))
+    with pytest.raises(errors.VaultProtocolError):
+        drive(flows.recover(vault.party, PASSWORD), vault)
+
+
+def test_a_proof_accepted_that_is_none() -> None:
+    vault = protected()
+    vault.stands_in["FinishRecovery"] = lambda _: b"s" * 60
+    with pytest.raises(errors.VaultProtocolError):
+        drive(flows.recover(vault.party, "wrong"), vault)
+
+
+def test_another_sealed_key() -> None:
+    binding = sealed_key.Binding("vault.test", "alice", KEY_ID)
+    for lie in (b"x" * 60, sealed_key.seal(b"e" * 32, KEY, binding)):
+        vault = protected()
+        vault.stands_in["FinishRecovery"] = partial(_always, lie)
+        with pytest.raises(errors.VaultProtocolError):
+            drive(flows.recover(vault.party, PASSWORD), vault)
+
+
+def _always(answer: bytes, _request: object) -> bytes:
+    return answer
+
+
+def test_another_key_id() -> None:
+    vault = protected(StartRecovery=lambda answer: replace(answer, key_id=b"x" * 16))
+    with pytest.raises(errors.VaultProtocolError):
+        drive(flows.recover(vault.party, PASSWORD), vault)
+
+
+def test_a_vault_that_evaluated_wrongly_is_found_by_the_rehearsal() -> None:
+    vault = LyingVault()
+    honest = vault.oprf_key
+    vault.oprf_key = SoftwareOprfKey.generate()
+    flow = flows.protect(vault.party, PASSWORD, KEY, None)
+    request = next(flow)
+    answer = vault.answer(request)
+    vault.oprf_key = honest
+    with pytest.raises(errors.RehearsalFailed):
+        drive(_continued(flow, answer), vault)
+
+
+def _continued(flow: Flow[Any], answer: Any) -> Flow[Any]:
+    request = flow.send(answer)
+    while True:
+        try:
+            reply = yield request
+        except errors.StrongroomError as error:
+            request = flow.throw(error)
+        else:
+            request = flow.send(reply)
+
+
+def test_a_failed_report_is_still_a_wrong_password() -> None:
+    def unreachable(_request: calls.FinishRecovery) -> bytes:
+        raise errors.VaultUnreachable
+
+    vault = protected()
+    vault.stands_in["FinishRecovery"] = unreachable
+    with pytest.raises(errors.WrongPassword) as wrong:
+        drive(flows.recover(vault.party, "wrong"), vault)
+    assert wrong.value.attempts_left == 9
+
+
+def test_an_expired_state_is_repeated_with_the_same_bytes_once() -> None:
+    vault = protected()
+    honest = vault.FinishRecovery
+    tries: list[int] = []
+
+    def expire_once(request: calls.FinishRecovery) -> bytes:
+        tries.append(1)
+        if len(tries) == 1:
+            raise errors.StateExpired
+        return honest(request)
+
+    vault.stands_in["FinishRecovery"] = expire_once
+    assert drive(flows.recover(vault.party, PASSWORD), vault) == KEY
+    starts = [ask for ask in vault.asked if isinstance(ask, calls.StartRecovery)]
+    assert len(starts) == 2
+    assert starts[0] == starts[1]
+
+
+S = wire.SUITE
+GOOD_ARGON2 = pb.Argon2id(memory_kib=65536, passes=3, lanes=4)
+LIES_ON_THE_WIRE = [
+    pb.GetVaultResponse(suite=S, vault_id="v", identity_public_key=b"x" * 32),
+    pb.GetVaultResponse(suite=S, vault_id="", identity_public_key=b"x" * 33),
+    pb.GetVaultResponse(suite=S, vault_id="v" * 65, identity_public_key=b"x" * 33),
+    pb.GetVaultResponse(suite=S, vault_id="v", identity_public_key=b"x" * 33, attempt_limit=2**31),
+    pb.GetVaultResponse(vault_id="v", identity_public_key=b"x" * 33),
+    pb.StartRegistrationResponse(suite=S, registration_response=b"x" * 65),
+    pb.StartRegistrationResponse(suite=S, registration_response=b"x" * 66, key_id=b"k" * 15),
+    pb.StartRegistrationResponse(suite=S, registration_response=b"x" * 66, key_id=KEY_ID),
+    pb.StartRegistrationResponse(
+        suite=S, registration_response=b"x" * 66, key_id=KEY_ID, registration_state=b"s" * 1025
+    ),
+    pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempts_left=2**31),
+    pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, created_at=Timestamp(seconds=2**62)),
+    pb.StartRecoveryResponse(suite=S, ke2=b"x" * 258),
+    pb.StartRecoveryResponse(suite=S, ke2=b"x" * 259, key_id=KEY_ID, recovery_state=b""),
+    pb.FinishRecoveryResponse(suite=S, sealed_backup_key=b"x" * 61),
+    pb.FinishRecoveryResponse(suite=S),
+    pb.GetKeyResponse(suite=S),
+    pb.GetKeyResponse(suite=S, active=pb.GetKeyResponse.Active(key_id=b"short")),
+    pb.DeleteKeyResponse(),
+]
+
+
+@pytest.mark.parametrize("message", LIES_ON_THE_WIRE)
+def test_lies_on_the_wire(message: Any) -> None:
+    with pytest.raises(errors.VaultProtocolError):
+        wire.decode(message)
+
+
+class Failed(grpc.RpcError):
+    """A call that failed with a code and metadata."""
+
+    def __init__(self, code: grpc.StatusCode, details: bytes | None = None) -> None:
+        super().__init__()
+        self._code = code
+        self._metadata = () if details is None else ((status.DETAILS, details),)
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def trailing_metadata(self) -> Any:
+        return self._metadata
+
+
+def details(reason: str, domain: str = "strongroom", **metadata: str) -> bytes:
+    message = Status(code=7)
+    message.details.add().Pack(ErrorInfo(reason=reason, domain=domain, metadata=metadata))
+    return bytes(message.SerializeToString())
+
+
+CODE = grpc.StatusCode
+STATUSES = [
+    (Failed(CODE.PERMISSION_DENIED, details("NEVER_HEARD_OF")), errors.VaultProtocolError),
+    (Failed(CODE.PERMISSION_DENIED, b"garbage"), errors.VaultProtocolError),
+    (Failed(CODE.PERMISSION_DENIED), errors.VaultProtocolError),
+    (Failed(CODE.NOT_FOUND, details("NO_KEY", domain="other")), errors.VaultProtocolError),
+    (Failed(CODE.PERMISSION_DENIED, details("WRONG_PASSWORD")), errors.WrongPassword),
+    (
+        Failed(CODE.PERMISSION_DENIED, details("WRONG_PASSWORD", attempts_left="-1e9")),
+        errors.WrongPassword,
+    ),
+    (
+        Failed(CODE.FAILED_PRECONDITION, details("KEY_DESTROYED", destroyed_at="9" * 40)),
+        errors.KeyDestroyed,
+    ),
+    (Failed(CODE.FAILED_PRECONDITION, details("KEY_DESTROYED")), errors.KeyDestroyed),
+    (Failed(CODE.RESOURCE_EXHAUSTED, details("WAIT")), errors.MustWait),
+    (Failed(CODE.RESOURCE_EXHAUSTED), errors.MessageTooLarge),
+    (Failed(CODE.INTERNAL), errors.VaultInternalError),
+    (Failed(CODE.UNKNOWN), errors.VaultInternalError),
+    (Failed(CODE.DATA_LOSS), errors.VaultProtocolError),
+    (Failed(CODE.UNAVAILABLE), errors.VaultUnreachable),
+    (Failed(CODE.UNAVAILABLE, details("ROLLBACK_DETECTED")), errors.RollbackDetected),
+]
+
+
+@pytest.mark.parametrize(("failed", "kind"), STATUSES)
+def test_statuses(failed: Failed, kind: type[errors.StrongroomError]) -> None:
+    error, delay = status.error_of(failed)
+    assert type(error) is kind
+    assert delay == 0
+    assert str(error)
+    assert error.hint
+
+
+def test_what_may_be_repeated() -> None:
+    passing = [kind for failed, kind in STATUSES if status.is_passing(status.error_of(failed)[0])]
+    assert passing == [errors.VaultUnreachable]
