@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from strongroom import __version__
-from strongroom_vault import config, issuer, logs, server, setup, tls
+from strongroom_vault import config, issuer, logs, maintenance, server, setup, tls
 from strongroom_vault.api.vault_admin import fetch_status
 from strongroom_vault.errors import OperatorError
 
@@ -99,6 +99,85 @@ def status(settings_file: Path, *, as_json: bool) -> None:
 
 
 @cli.group()
+def anchor() -> None:
+    """The token's anchor, which remembers the newest commit of the database."""
+
+
+@anchor.command("show")
+@_settings_option
+def anchor_show(settings_file: Path) -> None:
+    """Say how database and anchor stand to each other. Exit code 1 if the vault would not serve."""
+    found = maintenance.standing(_load(settings_file))
+    click.echo(_standing_table(found))
+    if found.problem:
+        raise OperatorError(found.problem)
+
+
+@anchor.command("accept")
+@_settings_option
+def anchor_accept(settings_file: Path) -> None:
+    """Serve from an older database because the newer one is lost for good.
+
+    What newer commits said is forgotten: registrations, deletions, destructions. Every key is left
+    with one attempt at most until its next success. The vault must be down.
+    """
+    settings = _load(settings_file)
+    found = maintenance.standing(settings)
+    click.echo(_standing_table(found), err=True)
+    if found.problem:
+        click.echo(f"{found.problem}. What these commits held is lost for good.", err=True)
+        typed = click.prompt("Type the vault's id to accept the loss", err=True)
+        if typed != settings.vault.id:
+            raise OperatorError("that is not the vault's id; nothing was changed")
+    maintenance.accept_loss(settings)
+    click.echo("Accepted. Every key has one attempt at most until its next success.", err=True)
+
+
+@cli.group()
+def audit() -> None:
+    """The audit log: every registration, attempt, release, destruction, deletion."""
+
+
+@audit.command("verify")
+@_settings_option
+def audit_verify(settings_file: Path) -> None:
+    """Recompute the log's chain up to the anchor."""
+    count = maintenance.verify_audit(_load(settings_file))
+    click.echo(f"{count} events, none changed, none missing", err=True)
+
+
+@audit.command("export")
+@_settings_option
+def audit_export(settings_file: Path) -> None:
+    """Print every event as a line of JSON."""
+    for body in maintenance.export_audit(_load(settings_file)):
+        click.echo(body)
+
+
+@cli.command()
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@_settings_option
+def backup(target: Path, settings_file: Path) -> None:
+    """Copy the store to TARGET; the vault may go on serving."""
+    found = maintenance.backup(_load(settings_file), target)
+    click.echo(f"{target} holds commit {found.head.epoch}", err=True)
+
+
+@cli.command()
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--older", is_flag=True, help="Take a copy that is older than the anchor; then accept the loss."
+)
+@_settings_option
+def restore(source: Path, settings_file: Path, *, older: bool) -> None:
+    """Put the copy SOURCE in the store's place, after every row of it is verified."""
+    found = maintenance.restore(_load(settings_file), source, older=older)
+    click.echo(f"restored commit {found.head.epoch}; what was there is kept beside it", err=True)
+    if found.problem:
+        click.echo(f"{found.problem}; run strongroom-vault anchor accept", err=True)
+
+
+@cli.group()
 def token() -> None:
     """Access tokens for development. A deployment's identity provider issues its own."""
 
@@ -153,6 +232,18 @@ def _store_line(plan: setup.Plan) -> str:
 def _identity(public_key: bytes) -> str:
     """Return the 44 characters by which clients know the vault."""
     return urlsafe_b64encode(public_key).rstrip(b"=").decode()
+
+
+def _standing_table(found: maintenance.Standing) -> str:
+    anchored = "nothing" if found.anchored is None else f"commit {found.anchored.epoch}"
+    written = datetime.fromtimestamp(found.head.time / 1000, UTC)
+    return "\n".join(
+        (
+            f"database  commit {found.head.epoch}, written {written:%Y-%m-%d %H:%M:%S} UTC",
+            f"anchor    {anchored}",
+            f"losses    {found.head.losses} accepted",
+        )
+    )
 
 
 def _status_json(found: Status) -> str:

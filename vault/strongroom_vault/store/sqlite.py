@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -62,34 +62,29 @@ def create(path: Path, vault_id: str, first: Commit) -> None:
         raise OperatorError(f"cannot make the store {path}: {error}") from error
 
 
-class SqliteStore:
-    """One open store; see `store.interface.Store`."""
+class SqliteReader:
+    """A store that is only read, also while a vault serves from it: one consistent moment of it."""
 
     def __init__(self, path: Path, vault_id: str) -> None:
         """Open the store at `path`.
 
         Raises:
-            OperatorError: no such store, another vault's, or in use by another process.
+            OperatorError: no such store, or another vault's.
         """
         if not path.is_file():
             raise OperatorError(f"there is no store at {path}; make one with strongroom-vault init")
         with ExitStack() as undo:
-            self._lock = lock_exclusively(
-                path.with_name(path.name + ".lock"),
-                f"another process serves from the store {path}",
-                create=True,
-            )
-            undo.callback(os.close, self._lock)
+            self._lock(path, undo)
             try:
                 self._db = sqlite3.connect(
                     path, isolation_level=None, check_same_thread=False, timeout=5
                 )
                 undo.callback(self._db.close)
-                _configure(self._db)
+                self._prepare()
                 self._check_settings(path, vault_id)
             except sqlite3.Error as error:
                 raise OperatorError(f"cannot open the store {path}: {error}") from error
-            undo.pop_all()
+            self._undo = undo.pop_all()
 
     def load(self) -> Snapshot:
         """Return the head and the bucket hashes."""
@@ -109,19 +104,45 @@ class SqliteStore:
         with _translated("read"):
             return dict(self._db.execute(_READ_BUCKET, (bucket,)))
 
-    def commit(self, commit: Commit) -> None:
-        """Write all or nothing, durably."""
-        with _translated("write"), self._transaction():
-            _write(self._db, commit)
-
     def check(self) -> None:
         """Raise StoreError unless the store can be read."""
         self.read_bucket(0)
 
     def close(self) -> None:
         """Close the file, then let go of its lock."""
-        self._db.close()
-        os.close(self._lock)
+        self._undo.close()
+
+    def copy_to(self, target: Path) -> None:
+        """Write a copy of this moment of the store to a new file of mode 0600."""
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with _translated("copy"), closing(sqlite3.connect(target)) as copy:
+            self._db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+
+    def _lock(self, path: Path, undo: ExitStack) -> None:
+        """A reader needs no lock."""
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA query_only = ON")
+        self._db.execute("BEGIN")
+
+    def _check_settings(self, path: Path, vault_id: str) -> None:
+        found = dict(self._db.execute("SELECT name, value FROM setting"))
+        expected = _settings(vault_id)
+        for name, value in expected.items():
+            if found.get(name) != value:
+                raise OperatorError(
+                    f"the store {path} has {name} {found.get(name)!r}, the settings want {value!r}"
+                )
+
+
+class SqliteStore(SqliteReader):
+    """One open store of a vault that serves; see `store.interface.Store`."""
+
+    def commit(self, commit: Commit) -> None:
+        """Write all or nothing, durably."""
+        with _translated("write"), self._transaction():
+            _write(self._db, commit)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -134,14 +155,16 @@ class SqliteStore:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
-    def _check_settings(self, path: Path, vault_id: str) -> None:
-        found = dict(self._db.execute("SELECT name, value FROM setting"))
-        expected = _settings(vault_id)
-        for name, value in expected.items():
-            if found.get(name) != value:
-                raise OperatorError(
-                    f"the store {path} has {name} {found.get(name)!r}, the settings want {value!r}"
-                )
+    def _lock(self, path: Path, undo: ExitStack) -> None:
+        lock = lock_exclusively(
+            path.with_name(path.name + ".lock"),
+            f"another process serves from the store {path}",
+            create=True,
+        )
+        undo.callback(os.close, lock)
+
+    def _prepare(self) -> None:
+        _configure(self._db)
 
 
 def _write(db: sqlite3.Connection, commit: Commit) -> None:

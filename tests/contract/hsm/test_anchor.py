@@ -1,0 +1,195 @@
+"""The token's anchor on a real token: slots in turn, compare-and-set, kills inside the write."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from pkcs11 import Attribute, ObjectClass
+from vault_process import SoftHsm, make_softhsm
+
+from strongroom_vault.head import Anchored
+from strongroom_vault.hsm import anchor_slots
+from strongroom_vault.hsm.anchor_slots import SLOTS, advance, newest, read_slots
+from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.pkcs11 import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    import pkcs11
+
+KILLS = 12
+
+
+def value(epoch: int) -> Anchored:
+    return Anchored(epoch, bytes([epoch % 256]) * 32)
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
+    token = make_softhsm(tmp_path / "token")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(token.configuration))
+    return token
+
+
+def in_child(
+    token: SoftHsm, work: object, *arguments: object
+) -> multiprocessing.context.SpawnProcess:
+    """SoftHSM reads its settings once for each process: every token is used in a child."""
+    process = multiprocessing.get_context("spawn").Process(
+        target=_child, args=(str(token.configuration), token.settings(), work, arguments)
+    )
+    process.start()
+    return process
+
+
+def _child(configuration: str, settings: object, work: object, arguments: tuple[object]) -> None:
+    os.environ["SOFTHSM2_CONF"] = configuration
+    with open_session(settings) as session:  # type: ignore[arg-type]
+        work(session, *arguments)  # type: ignore[operator]
+
+
+def run(token: SoftHsm, work: object, *arguments: object) -> None:
+    process = in_child(token, work, *arguments)
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def _slots_in_turn(session: pkcs11.Session) -> None:
+    assert newest(read_slots(session)) is None
+    assert advance(session, value(1), value(2)) is None  # nothing there: not what is expected
+    anchor_slots.replace(session, value(0))
+    assert read_slots(session) == dict.fromkeys(SLOTS, value(0))
+    for epoch in range(1, 6):
+        before = read_slots(session)
+        assert advance(session, value(epoch - 1), value(epoch)) == value(epoch)
+        after = read_slots(session)
+        written = [label for label in SLOTS if before[label] != after[label]]
+        assert len(written) == 1
+        assert before[written[0]] != value(epoch - 1) or epoch == 1  # never the newest one
+        assert newest(after) == value(epoch)
+    assert advance(session, value(4), value(5)) == value(5)  # a repetition is content
+    assert advance(session, value(3), value(4)) == value(5)  # a stranger is not let in
+    assert advance(session, value(6), value(7)) == value(5)
+
+
+def test_slots_in_turn(token: SoftHsm) -> None:
+    run(token, _slots_in_turn)
+
+
+def _lost_and_damaged(session: pkcs11.Session) -> None:
+    anchor_slots.replace(session, value(0))
+    advance(session, value(0), value(1))
+    for epoch in range(2, 6):
+        values = read_slots(session)
+        older = next(label for label in SLOTS if values[label] != value(epoch - 1))
+        slot = next(iter(session.get_objects({Attribute.LABEL: older})))
+        if epoch % 2:
+            slot.destroy()
+        else:
+            slot[Attribute.ID] = b"garbage"
+        assert newest(read_slots(session)) == value(epoch - 1)
+        assert advance(session, value(epoch - 1), value(epoch)) == value(epoch)
+    for slot in session.get_objects({Attribute.LABEL: SLOTS[0]}):
+        assert slot[Attribute.SENSITIVE]
+        assert not slot[Attribute.EXTRACTABLE]
+
+
+def test_a_slot_that_is_lost_or_damaged_is_made_again(token: SoftHsm) -> None:
+    run(token, _lost_and_damaged)
+
+
+def _twice(session: pkcs11.Session) -> None:
+    anchor_slots.replace(session, value(0))
+    slot = next(
+        iter(
+            session.get_objects(
+                {Attribute.LABEL: SLOTS[0], Attribute.CLASS: ObjectClass.SECRET_KEY}
+            )
+        )
+    )
+    slot.copy({Attribute.TOKEN: True})
+    with pytest.raises(TokenError, match="2 objects"):
+        read_slots(session)
+
+
+def test_a_label_that_stands_for_two_is_an_error(token: SoftHsm) -> None:
+    run(token, _twice)
+
+
+def _advance_for_ever(session: pkcs11.Session, epoch: int, acknowledged: Connection) -> None:
+    while True:
+        assert advance(session, value(epoch), value(epoch + 1)) == value(epoch + 1)
+        epoch += 1
+        acknowledged.send(epoch)
+
+
+def _tell(session: pkcs11.Session, answer: Connection) -> None:
+    answer.send(newest(read_slots(session)))
+
+
+def _prepare(session: pkcs11.Session) -> None:
+    anchor_slots.replace(session, value(0))
+
+
+def test_killed_inside_the_write(token: SoftHsm) -> None:
+    """What was acknowledged is never lost; what was not may be there or not."""
+    run(token, _prepare)
+    choose = random.Random(5)
+    epoch, lost = 0, 0
+    for _ in range(KILLS):
+        ours, theirs = multiprocessing.Pipe()
+        process = in_child(token, _advance_for_ever, epoch, theirs)
+        theirs.close()
+        assert ours.poll(30)
+        time.sleep(choose.uniform(0, 0.01))
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(30)
+        for newer in _received(ours):
+            epoch = newer
+        ours.close()
+        found = _found(token)
+        assert found in (value(epoch), value(epoch + 1))
+        lost += _slots_left(token) < len(SLOTS)
+        epoch = found.epoch
+    assert epoch > KILLS
+
+
+def _received(pipe: Connection) -> Iterator[int]:
+    try:
+        while True:
+            yield pipe.recv()
+    except EOFError:
+        return
+
+
+def _found(token: SoftHsm) -> Anchored:
+    ours, theirs = multiprocessing.Pipe()
+    run(token, _tell, theirs)
+    found = ours.recv()
+    ours.close()
+    theirs.close()
+    assert isinstance(found, Anchored)
+    return found
+
+
+def _count(session: pkcs11.Session, answer: Connection) -> None:
+    answer.send(sum(held is not None for held in read_slots(session).values()))
+
+
+def _slots_left(token: SoftHsm) -> int:
+    ours, theirs = multiprocessing.Pipe()
+    run(token, _count, theirs)
+    left = ours.recv()
+    ours.close()
+    theirs.close()
+    return int(left)

@@ -1,0 +1,239 @@
+"""What an operator does with ledger and anchor: look, verify, copy, restore, accept a loss.
+
+Looking, verifying and copying may happen while the vault serves. Restoring and accepting need it to
+be down: they take its locks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from strongroom_vault import audit, labels
+from strongroom_vault.audit import Event, What
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.head import HeadBroken, open_head, seal_head
+from strongroom_vault.hsm import anchor_slots
+from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.ledger import check_newest
+from strongroom_vault.locks import lock_exclusively
+from strongroom_vault.merkle import EMPTY, Tree, bucket_hash
+from strongroom_vault.server import token_settings
+from strongroom_vault.store.interface import BUCKET_BITS, Commit, StoreError
+from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pkcs11
+
+    from strongroom_vault.config import Settings
+    from strongroom_vault.head import Anchored, Head
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How database and anchor stand to each other.
+
+    Attributes:
+        head: the database's.
+        anchored: what the token's anchor remembers.
+        problem: why the vault would not serve, empty if it would.
+    """
+
+    head: Head
+    anchored: Anchored | None
+    problem: str
+
+    @property
+    def missing(self) -> int:
+        """How many epochs the database is behind the anchor; negative if it is ahead."""
+        return (self.anchored.epoch if self.anchored else 0) - self.head.epoch
+
+
+def standing(settings: Settings) -> Standing:
+    """Compare the database with the anchor.
+
+    Raises:
+        OperatorError: one of them cannot be read, or the database is not this vault's.
+    """
+    with _token(settings) as (_, token), closing(_reader(settings)) as store:
+        return _standing(settings, token, store)
+
+
+def verify_audit(settings: Settings) -> int:
+    """Recompute the audit chain up to the head; return the number of events.
+
+    Raises:
+        OperatorError: an event was changed, removed or added.
+    """
+    with _token(settings) as (_, token), closing(_reader(settings)) as store:
+        found = _standing(settings, token, store)
+        bodies = list(store.events())
+    if audit.extend(audit.NO_EVENT, bodies) != found.head.audit:
+        raise OperatorError("the audit log is not the one that the head states: it was changed")
+    if found.problem:
+        raise OperatorError(f"the audit log fits its head, but {found.problem}")
+    return len(bodies)
+
+
+def export_audit(settings: Settings) -> Iterator[bytes]:
+    """Return every event as a line of JSON."""
+    with closing(_reader(settings)) as store:
+        yield from store.events()
+
+
+def backup(settings: Settings, target: Path) -> Standing:
+    """Copy the store, while the vault may serve; return how the copy stands to the anchor now.
+
+    Raises:
+        OperatorError: `target` is there, or cannot be written.
+    """
+    with _token(settings) as (_, token), closing(_reader(settings)) as store:
+        found = _standing(settings, token, store)
+        try:
+            store.copy_to(target)
+        except (OSError, StoreError) as error:
+            raise OperatorError(f"cannot write {target}: {error}") from error
+    return found
+
+
+def restore(settings: Settings, source: Path, *, older: bool) -> Standing:
+    """Put a copy in the store's place, if every row of it is verified; keep what was there.
+
+    Args:
+        settings: the vault's.
+        source: made by `backup`.
+        older: take a copy that is older than the anchor; `accept_loss` must follow.
+
+    Raises:
+        OperatorError: the copy is not whole, not this vault's, or older and `older` is not given.
+    """
+    path = settings.store.path
+    with _downtime(settings), _token(settings) as (_, token):
+        with closing(SqliteReader(source, settings.vault.id)) as copy:
+            found = _standing(settings, token, copy)
+            verify_rows(copy, found.head)
+            if found.problem and not older:
+                raise OperatorError(f"this copy cannot be served: {found.problem}")
+            draft = path.with_name(path.name + ".restored")
+            draft.unlink(missing_ok=True)
+            copy.copy_to(draft)
+        kept = f"{path.name}.before-{time.time_ns()}"
+        for end in ("", "-wal", "-shm"):
+            name = path.with_name(path.name + end)
+            if name.exists():
+                name.rename(path.with_name(kept + end))
+        draft.rename(path)
+    return found
+
+
+def accept_loss(settings: Settings) -> Standing:
+    """Make the database the newest one although it is not; return how it stood before.
+
+    Every record is left with one attempt at most until its next success.
+
+    Raises:
+        OperatorError: there is nothing to accept, or the database is not whole.
+    """
+    with (
+        _token_lock(settings),
+        _token(settings) as (session, token),
+        closing(SqliteStore(settings.store.path, settings.vault.id)) as store,
+    ):
+        found = _standing(settings, token, store)
+        if not found.problem:
+            raise OperatorError("the database is the newest one; there is no loss to accept")
+        verify_rows(store, found.head)
+        head, event = _after_loss(found)
+        key = token.derive_secret(labels.HEAD)
+        store.commit(Commit((), {}, [event], seal_head(head, key)))
+        anchor_slots.advance(session, found.anchored, head.anchored)
+        return found
+
+
+def verify_rows(store: SqliteReader, head: Head) -> None:
+    """Check every row of a store against its head.
+
+    Raises:
+        OperatorError: one does not fit.
+    """
+    snapshot = store.load()
+    if Tree(BUCKET_BITS, snapshot.buckets).root != head.root:
+        raise OperatorError(
+            "the database is not whole: its bucket hashes are not those of its head"
+        )
+    for number in range(2**BUCKET_BITS):
+        if bucket_hash(store.read_bucket(number)) != snapshot.buckets.get(number, EMPTY):
+            raise OperatorError(f"the database is not whole: bucket {number} was changed")
+
+
+def _after_loss(found: Standing) -> tuple[Head, bytes]:
+    now = time.time_ns() // 1_000_000
+    anchored = found.anchored.epoch if found.anchored else 0
+    epoch = max(found.head.epoch, anchored) + 1
+    detail = (("database_epoch", found.head.epoch), ("anchor_epoch", anchored), ("epoch", epoch))
+    event = Event(What.LOSS_ACCEPTED, now, detail=detail).body()
+    head = replace(
+        found.head,
+        epoch=epoch,
+        audit=audit.extend(found.head.audit, [event]),
+        previous=found.head.anchored.digest,
+        losses=found.head.losses + 1,
+        time=now,
+    )
+    return head, event
+
+
+def _standing(settings: Settings, token: Pkcs11Token, store: SqliteReader) -> Standing:
+    """The anchor is read first: a vault that serves meanwhile makes the database newer only."""
+    anchored = token.read_anchor()
+    try:
+        head = open_head(store.load().head, token.derive_secret(labels.HEAD), settings.vault.id)
+    except HeadBroken as error:
+        raise OperatorError(str(error)) from error
+    try:
+        check_newest(head, anchored)
+    except HeadBroken as error:
+        return Standing(head, anchored, str(error))
+    return Standing(head, anchored, "")
+
+
+def _reader(settings: Settings) -> SqliteReader:
+    return SqliteReader(settings.store.path, settings.vault.id)
+
+
+@contextmanager
+def _token(settings: Settings) -> Iterator[tuple[pkcs11.Session, Pkcs11Token]]:
+    try:
+        with open_session(token_settings(settings)) as session:
+            yield session, Pkcs11Token(session)
+    except (TokenError, StoreError) as error:
+        raise OperatorError(str(error)) from error
+
+
+@contextmanager
+def _token_lock(settings: Settings) -> Iterator[None]:
+    lock = lock_exclusively(settings.token.pin_file, "the vault is running; stop it first")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _downtime(settings: Settings) -> Iterator[None]:
+    """Both locks of a vault: nobody serves from this token or store meanwhile."""
+    path = settings.store.path
+    with ExitStack() as undo:
+        undo.enter_context(_token_lock(settings))
+        lock = lock_exclusively(
+            path.with_name(path.name + ".lock"), "the vault is running; stop it first", create=True
+        )
+        undo.callback(os.close, lock)
+        yield
