@@ -1,0 +1,335 @@
+"""docs/protocol.md says what the code does: its tables and vectors are compared with the sources.
+
+Each table is read as a whole, so a row that is missing, left over or wrong fails alike.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+
+from strongroom import BackupKey, PasswordRefused, calls, flows, passwords, sealed_key, wire
+from strongroom.opaque import client, labels, messages
+from strongroom.opaque.group import GENERATOR
+from strongroom.opaque.kdf import expand
+from strongroom.sealed_key import Binding
+from strongroom.v1 import vault_pb2 as pb
+from strongroom.vault import decode_identity, encode_identity
+from strongroom_vault import auth, errors, server
+from strongroom_vault import labels as vault_labels
+from strongroom_vault.api import guard, status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.descriptor import Descriptor
+
+    from strongroom.opaque.wire import Message
+
+PAGE: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+WIRE_TYPES: Final = {
+    FieldDescriptor.TYPE_UINT32: "uint32",
+    FieldDescriptor.TYPE_STRING: "string",
+    FieldDescriptor.TYPE_BYTES: "bytes",
+}
+ELEMENT: Final = GENERATOR
+OPAQUE_MESSAGES: Final[dict[str, Message]] = {
+    "RegistrationRequest": messages.RegistrationRequest(ELEMENT),
+    "RegistrationResponse": messages.RegistrationResponse(ELEMENT, ELEMENT),
+    "RegistrationRecord": messages.RegistrationRecord(
+        ELEMENT, bytes(32), messages.Envelope(bytes(32), bytes(32))
+    ),
+    "KE1": client.generate_ke1(b"password")[0],
+    "KE2": messages.KE2(
+        messages.CredentialResponse(ELEMENT, bytes(32), bytes(97)),
+        messages.AuthResponse(bytes(32), ELEMENT, bytes(32)),
+    ),
+    "KE3": messages.KE3(bytes(32)),
+}
+NOT_ON_THE_WIRE: Final = {
+    "MODE_OPRF",  # a byte of the suite's context, in 3.10
+    "LENGTH_PREFIXED_MAX",  # no field comes near it
+    "RECORD_ID_SIZE",
+    "ROW_MULTIPLE",
+}
+
+
+def table(*head: str) -> list[list[str]]:
+    """The cells of the one table of the page that begins with this head, without backticks."""
+    found = [rows for rows in tables() if rows[0][: len(head)] == list(head)]
+    assert len(found) == 1, f"{len(found)} tables with the head {head}"
+    assert found[0][2:]
+    return [[cell.replace("`", "") for cell in row] for row in found[0][2:]]
+
+
+def tables() -> Iterator[list[list[str]]]:
+    """The cells of every table, a list of rows each."""
+    for is_table, lines in groupby(PAGE.splitlines(), lambda line: line.strip().startswith("|")):
+        if is_table:
+            yield [
+                [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+                for line in lines
+            ]
+
+
+def example(name: str) -> str:
+    """A value of section 11, its lines put together."""
+    value = re.search(rf"^ +{re.escape(name)} += (.+(?:\n {{29}}\w+)*)", vectors(), re.MULTILINE)
+    assert value is not None, name
+    return re.sub(r"\n +", "", value[1])
+
+
+def vectors() -> str:
+    return PAGE[PAGE.index("\n## 11.") : PAGE.index("\n## 12.")]
+
+
+def all_messages() -> Iterator[Descriptor]:
+    """The messages of vault.proto that have fields, those inside of others too."""
+    outer = list(pb.DESCRIPTOR.message_types_by_name.values())
+    nested = [message for parent in outer for message in parent.nested_types]
+    return iter(message for message in outer + nested if message.fields)
+
+
+def short(full_name: str) -> str:
+    return full_name.removeprefix("strongroom.v1.")
+
+
+def type_of(field: FieldDescriptor) -> str:
+    kind = field.message_type or field.enum_type
+    return short(kind.full_name) if kind is not None else WIRE_TYPES[field.type]
+
+
+def test_every_field_of_every_message() -> None:
+    written = [row[:4] for row in table("message", "number", "field")]
+    assert written == [
+        [short(message.full_name), str(field.number), field.name, type_of(field)]
+        for message in sorted_as_written(written)
+        for field in message.fields
+    ]
+
+
+def sorted_as_written(rows: list[list[str]]) -> list[Descriptor]:
+    """All messages, in the page's order; one that the page leaves out comes last."""
+    order = [row[0] for row in rows]
+    place = {name: order.index(name) for name in order}
+    return sorted(all_messages(), key=lambda m: place.get(short(m.full_name), len(order)))
+
+
+def test_every_value_of_every_enumeration() -> None:
+    assert table("enumeration", "number", "name") == [
+        [name, str(value.number), value.name]
+        for name, enumeration in pb.DESCRIPTOR.enum_types_by_name.items()
+        for value in enumeration.values
+    ]
+
+
+def test_every_call_with_its_scope() -> None:
+    rpcs = [method.name for method in pb.DESCRIPTOR.services_by_name["BackupKeyVault"].methods]
+    written = dict(table("call", "scope"))
+    assert list(written) == rpcs
+    for name, scope in guard.SCOPES.items():
+        assert written.pop(name) == scope or scope is None
+    assert not written
+
+
+def test_every_call_says_what_its_repetition_does() -> None:
+    rows = table("call", "the same bytes again")
+    named = [name for calls_, _ in rows for name in calls_.split(", ")]
+    assert sorted(named) == sorted(guard.SCOPES)
+
+
+REFUSALS: Final[dict[type[errors.Refusal], errors.Refusal]] = {
+    errors.AccessTokenMissing: errors.AccessTokenMissing(),
+    errors.AccessTokenInvalid: errors.AccessTokenInvalid(),
+    errors.AccessTokenExpired: errors.AccessTokenExpired(),
+    errors.ScopeMissing: errors.ScopeMissing("read"),
+    errors.Malformed: errors.Malformed("ke1", "short"),
+    errors.NoKey: errors.NoKey(),
+    errors.WrongPassword: errors.WrongPassword(1),
+    errors.KeyDestroyed: errors.KeyDestroyed(1, errors.Cause.ATTEMPT_LIMIT),
+    errors.KeyReplaced: errors.KeyReplaced(),
+    errors.StateExpired: errors.StateExpired(),
+    errors.Wait: errors.Wait("wait", 1),
+    errors.Overloaded: errors.Overloaded("busy", 1),
+    errors.TokenUnavailable: errors.TokenUnavailable("token", 1),
+    errors.StoreUnavailable: errors.StoreUnavailable("store", 1),
+    errors.RollbackDetected: errors.RollbackDetected(),
+}
+
+
+def concrete(kind: type[errors.Refusal]) -> set[type[errors.Refusal]]:
+    below = {found for child in kind.__subclasses__() for found in concrete(child)}
+    return below | ({kind} if "reason" in vars(kind) else set())
+
+
+def test_every_refusal_with_its_code_and_details() -> None:
+    assert set(REFUSALS) == set(status.CODES) == concrete(errors.Refusal)
+    assert [row[:4] for row in table("reason", "code")] == [
+        [
+            refusal.reason,
+            status.CODES[kind].name,
+            "yes" if issubclass(kind, errors.RetryLater) else "",
+            ", ".join(refusal.metadata),
+        ]
+        for kind, refusal in REFUSALS.items()
+    ]
+
+
+@pytest.mark.parametrize("cause", errors.Cause)
+def test_every_cause_of_a_destruction(cause: errors.Cause) -> None:
+    assert f"`cause` is `{cause.value}`" in PAGE
+
+
+def test_the_domain_of_errors() -> None:
+    assert f'`domain` "{status.DOMAIN}"' in PAGE
+    assert f"`{status.DETAILS}`" in PAGE
+
+
+CONSTANTS: Final = {
+    "Noe": labels.NOE,
+    "Nok": labels.NOK,
+    "Npk": labels.NPK,
+    "Nsk": labels.NSK,
+    "Nn": labels.NN,
+    "Nseed": labels.NSEED,
+    "Nh": labels.NH,
+    "Nm": labels.NM,
+    "Nx": labels.NX,
+    "envelope": labels.ENVELOPE_SIZE,
+    "masked response": labels.MASKED_RESPONSE_SIZE,
+    **{name: len(message.encode()) for name, message in OPAQUE_MESSAGES.items()},
+    "backup key": sealed_key.BACKUP_KEY_SIZE,
+    "sealed backup key": vault_labels.SEALED_BACKUP_KEY_SIZE,
+    "nonce of a sealed backup key": sealed_key.NONCE_SIZE,
+    "key id": vault_labels.KEY_ID_SIZE,
+    "vault id, at most": wire.VAULT_ID_MAX_SIZE,
+    "account, at most": vault_labels.ACCOUNT_MAX_SIZE,
+    "password, at most": passwords.MAX_SIZE,
+    "state, at most": vault_labels.STATE_MAX_SIZE,
+    "message, at most": server.MAX_MESSAGE,
+    "metadata, at most": server.MAX_METADATA,
+    "access token, at most": auth.MAX_TOKEN_SIZE,
+    "access token, lifetime at most": auth.MAX_LIFETIME_S,
+    "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
+    "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,
+    "time of a call, at most": int(guard.MAX_SECONDS),
+    "attempt limit, at most": wire.MAX_ATTEMPTS,
+    "Argon2id memory, at least": flows.MEMORY_KIB[0],
+    "Argon2id memory, at most": flows.MEMORY_KIB[-1],
+    "Argon2id passes, at least": flows.PASSES[0],
+    "Argon2id passes, at most": flows.PASSES[-1],
+    "Argon2id lanes, at least": flows.LANES[0],
+    "Argon2id lanes, at most": flows.LANES[-1],
+}
+
+
+def test_every_constant() -> None:
+    written = {name: int(value.replace(",", "")) for name, value, _ in table("name", "value")}
+    assert written == CONSTANTS
+
+
+@pytest.mark.parametrize("module", [labels, vault_labels])
+def test_every_number_of_the_labels_has_its_row(module: Any) -> None:
+    numbers = {
+        name: value // 1000 if name.endswith("_MS") else value
+        for name, value in vars(module).items()
+        if isinstance(value, int) and name.isupper() and name not in NOT_ON_THE_WIRE
+    }
+    assert numbers
+    assert set(numbers.values()) <= set(CONSTANTS.values())
+
+
+def texts(module: Any) -> dict[str, bytes]:
+    found = {name: value for name, value in vars(module).items() if isinstance(value, bytes)}
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(("name", "label"), texts(labels).items())
+def test_every_label_of_opaque(name: str, label: bytes) -> None:
+    if name == "ARGON2_SALT":
+        assert f"the salt {len(label)} zero bytes" in PAGE
+        assert label == bytes(len(label))
+    else:
+        assert f'"{label.decode()}"' in PAGE
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *texts(vault_labels).values(),
+        flows.SERVER_IDENTITY_PREFIX,
+        sealed_key.KEY_LABEL,
+        sealed_key.AAD_LABEL,
+    ],
+)
+def test_every_label_of_strongroom(label: bytes) -> None:
+    assert f'"{label.decode()}"' in PAGE
+
+
+def test_no_label_that_the_code_does_not_know() -> None:
+    known = {*texts(labels).values(), *texts(vault_labels).values()}
+    known |= {sealed_key.KEY_LABEL, sealed_key.AAD_LABEL}
+    section = PAGE[PAGE.index("\n## 3.") : PAGE.index("\n## 4.")]
+    written = {text.encode() for text in re.findall(r'"([^"\n]*)"', section)}
+    assert written - known == {b"-", b""}
+
+
+@pytest.mark.parametrize(("name", "message"), OPAQUE_MESSAGES.items())
+def test_every_layout_of_opaque_is_whole(name: str, message: Message) -> None:
+    layout = re.search(rf"^ {{7}}{name} +\((\d+)\)((?: .*\n)+?)(?= {{7}}\w|\n)", PAGE, re.MULTILINE)
+    assert layout is not None
+    size, end = int(layout[1]), 0
+    for offset, length in re.findall(r"(\d+) \w+ \((\d+)\)", layout[2]):
+        assert int(offset) == end
+        end += int(length)
+    assert end == size == len(message.encode())
+
+
+def test_a_failed_envelope_is_reported_with_zeros() -> None:
+    assert f"{len(flows.ENVELOPE_DID_NOT_OPEN)} zero bytes" in PAGE
+    assert bytes(len(flows.ENVELOPE_DID_NOT_OPEN)) == flows.ENVELOPE_DID_NOT_OPEN
+
+
+def test_the_requests_of_the_client_are_the_calls() -> None:
+    assert {kind.__name__ for kind in calls.Request.__subclasses__()} == set(guard.SCOPES)
+
+
+def test_the_identity_vector() -> None:
+    public_key = bytes.fromhex(example("identity public key"))
+    assert encode_identity(public_key) == example("identity")
+    assert decode_identity(example("identity")) == public_key
+
+
+def test_the_sealed_key_vector() -> None:
+    binding = Binding("test", "account-1", bytes.fromhex(example("key_id")))
+    export_key = bytes.fromhex(example("export_key"))
+    assert binding.associated_data().hex() == example("aad")
+    assert expand(export_key, sealed_key.KEY_LABEL, 32).hex() == example("key")
+    assert example("sealed").startswith(example("nonce"))
+    backup_key = sealed_key.unseal(export_key, bytes.fromhex(example("sealed")), binding)
+    assert backup_key.hex() == example("backup key")
+
+
+def test_the_backup_key_vector() -> None:
+    key = BackupKey(bytes.fromhex(example("backup key")))
+    assert key.digits == example("64-digit key")
+    assert BackupKey.from_digits(example("64-digit key").upper()) == key
+    assert key.age_identity == example("age identity")
+    assert key.age_recipient == example("age recipient")
+
+
+@pytest.mark.parametrize(("typed", "prepared", "_why"), table("typed", "prepared"))
+def test_the_password_vectors(typed: str, prepared: str, _why: str) -> None:
+    password = "".join(chr(int(point, 16)) for point in re.findall(r"U\+([0-9A-F]+)", typed))
+    assert password or typed == "nothing"
+    if prepared == "refused":
+        with pytest.raises(PasswordRefused):
+            passwords.normalise(password)
+    else:
+        assert passwords.normalise(password).hex() == prepared
