@@ -50,11 +50,17 @@ def vault_folder(tmp_path: Path) -> VaultFolder:
     return make_vault(tmp_path / "vault", softhsm)
 
 
-@pytest.fixture(scope="session")
-def shared_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultProcess]:
-    """One running vault for the whole run; tests use accounts of their own in it."""
+@pytest.fixture(scope="session", params=["wrapped", "token"])
+def shared_vault(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[VaultProcess]:
+    """A running vault for the whole run, one for each place where OPRF keys may rest.
+
+    Tests use accounts of their own in it.
+    """
     folder = tmp_path_factory.mktemp("shared")
-    vault = make_vault(folder / "vault", make_softhsm(folder / "token"))
+    softhsm = make_softhsm(folder / "token")
+    vault = make_vault(folder / "vault", softhsm, token={"residency": request.param})
     with vault.start() as running:
         yield running
         assert running.stop() == 0

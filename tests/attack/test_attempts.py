@@ -59,7 +59,7 @@ def protect(vault: VaultProcess, account: str, limit: int | None = None) -> Back
 
 
 @pytest.mark.parametrize("finishes", [True, False])
-def test_fifty_clients_at_once_get_exactly_the_limit(
+def test_fifty_clients_at_once_get_no_more_than_the_limit(
     shared_vault: VaultProcess,
     account: str,
     finishes: bool,  # noqa: FBT001
@@ -83,8 +83,12 @@ def test_fifty_clients_at_once_get_exactly_the_limit(
 
     with ThreadPoolExecutor(50) as threads:
         results = list(threads.map(guess, range(50)))
-    assert results.count("evaluated") == limit
-    assert results.count("destroyed") == 50 - limit
+    evaluated = results.count("evaluated")
+    assert results.count("destroyed") == 50 - evaluated
+    if shared_vault.folder.tables["token"]["residency"] == "wrapped":
+        assert evaluated == limit
+    else:  # the eleventh start destroys the key in the token, under those that wait for it
+        assert evaluated <= limit
     with shared_vault.connect(account) as client, pytest.raises(KeyDestroyed):
         client.recover(PASSWORD)
 

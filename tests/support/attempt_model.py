@@ -3,10 +3,11 @@
 One account, limit 2 (short traces). The adversary holds the access token, sees and replays every
 message, finishes old registrations, lets time pass, deletes, saves and restores any database while
 the vault is down, crashes the vault between any two steps, and makes evaluations fail. Restored
-databases meet the anchor of design section 6: the newest one, or one commit more, is served.
+databases meet the anchor of design section 6: the newest one, or one commit more, is served; for
+any other the operator may accept the loss, a few times.
 
 After every step: the distinct evaluations charged since the owner's last success are at most the
-limit plus the registrations since then.
+limit plus the registrations and the accepted losses since then.
 
     python tests/support/attempt_model.py 12     # depth; prints the number of states
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 LIMIT = 2
 MAX_ELEMENTS = 7
 MAX_REGISTRATIONS = 3
+MAX_LOSSES = 2
 RULES = policy.Rules()
 NOW = 1
 LATER = 10_000_000  # every recovery state is dead by then
@@ -75,6 +77,8 @@ class World:
     proofs: frozenset[tuple[bytes, int]] = frozenset()
     next_commit: int = 1
     next_element: int = 0
+    losses: int = 0
+    losses_since_success: int = 0
 
 
 def first_world() -> World:
@@ -99,6 +103,23 @@ def guessed_world() -> World:
     )
 
 
+def lost_world() -> World:
+    """The owner succeeded, two guesses followed, the vault is down; a first database is kept."""
+    database = Database(3, 2, Record(3, 1, 1, _key(0)))
+    pairs = frozenset({(b"a", b"\0"), (b"b", b"\0")})
+    return World(
+        database,
+        anchor=3,
+        up=False,
+        saved=frozenset({first_world().database, database}),
+        evaluated=pairs,
+        known=pairs | {(b"o", b"\0")},
+        success=1,
+        proofs=frozenset({(b"\0", 1)}),
+        next_commit=4,
+    )
+
+
 def explore(depth: int, rules: SimpleNamespace | None = None, start: World | None = None) -> int:
     """Walk every sequence of `depth` steps; return the number of states.
 
@@ -118,13 +139,14 @@ def explore(depth: int, rules: SimpleNamespace | None = None, start: World | Non
 
 
 def _check(world: World) -> None:
-    if len(world.evaluated) > LIMIT + world.registrations:
+    if len(world.evaluated) > LIMIT + world.registrations + world.losses_since_success:
         raise Violation(f"{len(world.evaluated)} evaluations in {world}")
 
 
 def _steps(world: World, decide: SimpleNamespace) -> Iterator[World]:
     if not world.up:
         yield from _restarts(world)
+        yield from _accepted_losses(world, decide)
         return
     yield _crashed(world)
     yield from _worker_steps(world, decide)
@@ -187,6 +209,7 @@ def _owner_succeeds(world: World, element: bytes, decide: SimpleNamespace) -> It
         world,
         evaluated=frozenset(),
         registrations=0,
+        losses_since_success=0,
         success=serial,
         proofs=world.proofs | {(key.key_id, serial)},
     )
@@ -235,12 +258,43 @@ def _restarts(world: World) -> Iterator[World]:
             yield replace(world, database=database, anchor=database.commit, up=True)
 
 
+def _accepted_losses(world: World, decide: SimpleNamespace) -> Iterator[World]:
+    """The operator accepts any database that the anchor does not let in; it becomes the newest."""
+    if world.losses >= MAX_LOSSES:
+        return
+    for database in world.saved:
+        if world.anchor in (database.commit, database.previous):
+            continue
+        accepted = replace(
+            database,
+            commit=world.next_commit,
+            previous=database.commit,
+            record=decide.after_loss(database.record, world.next_commit),
+        )
+        yield replace(
+            world,
+            database=accepted,
+            anchor=accepted.commit,
+            up=True,
+            saved=world.saved | {accepted},
+            next_commit=world.next_commit + 1,
+            losses=world.losses + 1,
+            losses_since_success=world.losses_since_success + 1,
+        )
+
+
 def _commit(world: World, record: Record, applied: frozenset[int] | None = None) -> Iterator[World]:
     """The commit reaches the disk; then the anchor follows, or the vault crashes before it."""
     if record == world.database.record:
         return
     applied = world.database.applied if applied is None else applied
-    database = Database(world.next_commit, world.database.commit, record, applied)
+    database = replace(
+        world.database,
+        commit=world.next_commit,
+        previous=world.database.commit,
+        record=record,
+        applied=applied,
+    )
     saved = world.saved | {database}
     committed = replace(world, database=database, saved=saved, next_commit=world.next_commit + 1)
     yield replace(committed, anchor=database.commit)

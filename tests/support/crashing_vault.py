@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from strongroom_vault import logs, server
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.config import load
-from strongroom_vault.hsm.jobs import AdvanceAnchor, ReadAnchor
+from strongroom_vault.hsm.jobs import AdvanceAnchor, StartRecovery, StartRegistration
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.store.sqlite import SqliteStore
 
@@ -42,6 +42,13 @@ def reach(step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+STEP_OF: Final[dict[type[Any], str]] = {
+    AdvanceAnchor: "anchor",
+    StartRecovery: "evaluate",
+    StartRegistration: "evaluate",
+}
+
+
 class CrashingStore(SqliteStore):
     """Dies around its commit."""
 
@@ -55,8 +62,7 @@ class CrashingPool(TokenPool):
     """Dies around an evaluation."""
 
     async def run(self, job: Any) -> Any:
-        steps: dict[type[Any], str] = {AdvanceAnchor: "anchor", ReadAnchor: "reading"}
-        step = steps.get(type(job), "evaluate")
+        step = STEP_OF.get(type(job), "something else")
         reach("before-" + step)
         answer = await super().run(job)
         reach("after-" + step)

@@ -22,6 +22,7 @@ from strongroom_vault.errors import OperatorError
 if TYPE_CHECKING:
     from strongroom_vault.api.vault_admin import Status
     from strongroom_vault.config import Settings
+    from strongroom_vault.head import Head
 
 SCOPES: Final = "register recover read delete"
 
@@ -241,9 +242,13 @@ def _standing_table(found: maintenance.Standing) -> str:
         (
             f"database  commit {found.head.epoch}, written {written:%Y-%m-%d %H:%M:%S} UTC",
             f"anchor    {anchored}",
-            f"losses    {found.head.losses} accepted",
+            f"loss      {_loss_line(found.head)}",
         )
     )
+
+
+def _loss_line(head: Head) -> str:
+    return f"accepted at commit {head.loss_epoch}" if head.loss_epoch else "none accepted"
 
 
 def _status_json(found: Status) -> str:

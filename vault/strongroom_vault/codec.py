@@ -68,7 +68,7 @@ def encode_record(record: Record) -> bytes:
         charged=record.charged,
         cleared=record.cleared,
         generation=record.generation,
-        losses=record.losses,
+        loss_epoch=record.loss_epoch,
     )
     match record.state:
         case Active() as key:
@@ -97,7 +97,7 @@ def decode_record(data: bytes) -> Record:
             state = Deleted(message.deleted.deleted_at)
         case _:
             raise RuntimeError("a stored record has no known state")
-    return Record(message.charged, message.cleared, message.generation, state, message.losses)
+    return Record(message.charged, message.cleared, message.generation, state, message.loss_epoch)
 
 
 def encode_registration_state(state: RegistrationState) -> bytes:
@@ -175,11 +175,14 @@ def _active(message: pb.Active) -> Active:
 
 
 def _oprf_key_message(key: StoredOprfKey) -> pb.OprfKey:
+    if key.wrapped is None:
+        return pb.OprfKey(public_key=key.public_key, resident=True)
     return pb.OprfKey(public_key=key.public_key, wrapped=key.wrapped)
 
 
 def _oprf_key(message: pb.OprfKey) -> StoredOprfKey:
-    return StoredOprfKey(message.public_key, message.wrapped)
+    is_resident = message.WhichOneof("residency") == "resident"
+    return StoredOprfKey(message.public_key, None if is_resident else message.wrapped)
 
 
 def _argon2id_message(stretching: Argon2id) -> pb.Argon2id:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
 from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.labels import ATTEMPT_LIMIT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ ENVIRONMENT_PREFIX: Final = "STRONGROOM_VAULT_"
 _OTHERS: Final = 0o077
 
 VaultId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$")]
-Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=ATTEMPT_LIMIT_MAX)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 24 * 3600)]
 
 
@@ -69,6 +70,8 @@ class Token(_Section, frozen=True):
         module: path of the PKCS#11 module.
         label: of the token.
         pin_file: path of the file with the user PIN; only token workers read it.
+        residency: where the OPRF key of a new registration rests: "wrapped" in its record, or in
+            the "token", where it can be destroyed, if it has room for all accounts.
         workers: processes, each with a session of its own.
         call_timeout_s: after this long in one call a worker is replaced.
     """
@@ -76,6 +79,7 @@ class Token(_Section, frozen=True):
     module: Path
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
     pin_file: Path
+    residency: Literal["wrapped", "token"] = "wrapped"
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     call_timeout_s: Annotated[float, msgspec.Meta(ge=0.5, le=120)] = 10.0
 

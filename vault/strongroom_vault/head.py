@@ -1,7 +1,7 @@
 """Heads: what the vault states of its whole ledger after each commit, authenticated and chained.
 
     statement = "strongroom/v1 head" || LP(vault id) || epoch (8) || root (32) || audit digest (32)
-                || digest of the previous head (32) || losses (8) || time in ms (8)
+                || digest of the previous head (32) || loss_epoch (8) || time in ms (8)
     digest    = SHA-256(statement)
     stored    = statement || HMAC-SHA-256(head key, statement)
 
@@ -63,7 +63,7 @@ class Head:
         root: of the Merkle tree, 32 bytes.
         audit: digest of the audit log up to here, 32 bytes.
         previous: digest of the head before, 32 bytes.
-        losses: how often an operator accepted a lost database.
+        loss_epoch: commit at which an operator last accepted a lost database; 0 for never.
         time: ms since the Unix epoch, for people; nothing depends on it.
     """
 
@@ -72,7 +72,7 @@ class Head:
     root: bytes
     audit: bytes
     previous: bytes
-    losses: int
+    loss_epoch: int
     time: int
 
     def statement(self) -> bytes:
@@ -87,7 +87,7 @@ class Head:
                 self.root,
                 self.audit,
                 self.previous,
-                self.losses.to_bytes(NUMBER_SIZE, "big"),
+                self.loss_epoch.to_bytes(NUMBER_SIZE, "big"),
                 self.time.to_bytes(NUMBER_SIZE, "big"),
             )
         )
@@ -122,13 +122,13 @@ def open_head(stored: bytes, key: bytes, vault_id: str) -> Head:
     for size in sizes:
         fields.append(rest[:size])
         rest = rest[size:]
-    epoch, root, audit, previous, losses, time = fields
+    epoch, root, audit, previous, loss_epoch, time = fields
     return Head(
         vault_id=vault_id,
         epoch=int.from_bytes(epoch, "big"),
         root=root,
         audit=audit,
         previous=previous,
-        losses=int.from_bytes(losses, "big"),
+        loss_epoch=int.from_bytes(loss_epoch, "big"),
         time=int.from_bytes(time, "big"),
     )

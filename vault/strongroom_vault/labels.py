@@ -42,3 +42,6 @@ ROW_MULTIPLE: Final = 512
 
 REGISTRATION_STATE_LIFETIME_MS: Final = 10 * 60 * 1000
 RECOVERY_STATE_LIFETIME_MS: Final = 2 * 60 * 1000
+
+ATTEMPT_LIMIT_MAX: Final = 1000
+"""The highest attempt limit that settings may allow."""

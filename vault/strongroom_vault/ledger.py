@@ -26,8 +26,8 @@ from strongroom_vault.audit import Event
 from strongroom_vault.codec import decode_record, encode_record
 from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
 from strongroom_vault.head import Head, HeadBroken, open_head, seal_head
-from strongroom_vault.merkle import Tree, Update, bucket_hash
-from strongroom_vault.record import Record
+from strongroom_vault.merkle import EMPTY, Tree, Update, bucket_hash
+from strongroom_vault.record import Record, StoredOprfKey
 from strongroom_vault.sealing import RowSealer, SealBroken
 from strongroom_vault.store.interface import (
     BUCKET_BITS,
@@ -40,7 +40,7 @@ from strongroom_vault.store.interface import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from strongroom_vault.anchor import Anchor
     from strongroom_vault.head import Anchored
@@ -51,6 +51,8 @@ MAX_BATCH: Final = 256
 
 RETRY_AFTER_STORE_ERROR: Final = 5.0
 """Seconds that a client is asked to wait when the store did not commit."""
+
+BROKEN: Final = "a record in the database is not what this vault wrote"
 
 Outcome = TypeVar("Outcome")
 Buckets: TypeAlias = "dict[int, dict[bytes, bytes]]"
@@ -81,6 +83,7 @@ class _Draft:
     before: dict[bytes, Record]
     after: dict[bytes, Record]
     events: list[bytes]
+    let_go: list[StoredOprfKey]
 
 
 class Unanchored(TokenUnavailable):
@@ -97,7 +100,23 @@ class Unanchored(TokenUnavailable):
 class Ledger:
     """Verified reads and group commit over a store. Owned by one event loop."""
 
-    def __init__(self, store: Store, anchor: Anchor, keys: LedgerKeys, vault_id: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        anchor: Anchor,
+        keys: LedgerKeys,
+        vault_id: str,
+        on_let_go: Callable[[Sequence[StoredOprfKey]], None] = lambda _: None,
+    ) -> None:
+        """Make a ledger; `start` opens it.
+
+        Args:
+            store: where the rows are.
+            anchor: what remembers the newest head.
+            keys: of rows and heads.
+            vault_id: whose ledger.
+            on_let_go: told which OPRF keys no record has any more, once that is anchored.
+        """
         self._store = store
         self._anchor = anchor
         self._keys = keys
@@ -110,6 +129,8 @@ class Ledger:
         self._tree: Tree
         self._head: Head
         self._anchored: Anchored
+        self._on_let_go = on_let_go
+        self._let_go: list[StoredOprfKey] = []
         self.rollback: str | None = None
         self.commits = 0
         self.changes = 0
@@ -171,6 +192,15 @@ class Ledger:
         ids = await loop.run_in_executor(self._disk, self._find, bucket, decide)
         return [record_id for record_id in ids if await self.change(record_id, decide)]
 
+    def occupied_buckets(self) -> list[int]:
+        """Return the numbers of the buckets that hold any record."""
+        return self._tree.occupied()
+
+    async def read_bucket(self, bucket: int) -> Mapping[bytes, Record]:
+        """Return the records of a bucket by id, as of the newest commit."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, self._read_bucket, bucket)
+
     async def check(self) -> None:
         """Raise StoreError unless the store answers."""
         await asyncio.get_running_loop().run_in_executor(self._disk, self._store.check)
@@ -220,6 +250,9 @@ class Ledger:
         except AnchorMoved as error:
             self.rollback = str(error)
             raise RollbackDetected(self.rollback) from error
+        if self._let_go:
+            let_go, self._let_go = self._let_go, []
+            self._on_let_go(let_go)
 
     async def _reach_anchor(self) -> None:
         """Make the anchor remember the newest head, if it does not yet."""
@@ -230,7 +263,7 @@ class Ledger:
 
     def _commit(self, batch: Sequence[_Change[Any]]) -> list[Any]:
         """Decide every change of the batch in order and commit them; return the outcomes."""
-        draft = _Draft({}, {}, {}, [])
+        draft = _Draft({}, {}, {}, [], [])
         now = time.time_ns() // 1_000_000
         try:
             outcomes = [self._decide(change, draft, now) for change in batch]
@@ -240,7 +273,7 @@ class Ledger:
         except StoreError as error:
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
         except SealBroken as error:
-            self.rollback = "a record in the database is not what this vault wrote"
+            self.rollback = BROKEN
             raise RollbackDetected(self.rollback) from error
         self.changes += len(rows)
         return outcomes
@@ -255,6 +288,7 @@ class Ledger:
         self._store.commit(Commit(rows, buckets, draft.events, seal_head(head, self._keys.head)))
         self._tree.apply(update)
         self._head = head
+        self._let_go += draft.let_go
         self.commits += 1
 
     def _next_head(self, update: Update, events: Sequence[bytes], now: int) -> Head:
@@ -279,11 +313,14 @@ class Ledger:
         record_id = change.record_id
         if record_id not in draft.after:
             stored = self._read(record_id, draft.buckets)
-            draft.before[record_id] = stored or Record()
-            record = policy.after_loss(stored or Record(), self._head.losses)
-            draft.after[record_id] = record if stored else draft.before[record_id]
-        decision = change.decide(draft.after[record_id])
+            record = policy.after_loss(stored or Record(), self._head.loss_epoch)
+            draft.before[record_id] = stored or record
+            draft.after[record_id] = record
+        before = draft.after[record_id]
+        decision = change.decide(before)
         draft.after[record_id] = decision.record
+        if (key := policy.key_let_go(before, decision.record)) is not None:
+            draft.let_go.append(key)
         if decision.event is not None:
             draft.events.append(Event(decision.event, now, record_id).body())
         return decision.outcome
@@ -296,29 +333,34 @@ class Ledger:
         """
         number = bucket_of(record_id)
         if number not in buckets:
-            rows = dict(self._store.read_bucket(number))
-            if bucket_hash(rows) != self._tree.bucket(number):
-                raise SealBroken("the bucket is not the one that the head states")
-            buckets[number] = rows
+            buckets[number] = self._verified_rows(number)
         row = buckets[number].get(record_id)
-        return None if row is None else decode_record(self._sealer.open(row, record_id))
+        return None if row is None else self._open_row(record_id, row)
+
+    def _verified_rows(self, bucket: int) -> dict[bytes, bytes]:
+        rows = dict(self._store.read_bucket(bucket))
+        if bucket_hash(rows) != self._tree.bucket(bucket):
+            raise SealBroken("the bucket is not the one that the head states")
+        return rows
+
+    def _open_row(self, record_id: bytes, row: bytes) -> Record:
+        return decode_record(self._sealer.open(row, record_id))
 
     def _find(self, bucket: int, decide: Callable[[Record], Decision[bool]]) -> list[bytes]:
         """Ids of the records in a bucket that `decide` would change."""
-        if self.rollback is not None:
-            return []
-        buckets: Buckets = {}
-        rows = self._store.read_bucket(bucket)
+        records = self._read_bucket(bucket)
+        return [name for name, record in records.items() if decide(record).record != record]
+
+    def _read_bucket(self, bucket: int) -> dict[bytes, Record]:
+        """Return the verified records of a bucket by id; none once the ledger is stopped."""
+        if self.rollback is not None or self._tree.bucket(bucket) == EMPTY:
+            return {}
         try:
-            records = {record_id: self._read(record_id, buckets) for record_id in rows}
+            rows = self._verified_rows(bucket)
+            return {name: self._open_row(name, row) for name, row in rows.items()}
         except SealBroken:
-            self.rollback = "a record in the database is not what this vault wrote"
-            return []
-        return [
-            record_id
-            for record_id, record in records.items()
-            if record is not None and decide(record).record != record
-        ]
+            self.rollback = BROKEN
+            return {}
 
 
 def check_newest(head: Head, anchored: Anchored | None) -> Anchored:

@@ -184,7 +184,7 @@ def _after_loss(found: Standing) -> tuple[Head, bytes]:
         epoch=epoch,
         audit=audit.extend(found.head.audit, [event]),
         previous=found.head.anchored.digest,
-        losses=found.head.losses + 1,
+        loss_epoch=epoch,
         time=now,
     )
     return head, event

@@ -67,6 +67,11 @@ class Tree:
         """Return the hash of a bucket."""
         return self._get(self._first_leaf + number)
 
+    def occupied(self) -> list[int]:
+        """Return the numbers of the buckets that are not empty."""
+        count = self._first_leaf
+        return [number for number in range(count) if self.bucket(number) != EMPTY]
+
     def plan(self, buckets: Mapping[int, bytes]) -> Update:
         """Return what changes when buckets get these hashes; nothing changes yet."""
         nodes = {self._first_leaf + number: value for number, value in buckets.items()}

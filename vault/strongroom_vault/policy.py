@@ -24,10 +24,20 @@ from strongroom_vault.errors import (
     Wait,
     WrongPassword,
 )
-from strongroom_vault.labels import RECOVERY_STATE_LIFETIME_MS
-from strongroom_vault.record import Absent, Active, Deleted, Destroyed, LastAttempt, Record
+from strongroom_vault.labels import ATTEMPT_LIMIT_MAX, RECOVERY_STATE_LIFETIME_MS
+from strongroom_vault.record import (
+    Absent,
+    Active,
+    Deleted,
+    Destroyed,
+    LastAttempt,
+    Record,
+    StoredOprfKey,
+)
 
 ATTEMPTS_BEFORE_BACK_OFF = 3
+SERIALS_PER_EPOCH = 2**16
+"""More than one commit can give to one record, and than any attempt limit."""
 
 Outcome_co = TypeVar("Outcome_co", covariant=True)
 
@@ -173,7 +183,7 @@ def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus
     if isinstance(record.state, Destroyed):
         used = key.attempt_limit - 1
     charged = max(record.charged, used)
-    record = Record(charged, charged - used, record.generation + 1, key, record.losses)
+    record = Record(charged, charged - used, record.generation + 1, key, record.loss_epoch)
     return Decision(record, _status(record, key, wait_until=None), What.REGISTERED)
 
 
@@ -206,22 +216,41 @@ def sweep(record: Record, now: int, rules: Rules) -> Decision[bool]:
     return Decision(record, outcome=False)
 
 
-def after_loss(record: Record, losses: int) -> Record:
-    """Return the record after an operator accepted the loss of newer databases.
+def after_loss(record: Record, loss_epoch: int) -> Record:
+    """Return the record after an operator accepted, at `loss_epoch`, that newer commits are lost.
 
     Nobody knows what was charged in them, so one attempt is left at most until the next success,
-    and the remembered element is forgotten: its repetition might be a free guess.
+    also to keys that are yet to be registered. The remembered element is forgotten: its repetition
+    might be a free guess. Serials and generations go on above all that a lost commit ever gave, so
+    that no proof and no registration from a lost commit clears or replaces anything.
     """
-    if record.losses >= losses:
+    if record.loss_epoch >= loss_epoch:
         return record
-    record = replace(record, losses=losses)
-    key = record.state
-    if not isinstance(key, Active):
-        return record
-    used = max(record.used, key.attempt_limit - 1)
-    charged = max(record.charged, used)
-    key = replace(key, last_attempt=None)
-    return replace(record, charged=charged, cleared=charged - used, state=key)
+    state = record.state
+    used = ATTEMPT_LIMIT_MAX
+    if isinstance(state, Active):
+        used = max(record.used, state.attempt_limit - 1)
+        state = replace(state, last_attempt=None)
+    first = loss_epoch * SERIALS_PER_EPOCH
+    return Record(first, first - used, first, state, loss_epoch)
+
+
+def check_key(record: Record, key_id: bytes) -> Decision[None]:
+    """Refuse unless the record's key is still this one."""
+    key = _active(record)
+    if isinstance(key, Refusal):
+        return Decision(record, key)
+    if key.key_id != key_id:
+        return Decision(record, KeyReplaced("this recovery was started for an earlier key"))
+    return Decision(record, None)
+
+
+def key_let_go(before: Record, after: Record) -> StoredOprfKey | None:
+    """Return the OPRF key that a change took out of a record, if it took one."""
+    old, new = before.state, after.state
+    if not isinstance(old, Active) or (isinstance(new, Active) and new.oprf_key == old.oprf_key):
+        return None
+    return old.oprf_key
 
 
 def _active(record: Record) -> Active | Refusal:

@@ -20,11 +20,17 @@ class StoredOprfKey:
 
     Attributes:
         public_key: 33 bytes, SEC 1 compressed. The token gives the sign of this point only once.
-        wrapped: the private key (PKCS #8) under `strongroom.wrap`.
+        wrapped: the private key (PKCS #8) under `strongroom.wrap`; None for a resident key, which
+            is an object of the token with `public_key` as its CKA_ID.
     """
 
     public_key: bytes
-    wrapped: bytes = field(repr=False)
+    wrapped: bytes | None = field(repr=False)
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether the key rests in the token, where it can be destroyed."""
+        return self.wrapped is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +106,14 @@ class Record:
         generation: how often the key was registered, destroyed or deleted. A registration applies
             only to the generation that it started from.
         state: what there is.
-        losses: how many accepted losses of the database this record has gone through.
+        loss_epoch: of the last accepted loss of the database that this record has gone through.
     """
 
     charged: int = 0
     cleared: int = 0
     generation: int = 0
     state: State = field(default_factory=Absent)
-    losses: int = 0
+    loss_epoch: int = 0
 
     @property
     def used(self) -> int:

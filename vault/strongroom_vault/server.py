@@ -32,6 +32,7 @@ from strongroom_vault.hsm.jobs import TokenSettings
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.locks import lock_exclusively
+from strongroom_vault.residents import LOOK_PERIOD_S, ResidentKeys
 from strongroom_vault.service import BackupKeyService, Keys, VaultParameters, now_ms
 from strongroom_vault.store.interface import BUCKET_BITS, StoreError
 from strongroom_vault.store.sqlite import SqliteStore
@@ -132,10 +133,14 @@ class VaultServer:
         ready = await self._pool.start()
         exit_stack.push_async_callback(self._pool.close)
         keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
-        self._ledger = Ledger(store, TokenAnchor(self._pool), keys.ledger, settings.vault.id)
+        residents = ResidentKeys(self._pool)
+        self._ledger = Ledger(
+            store, TokenAnchor(self._pool), keys.ledger, settings.vault.id, residents.let_go
+        )
         await _started(self._ledger)
         if self._ledger.rollback is not None:
             log.error("rollback detected", problem=self._ledger.rollback)
+        exit_stack.push_async_callback(residents.drain)
         exit_stack.push_async_callback(self._ledger.close)
         self._started_at = now_ms()
         self._service = BackupKeyService(
@@ -143,10 +148,16 @@ class VaultServer:
             keys,
             self._ledger,
             self._pool,
+            residents=residents,
+            registers_resident=settings.token.residency == "token",
             back_off=settings.vault.back_off_s,
         )
         exit_stack.push_async_callback(self._service.drain)
-        for work in (self._watch(), self._sweep(settings.vault.sweep_period_s)):
+        for work in (
+            self._watch(),
+            self._sweep(settings.vault.sweep_period_s),
+            self._look_after(residents),
+        ):
             exit_stack.push_async_callback(_cancel, asyncio.create_task(work))
         server = self._grpc_server(Guard(access_tokens, settings.listen.max_in_flight))
         self.port = _bind(server, settings.listen.address, credentials)
@@ -214,6 +225,15 @@ class VaultServer:
             log.warning("store does not answer", problem=str(error))
             return False
         return True
+
+    async def _look_after(self, residents: ResidentKeys) -> None:
+        """Find the keys in the token that no record needs."""
+        while True:
+            try:
+                await residents.look(self._ledger)
+            except (TokenUnavailable, StoreError) as error:
+                log.warning("look at resident keys failed", problem=str(error))
+            await asyncio.sleep(LOOK_PERIOD_S)
 
     async def _sweep(self, period_s: float) -> None:
         """Walk over all records, a bucket at a time, and destroy the keys that are spent."""

@@ -39,7 +39,7 @@ from strongroom_vault.hsm.jobs import (
     StartRegistration,
 )
 from strongroom_vault.ledger import LedgerKeys, Unanchored
-from strongroom_vault.record import Active, Destroyed
+from strongroom_vault.record import Active, Destroyed, Record
 from strongroom_vault.sealing import SealBroken, Sealer
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from strongroom.opaque.ksf import Argon2id
     from strongroom_vault.ledger import Ledger
+    from strongroom_vault.residents import ResidentKeys
 
 Result = TypeVar("Result")
 
@@ -155,6 +156,8 @@ class BackupKeyService:
         ledger: Ledger,
         token: TokenWorkers,
         *,
+        residents: ResidentKeys,
+        registers_resident: bool = False,
         back_off: tuple[int, ...] = (),
         clock: Callable[[], int] = now_ms,
     ) -> None:
@@ -162,6 +165,8 @@ class BackupKeyService:
         self._keys = keys
         self._ledger = ledger
         self._token = token
+        self._residents = residents
+        self._registers_resident = registers_resident
         self._clock = clock
         self._rules = policy.Rules(back_off, serving_since=clock())
         self._server_identity = labels.SERVER_IDENTITY_PREFIX + parameters.vault_id.encode()
@@ -177,7 +182,9 @@ class BackupKeyService:
         generation = await self._ledger.change(
             record_id, lambda record: policy.Decision(record, record.generation)
         )
-        started = await self._token.run(StartRegistration(registration_request))
+        started = await self._token.run(
+            StartRegistration(registration_request, self._registers_resident)
+        )
         state = RegistrationState(
             key_id=os.urandom(labels.KEY_ID_SIZE),
             generation=generation,
@@ -220,7 +227,7 @@ class BackupKeyService:
         status = await self._to_the_end(
             self._ledger.change(
                 self._keys.record_id(account),
-                lambda record: policy.register(record, opened.generation, key),
+                lambda record: self._register(record, opened.generation, key),
             )
         )
         return Registered(
@@ -314,6 +321,7 @@ class BackupKeyService:
             answer = await self._token.run(job)
         except TokenUnavailable:
             await self._give_back(record_id, attempt)
+            await self._refuse_if_gone(record_id, attempt.key.key_id)
             raise
         state = RecoveryState(
             key_id=attempt.key.key_id,
@@ -326,6 +334,13 @@ class BackupKeyService:
             answer.ke2, state.key_id, sealed, attempt.attempts_left, attempt.key.stretching
         )
 
+    def _register(
+        self, record: Record, generation: int, key: Active
+    ) -> policy.Decision[policy.KeyStatus]:
+        if self._residents.is_doomed(key.oprf_key):
+            return policy.Decision(record, StateExpired("this registration came back too late"))
+        return policy.register(record, generation, key)
+
     async def _give_back(self, record_id: bytes, attempt: policy.Attempt) -> None:
         """Undo the charge; if that fails too, a repetition of the element is still free."""
         charge = attempt.charge
@@ -333,6 +348,11 @@ class BackupKeyService:
             return
         with contextlib.suppress(StoreUnavailable, TokenUnavailable):
             await self._ledger.change(record_id, lambda record: policy.give_back(record, charge))
+
+    async def _refuse_if_gone(self, record_id: bytes, key_id: bytes) -> None:
+        """Raise what became of a key that was destroyed, deleted or replaced in the meantime."""
+        with contextlib.suppress(StoreUnavailable, TokenUnavailable):
+            await self._ledger.change(record_id, lambda record: policy.check_key(record, key_id))
 
     async def _to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Await `work` in a task that outlives a cancelled caller."""

@@ -82,5 +82,5 @@ def first_commit(vault_id: str, head_key: bytes) -> tuple[Commit, Anchored]:
     now = time.time_ns() // 1_000_000
     events = [Event(What.INITIALISED, now).body()]
     root = Tree(BUCKET_BITS, {}).root
-    head = Head(vault_id, 0, root, extend(NO_EVENT, events), NO_HEAD, losses=0, time=now)
+    head = Head(vault_id, 0, root, extend(NO_EVENT, events), NO_HEAD, loss_epoch=0, time=now)
     return Commit((), {}, events, seal_head(head, head_key)), head.anchored

@@ -115,7 +115,7 @@ class TestNewest:
             {"root": b"x" * 32},
             {"audit": b"x" * 32},
             {"previous": b"x" * 32},
-            {"losses": 2},
+            {"loss_epoch": 2},
             {"time": 1},
         ]
         digests = {replace(HEAD, **change).anchored.digest for change in changes}  # type: ignore[arg-type]

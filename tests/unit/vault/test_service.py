@@ -31,6 +31,7 @@ from strongroom_vault.hsm.pkcs11 import open_session
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.record import Destroyed
+from strongroom_vault.residents import ResidentKeys
 from strongroom_vault.service import (
     ActiveKey,
     BackupKeyService,
@@ -127,8 +128,10 @@ def proof(session: client.LoginSession, started: StartedRecovery) -> bytes:
     return ke3.encode()
 
 
-@pytest.fixture
-async def world(tmp_path: Path, softhsm: SoftHsm) -> AsyncIterator[World]:
+@pytest.fixture(params=["wrapped", "token"])
+async def world(
+    tmp_path: Path, softhsm: SoftHsm, request: pytest.FixtureRequest
+) -> AsyncIterator[World]:
     settings = softhsm.settings()
     with open_session(settings) as session:
         if not vault_keys.existing_labels(session):
@@ -138,18 +141,26 @@ async def world(tmp_path: Path, softhsm: SoftHsm) -> AsyncIterator[World]:
     keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
     anchor = make_store(tmp_path / "vault.db", keys.ledger)
     store = FaultyStore(tmp_path / "vault.db", "vault.test")
-    ledger = Ledger(store, anchor, keys.ledger, "vault.test")
+    residents = ResidentKeys(pool)
+    ledger = Ledger(store, anchor, keys.ledger, "vault.test", residents.let_go)
     await ledger.start()
     token = FaultyToken(pool)
     parameters = VaultParameters("vault.test", ready.identity_public_key, QUICK, 10, 1, 10)
     worlds: list[World] = []
     service = BackupKeyService(
-        parameters, keys, ledger, token, clock=lambda: worlds[0].now if worlds else START
+        parameters,
+        keys,
+        ledger,
+        token,
+        residents=residents,
+        registers_resident=request.param == "token",
+        clock=lambda: worlds[0].now if worlds else START,
     )
     worlds.append(World(service, store, token, anchor))
     yield worlds[0]
     await service.drain()
     await ledger.close()
+    await residents.drain()
     await pool.close()
     store.close()
 

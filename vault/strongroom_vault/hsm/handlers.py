@@ -10,6 +10,9 @@ from strongroom.opaque.server import create_registration_response, generate_ke2
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
+    DestroyOprfKey,
+    ListOprfKeys,
+    OprfKeys,
     ReadAnchor,
     RecoveryStarted,
     RegistrationStarted,
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 def start_registration(token: Token, job: StartRegistration) -> RegistrationStarted:
     """Make an OPRF key and evaluate with its wrapped form, which this proves to be good."""
     request = RegistrationRequest.decode(job.registration_request)
-    stored = token.generate_oprf_key()
+    stored = token.generate_oprf_key(resident=job.resident)
     with token.oprf_key(stored) as oprf_key:
         response = create_registration_response(request, token.identity.public_key, oprf_key)
     return RegistrationStarted(stored, response.encode())
@@ -43,6 +46,16 @@ def start_recovery(token: Token, job: StartRecovery) -> RecoveryStarted:
     return RecoveryStarted(ke2.encode(), expected.client_mac)
 
 
+def destroy_oprf_key(token: Token, job: DestroyOprfKey) -> OprfKeys:
+    """Destroy a resident key for good."""
+    return OprfKeys((job.public_key,) if token.destroy_oprf_key(job.public_key) else ())
+
+
+def list_oprf_keys(token: Token, _job: ListOprfKeys) -> OprfKeys:
+    """Say which resident keys there are."""
+    return OprfKeys(token.resident_oprf_keys())
+
+
 def read_anchor(token: Token, _job: ReadAnchor) -> AnchorIs:
     """Say what the anchor remembers."""
     return AnchorIs(token.read_anchor())
@@ -56,6 +69,8 @@ def advance_anchor(token: Token, job: AdvanceAnchor) -> AnchorIs:
 HANDLERS: Final[dict[type[Any], Callable[[Token, Any], Answer]]] = {
     StartRegistration: start_registration,
     StartRecovery: start_recovery,
+    DestroyOprfKey: destroy_oprf_key,
+    ListOprfKeys: list_oprf_keys,
     ReadAnchor: read_anchor,
     AdvanceAnchor: advance_anchor,
 }

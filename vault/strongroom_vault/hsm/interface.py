@@ -1,4 +1,4 @@
-"""All that the vault asks of a token: six operations. `pkcs11.py` does them."""
+"""All that the vault asks of a token: eight operations. `pkcs11.py` does them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,17 @@ class Token(Protocol):
     def identity(self) -> AkePrivateKey:
         """The vault's static 3DH key; it never leaves the token."""
 
-    def generate_oprf_key(self) -> StoredOprfKey:
+    def generate_oprf_key(self, *, resident: bool) -> StoredOprfKey:
         """Make a fresh OPRF key inside the token and return what a record keeps of it."""
 
+    def destroy_oprf_key(self, public_key: bytes) -> bool:
+        """Destroy a resident key; return whether it was there."""
+
+    def resident_oprf_keys(self) -> tuple[bytes, ...]:
+        """Return the public keys, 33 bytes each, of all resident keys."""
+
     def oprf_key(self, stored: StoredOprfKey) -> AbstractContextManager[OprfKey]:
-        """Lend the key inside the token for a while; nothing of it is left there afterwards."""
+        """Lend the key inside the token for a while; nothing new is left there afterwards."""
 
     def derive_secret(self, label: str) -> bytes:
         """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""

@@ -61,9 +61,11 @@ class StartRegistration(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         registration_request: 33 bytes, RFC 9807 RegistrationRequest.
+        resident: whether the key is to rest in the token.
     """
 
     registration_request: bytes
+    resident: bool = False
 
 
 class RegistrationStarted(msgspec.Struct, frozen=True, tag=True):
@@ -111,6 +113,26 @@ class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):
         return "RecoveryStarted(...)"
 
 
+class DestroyOprfKey(msgspec.Struct, frozen=True, tag=True):
+    """Asks to destroy a resident OPRF key. Repeating it is safe.
+
+    Attributes:
+        public_key: 33 bytes, which key.
+    """
+
+    public_key: bytes
+
+
+class ListOprfKeys(msgspec.Struct, frozen=True, tag=True):
+    """Asks which resident OPRF keys the token has."""
+
+
+class OprfKeys(msgspec.Struct, frozen=True, tag=True):
+    """Answers both: public keys, 33 bytes each, of those destroyed now or of those there."""
+
+    public_keys: tuple[bytes, ...]
+
+
 class ReadAnchor(msgspec.Struct, frozen=True, tag=True):
     """Asks what the token's anchor remembers."""
 
@@ -143,5 +165,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     is_final: bool = False
 
 
-Job: TypeAlias = Hello | StartRegistration | StartRecovery | ReadAnchor | AdvanceAnchor
-Answer: TypeAlias = Ready | RegistrationStarted | RecoveryStarted | AnchorIs | Failed
+Request: TypeAlias = (
+    StartRegistration | StartRecovery | DestroyOprfKey | ListOprfKeys | ReadAnchor | AdvanceAnchor
+)
+Job: TypeAlias = Hello | Request
+Answer: TypeAlias = Ready | RegistrationStarted | RecoveryStarted | OprfKeys | AnchorIs | Failed

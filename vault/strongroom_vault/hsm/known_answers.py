@@ -30,8 +30,8 @@ def check_token(token: Pkcs11Token) -> None:
     """
     point = hash_input_to_group(_LABEL.encode())
     _check_key(token.identity, point, "the identity key")
-    stored = token.generate_oprf_key()
-    if token.generate_oprf_key() == stored:
+    stored = token.generate_oprf_key(resident=False)
+    if token.generate_oprf_key(resident=False) == stored:
         raise OperatorError("the token makes the same key twice")
     with token.oprf_key(stored) as key:
         _check_key(key, point, "an unwrapped OPRF key")

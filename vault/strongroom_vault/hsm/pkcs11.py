@@ -66,6 +66,16 @@ _FRESH_OPRF_KEY: Final = {
     Attribute.DERIVE: True,
     Attribute.SIGN: False,
 }
+# An OPRF key that rests in the token: never to leave it, not even wrapped.
+_RESIDENT_OPRF_KEY: Final = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.DERIVE: True,
+    Attribute.SIGN: False,
+    Attribute.TOKEN: True,
+    Attribute.LABEL: vault_keys.OPRF,
+}
 # An OPRF key while it is used. python-pkcs11 would add ENCRYPT, WRAP and VERIFY, which SoftHSM
 # refuses for a private key.
 _UNWRAPPED_OPRF_KEY: Final = {
@@ -76,6 +86,10 @@ _UNWRAPPED_OPRF_KEY: Final = {
     Attribute.ENCRYPT: DEFAULT,
     Attribute.WRAP: DEFAULT,
     Attribute.VERIFY: DEFAULT,
+}
+_RESIDENT: Final = {
+    Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+    Attribute.LABEL: vault_keys.OPRF,
 }
 # The answer of a derivation: the vault reads it, so it is no secret of the token's.
 _COORDINATE: Final = {
@@ -150,23 +164,48 @@ class Pkcs11Token:
         private = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PRIVATE_KEY)
         self.identity = TokenKey(private, decode_ec_point(public[Attribute.EC_POINT]))
 
-    def generate_oprf_key(self) -> StoredOprfKey:
+    def generate_oprf_key(self, *, resident: bool) -> StoredOprfKey:
         """Make a fresh OPRF key inside the token and return what a record keeps of it."""
         with _translated():
             public, private = self._curve.generate_keypair(
                 store=False,
                 capabilities=MechanismFlag.DERIVE,
-                private_template=_FRESH_OPRF_KEY,
+                private_template=_RESIDENT_OPRF_KEY if resident else _FRESH_OPRF_KEY,
             )
-            with _destroyed(public), _destroyed(private):
-                point = decode_ec_point(public[Attribute.EC_POINT])
+            with _destroyed(public):
+                point = decode_ec_point(public[Attribute.EC_POINT]).encode()
+            if resident:
+                private[Attribute.ID] = point
+                return StoredOprfKey(point, None)
+            with _destroyed(private):
                 wrapped = self._wrap.wrap_key(private, mechanism=self._wrap_mechanism)
-        return StoredOprfKey(point.encode(), wrapped)
+        return StoredOprfKey(point, wrapped)
+
+    def destroy_oprf_key(self, public_key: bytes) -> bool:
+        """Destroy a resident key; return whether it was there."""
+        with _translated():
+            found = self._resident(public_key)
+            for private in found:
+                private.destroy()
+        return bool(found)
+
+    def resident_oprf_keys(self) -> tuple[bytes, ...]:
+        """Return the public keys, 33 bytes each, of all resident keys."""
+        with _translated():
+            keys = self._session.get_objects(_RESIDENT)
+            return tuple(bytes(key[Attribute.ID]) for key in keys)
 
     @contextmanager
     def oprf_key(self, stored: StoredOprfKey) -> Iterator[TokenKey]:
-        """Unwrap the key as a session object for the time of the block."""
+        """Lend a resident key, or unwrap one as a session object for the time of the block."""
+        public_key = Element.decode(stored.public_key, "oprf public key")
         with _translated():
+            if stored.is_resident:
+                found = self._resident(stored.public_key)
+                if len(found) != 1:
+                    raise TokenError(f"the token has {len(found)} keys for one record")
+                yield TokenKey(found[0], public_key)
+                return
             private = self._wrap.unwrap_key(
                 ObjectClass.PRIVATE_KEY,
                 KeyType.EC,
@@ -177,7 +216,10 @@ class Pkcs11Token:
                 template=_UNWRAPPED_OPRF_KEY,
             )
             with _destroyed(private):
-                yield TokenKey(private, Element.decode(stored.public_key, "oprf public key"))
+                yield TokenKey(private, public_key)
+
+    def _resident(self, public_key: bytes) -> list[vault_keys.TokenObject]:
+        return list(self._session.get_objects({**_RESIDENT, Attribute.ID: public_key}))
 
     def derive_secret(self, label: str) -> bytes:
         """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""

@@ -8,7 +8,7 @@ its caller goes away, so that no answer meets the wrong caller.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import structlog
 
@@ -17,12 +17,16 @@ from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
     Answer,
+    DestroyOprfKey,
     Failed,
     Hello,
+    ListOprfKeys,
+    OprfKeys,
     ReadAnchor,
     Ready,
     RecoveryStarted,
     RegistrationStarted,
+    Request,
     StartRecovery,
     StartRegistration,
     TokenSettings,
@@ -43,10 +47,11 @@ RETRY_AFTER: Final = 1.0
 BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each try to start a worker again; the last one stands for all later ones."""
 
-Request: TypeAlias = StartRegistration | StartRecovery | ReadAnchor | AdvanceAnchor
 _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     StartRegistration: RegistrationStarted,
     StartRecovery: RecoveryStarted,
+    DestroyOprfKey: OprfKeys,
+    ListOprfKeys: OprfKeys,
     ReadAnchor: AnchorIs,
     AdvanceAnchor: AnchorIs,
 }
@@ -111,6 +116,8 @@ class TokenPool:
     async def run(self, job: StartRegistration) -> RegistrationStarted: ...
     @overload
     async def run(self, job: StartRecovery) -> RecoveryStarted: ...
+    @overload
+    async def run(self, job: DestroyOprfKey | ListOprfKeys) -> OprfKeys: ...
     @overload
     async def run(self, job: ReadAnchor | AdvanceAnchor) -> AnchorIs: ...
     async def run(self, job: Request) -> Answer:

@@ -5,6 +5,8 @@
     strongroom.root      generic secret of 32 bytes, HMAC-SHA-256
 
 None can be extracted. Zero or two objects for a label is an error that names the label.
+
+    strongroom.oprf      the OPRF keys of accounts that rest in the token: CKA_ID = public key
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ TokenObject: TypeAlias = Any
 WRAP: Final = "strongroom.wrap"
 IDENTITY: Final = "strongroom.identity"
 ROOT: Final = "strongroom.root"
+OPRF: Final = "strongroom.oprf"
 
 KEY_BITS: Final = 256
 _KINDS: Final = (

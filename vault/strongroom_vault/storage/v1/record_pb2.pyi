@@ -45,15 +45,15 @@ class Record(_message.Message):
     ACTIVE_FIELD_NUMBER: _builtins.int
     DESTROYED_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
-    LOSSES_FIELD_NUMBER: _builtins.int
+    LOSS_EPOCH_FIELD_NUMBER: _builtins.int
     charged: _builtins.int
     """attempts ever charged"""
     cleared: _builtins.int
     """of those, the ones a success has cleared"""
     generation: _builtins.int
     """changes of the key: registrations, destructions, deletions"""
-    losses: _builtins.int
-    """accepted losses of the database that this record has gone through"""
+    loss_epoch: _builtins.int
+    """of the last accepted loss of the database that it has gone through"""
     @_builtins.property
     def active(self) -> Global___Active: ...
     @_builtins.property
@@ -69,11 +69,11 @@ class Record(_message.Message):
         active: Global___Active | None = ...,
         destroyed: Global___Destroyed | None = ...,
         deleted: Global___Deleted | None = ...,
-        losses: _builtins.int = ...,
+        loss_epoch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "deleted", b"deleted", "destroyed", b"destroyed", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "charged", b"charged", "cleared", b"cleared", "deleted", b"deleted", "destroyed", b"destroyed", "generation", b"generation", "losses", b"losses", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "charged", b"charged", "cleared", b"cleared", "deleted", b"deleted", "destroyed", b"destroyed", "generation", b"generation", "loss_epoch", b"loss_epoch", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_state: _TypeAlias = _typing.Literal["active", "destroyed", "deleted"]  # noqa: Y015
     _WhichOneofArgType_state: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
@@ -141,21 +141,25 @@ class OprfKey(_message.Message):
 
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     WRAPPED_FIELD_NUMBER: _builtins.int
+    RESIDENT_FIELD_NUMBER: _builtins.int
     public_key: _builtins.bytes
     """33 bytes, SEC 1 compressed"""
     wrapped: _builtins.bytes
     """PKCS #8 under strongroom.wrap"""
+    resident: _builtins.bool
+    """an object of the token, with the public key as its CKA_ID"""
     def __init__(
         self,
         *,
         public_key: _builtins.bytes = ...,
         wrapped: _builtins.bytes = ...,
+        resident: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["residency", b"residency", "wrapped", b"wrapped"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["residency", b"residency", "resident", b"resident", "wrapped", b"wrapped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["public_key", b"public_key", "residency", b"residency", "wrapped", b"wrapped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["public_key", b"public_key", "residency", b"residency", "resident", b"resident", "wrapped", b"wrapped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_residency: _TypeAlias = _typing.Literal["wrapped"]  # noqa: Y015
+    _WhichOneofReturnType_residency: _TypeAlias = _typing.Literal["wrapped", "resident"]  # noqa: Y015
     _WhichOneofArgType_residency: _TypeAlias = _typing.Literal["residency", b"residency"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_residency) -> _WhichOneofReturnType_residency | None: ...
 
