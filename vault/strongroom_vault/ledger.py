@@ -86,6 +86,16 @@ class _Draft:
     let_go: list[StoredOprfKey]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unsettled:
+    """A commit that was handed to the store, until the store says what became of it."""
+
+    head: Head
+    sealed_head: bytes
+    update: Update
+    let_go: list[StoredOprfKey]
+
+
 class Unanchored(TokenUnavailable):
     """The change is durable but not anchored, so nobody may act on its `outcome`.
 
@@ -131,6 +141,7 @@ class Ledger:
         self._anchored: Anchored
         self._on_let_go = on_let_go
         self._let_go: list[StoredOprfKey] = []
+        self._unsettled: _Unsettled | None = None
         self.rollback: str | None = None
         self.commits = 0
         self.changes = 0
@@ -235,8 +246,10 @@ class Ledger:
         """
         if self.rollback is not None:
             raise RollbackDetected(self.rollback)
-        await self._reach_anchor_or_stop()
         loop = asyncio.get_running_loop()
+        if self._unsettled is not None:
+            await loop.run_in_executor(self._disk, self._settle_now)
+        await self._reach_anchor_or_stop()
         outcomes = await loop.run_in_executor(self._disk, self._commit, batch)
         try:
             await self._reach_anchor_or_stop()
@@ -285,11 +298,47 @@ class Ledger:
         buckets = {number: bucket_hash(draft.buckets[number]) for number in changed}
         update = self._tree.plan(buckets)
         head = self._next_head(update, draft.events, now)
-        self._store.commit(Commit(rows, buckets, draft.events, seal_head(head, self._keys.head)))
-        self._tree.apply(update)
-        self._head = head
-        self._let_go += draft.let_go
+        sealed_head = seal_head(head, self._keys.head)
+        self._unsettled = unsettled = _Unsettled(head, sealed_head, update, draft.let_go)
+        try:
+            self._store.commit(Commit(rows, buckets, draft.events, sealed_head))
+        except StoreError:
+            if not self._settle(unsettled):
+                raise
+        else:
+            self._adopt(unsettled)
+
+    def _settle_now(self) -> None:
+        """Find out about an earlier commit, whose callers were told that the store is unavailable.
+
+        Raises:
+            StoreUnavailable: the store does not say.
+        """
+        try:
+            if self._unsettled is not None:
+                self._settle(self._unsettled)
+        except StoreError as error:
+            raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
+
+    def _settle(self, unsettled: _Unsettled) -> bool:
+        """Adopt a commit whose outcome is unknown, if the store has it; return whether it has.
+
+        Raises:
+            StoreError: the store does not say; it must, before anything else is read or written.
+        """
+        if self._store.load().head == unsettled.sealed_head:
+            self._adopt(unsettled)
+            return True
+        self._unsettled = None
+        return False
+
+    def _adopt(self, settled: _Unsettled) -> None:
+        """Go on from a commit that is durable."""
+        self._tree.apply(settled.update)
+        self._head = settled.head
+        self._let_go += settled.let_go
         self.commits += 1
+        self._unsettled = None
 
     def _next_head(self, update: Update, events: Sequence[bytes], now: int) -> Head:
         return replace(
@@ -353,6 +402,8 @@ class Ledger:
 
     def _read_bucket(self, bucket: int) -> dict[bytes, Record]:
         """Return the verified records of a bucket by id; none once the ledger is stopped."""
+        if self._unsettled is not None:
+            raise StoreError("nobody knows yet whether the last commit is there")
         if self.rollback is not None or self._tree.bucket(bucket) == EMPTY:
             return {}
         try:
