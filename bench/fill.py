@@ -1,0 +1,89 @@
+"""Fill a vault's store with records, as if so many people had registered; no token call for each.
+
+All records share one OPRF key and one registration record, and differ in id and seal. The store is
+written bucket by bucket in a few large commits, and the token's anchor then remembers the last.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from load import RECORD
+from worlds import TokenOf
+
+from strongroom.opaque.ksf import RFC9106_SECOND
+from strongroom_vault import config, labels
+from strongroom_vault.codec import encode_record
+from strongroom_vault.head import open_head, seal_head
+from strongroom_vault.hsm import anchor_slots
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.merkle import Tree, bucket_hash
+from strongroom_vault.record import Active, Record
+from strongroom_vault.sealing import RowSealer
+from strongroom_vault.service import Keys
+from strongroom_vault.store.interface import BUCKET_BITS, Commit, Row, bucket_of
+from strongroom_vault.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom_vault.record import StoredOprfKey
+
+BUCKETS_IN_A_COMMIT: Final = 4096
+
+
+def account(number: int) -> str:
+    """The name of one of them."""
+    return f"account-{number}"
+
+
+def fill(token_of: TokenOf, count: int) -> None:
+    """Add `count` accounts to the vault's empty store. Called by `worlds.in_token`."""
+    settings = config.load(Path(token_of.settings_file), {})
+    with open_session(token_of.settings) as session:
+        token = Pkcs11Token(session)
+        keys = Keys({label: token.derive_secret(label) for label in labels.DERIVED_KEYS})
+        record = encode_record(_record(token.generate_oprf_key(resident=False)))
+        store = SqliteStore(settings.store.path, settings.vault.id)
+        head = open_head(store.load().head, keys.ledger.head, settings.vault.id)
+        hashes: dict[int, bytes] = {}
+        for rows in _commits(keys, count, record):
+            changed = {
+                bucket: bucket_hash({row.id: row.sealed for row in inside})
+                for bucket, inside in groupby(rows, key=lambda row: bucket_of(row.id))
+            }
+            hashes.update(changed)
+            head = replace(
+                head,
+                epoch=head.epoch + 1,
+                previous=head.anchored.digest,
+                root=Tree(BUCKET_BITS, hashes).root,
+            )
+            store.commit(Commit(rows, changed, (), seal_head(head, keys.ledger.head)))
+        store.close()
+        anchor_slots.replace(session, head.anchored)
+
+
+def _commits(keys: Keys, count: int, record: bytes) -> Iterator[list[Row]]:
+    sealer = RowSealer(keys.ledger.record_sealing)
+    ids = sorted(keys.record_id(account(number)) for number in range(count))
+    for _, inside in groupby(ids, key=lambda name: bucket_of(name) // BUCKETS_IN_A_COMMIT):
+        yield [Row(name, sealer.seal(record, name)) for name in inside]
+
+
+def _record(oprf_key: StoredOprfKey) -> Record:
+    key = Active(
+        key_id=secrets.token_bytes(16),
+        created_at=time.time_ns() // 1_000_000,
+        attempt_limit=10,
+        oprf_key=oprf_key,
+        registration_record=RECORD,
+        sealed_backup_key=secrets.token_bytes(60),
+        stretching=RFC9106_SECOND,
+    )
+    return Record(0, 0, 1, key)

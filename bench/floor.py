@@ -1,0 +1,109 @@
+"""The floor: the PKCS#11 calls of one recovery start in a tight loop, from C and python-pkcs11."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worlds import TokenOf, in_token
+
+from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.constants import DEFAULT
+
+from strongroom.opaque.group import GENERATOR, add
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.vault_keys import IDENTITY, WRAP, find_one
+
+if TYPE_CHECKING:
+    from vault_process import VaultFolder
+
+
+UNWRAPPED = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.DERIVE: True,
+    Attribute.ENCRYPT: DEFAULT,
+    Attribute.WRAP: DEFAULT,
+    Attribute.VERIFY: DEFAULT,
+}
+READABLE = {Attribute.PRIVATE: False, Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}
+
+
+def measure(vault: VaultFolder, rounds: int) -> dict[str, float | None]:
+    """Return `c_cpu_us` (None without a compiler) and `python_cpu_us`, per recovery start."""
+    wrapped = in_token(vault, "floor:make_key")
+    return {
+        "c_cpu_us": _from_c(vault, wrapped.hex(), rounds),
+        "python_cpu_us": in_token(vault, "floor:from_python", rounds),
+    }
+
+
+def make_key(token_of: TokenOf) -> bytes:
+    """Return a fresh wrapped OPRF key."""
+    with open_session(token_of.settings) as session:
+        wrapped = Pkcs11Token(session).generate_oprf_key(resident=False).wrapped
+    if wrapped is None:
+        raise RuntimeError("the key is not wrapped")
+    return wrapped
+
+
+def from_python(token_of: TokenOf, rounds: int) -> float:
+    """Return the CPU time in us of the same calls through python-pkcs11."""
+    point = add(GENERATOR, GENERATOR).encode_uncompressed()
+    with open_session(token_of.settings) as session:
+        wrapped = Pkcs11Token(session).generate_oprf_key(resident=False).wrapped
+        wrap = find_one(session, WRAP, ObjectClass.SECRET_KEY)
+        identity = find_one(session, IDENTITY, ObjectClass.PRIVATE_KEY)
+        before = time.process_time()
+        for _ in range(rounds):
+            key = wrap.unwrap_key(
+                ObjectClass.PRIVATE_KEY,
+                KeyType.EC,
+                wrapped,
+                mechanism=Mechanism.AES_KEY_WRAP_PAD,
+                store=False,
+                capabilities=MechanismFlag.DERIVE,
+                template=UNWRAPPED,
+            )
+            for private in (key, key, identity, identity):
+                secret = private.derive_key(
+                    KeyType.GENERIC_SECRET,
+                    256,
+                    mechanism=Mechanism.ECDH1_DERIVE,
+                    mechanism_param=(KDF.NULL, None, point),
+                    store=False,
+                    capabilities=0,
+                    template=READABLE,
+                )
+                bytes(secret[Attribute.VALUE])
+                secret.destroy()
+            key.destroy()
+        return (time.process_time() - before) / rounds * 1e6
+
+
+def _from_c(vault: VaultFolder, wrapped: str, rounds: int) -> float | None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        print("no C compiler: the floor in C is left out", file=sys.stderr)  # noqa: T201
+        return None
+    token = vault.settings().token
+    pin = token.pin_file.read_text(encoding="utf-8").strip()
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "floor"
+        source = Path(__file__).with_name("floor.c")
+        subprocess.run([compiler, "-O2", "-o", program, source, "-ldl"], check=True)
+        done = subprocess.run(
+            [program, token.module, token.label, pin, str(rounds), wrapped],
+            env={**os.environ, **vault.environment()},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return float(done.stdout)

@@ -1,0 +1,49 @@
+"""The figures as tables on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def print_tables(figures: dict[str, Any]) -> None:
+    """Print what a reader wants first."""
+    _print("machine", [(name, str(value)) for name, value in figures["machine"].items()])
+    floor = figures["floor"]
+    _print("CPU us per recovery start, token calls alone", _numbers(floor))
+    for kind in ("recovery", "registration"):
+        loads = figures[kind]
+        clients = list(loads["cpu_us"])
+        rows = [("clients", "".join(f"{number:>10}" for number in clients))]
+        for name, values in loads.items():
+            if name != "per_s_by_workers":
+                rows.append((name, "".join(f"{values[number]:>10,.1f}" for number in clients)))
+        _print(kind, rows)
+    reference = floor["c_cpu_us"] or floor["python_cpu_us"]
+    ratio = figures["recovery"]["cpu_us"]["64"] / reference
+    _print(
+        "recoveries",
+        [
+            ("CPU at 64 clients / floor", f"{ratio:.2f}"),
+            *(
+                (f"per s, {workers} token worker(s)", f"{value:,.1f}")
+                for workers, value in figures["recovery"]["per_s_by_workers"].items()
+            ),
+        ],
+    )
+    for size in figures["growth"]:
+        _print(f"{size['records']:,} records", _numbers(size))
+    for name in ("client", "backup", "peer"):
+        _print(name, _numbers(figures[name]))
+
+
+def _numbers(values: dict[str, float | None]) -> list[tuple[str, str]]:
+    return [
+        (name, "not measured" if value is None else f"{value:,.1f}")
+        for name, value in values.items()
+    ]
+
+
+def _print(title: str, rows: list[tuple[str, str]]) -> None:
+    print(f"\n{title}")  # noqa: T201
+    for name, value in rows:
+        print(f"  {name:<32}{value}")  # noqa: T201
