@@ -40,7 +40,7 @@ def measure(megabytes: int, rounds: int) -> dict[str, float | None]:
         }
         age = shutil.which("age")
         if age is None:
-            print("no age program: left out", file=sys.stderr)  # noqa: T201
+            print("no age program: left out", file=sys.stderr)
         else:
             works["age_encrypt_mb_s"] = lambda: subprocess.run(
                 [age, "-r", key.age_recipient, "-o", sealed, plain], check=True

@@ -46,7 +46,7 @@ def fill(token_of: TokenOf, count: int) -> None:
     """Add `count` accounts to the vault's empty store. Called by `worlds.in_token`."""
     settings = config.load(Path(token_of.settings_file), {})
     with open_session(token_of.settings) as session:
-        token = Pkcs11Token(session)
+        token = Pkcs11Token(session, token_of.settings.module)
         keys = Keys({label: token.derive_secret(label) for label in labels.DERIVED_KEYS})
         record = encode_record(_record(token.generate_oprf_key(resident=False)))
         store = SqliteStore(settings.store.path, settings.vault.id)

@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worlds import TokenOf, in_token
-
 from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.constants import DEFAULT
+from worlds import TokenOf, in_token
 
 from strongroom.opaque.group import GENERATOR, add
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
@@ -48,7 +47,9 @@ def measure(vault: VaultFolder, rounds: int) -> dict[str, float | None]:
 def make_key(token_of: TokenOf) -> bytes:
     """Return a fresh wrapped OPRF key."""
     with open_session(token_of.settings) as session:
-        wrapped = Pkcs11Token(session).generate_oprf_key(resident=False).wrapped
+        wrapped = (
+            Pkcs11Token(session, token_of.settings.module).generate_oprf_key(resident=False).wrapped
+        )
     if wrapped is None:
         raise RuntimeError("the key is not wrapped")
     return wrapped
@@ -58,7 +59,9 @@ def from_python(token_of: TokenOf, rounds: int) -> float:
     """Return the CPU time in us of the same calls through python-pkcs11."""
     point = add(GENERATOR, GENERATOR).encode_uncompressed()
     with open_session(token_of.settings) as session:
-        wrapped = Pkcs11Token(session).generate_oprf_key(resident=False).wrapped
+        wrapped = (
+            Pkcs11Token(session, token_of.settings.module).generate_oprf_key(resident=False).wrapped
+        )
         wrap = find_one(session, WRAP, ObjectClass.SECRET_KEY)
         identity = find_one(session, IDENTITY, ObjectClass.PRIVATE_KEY)
         before = time.process_time()
@@ -91,7 +94,7 @@ def from_python(token_of: TokenOf, rounds: int) -> float:
 def _from_c(vault: VaultFolder, wrapped: str, rounds: int) -> float | None:
     compiler = shutil.which("cc")
     if compiler is None:
-        print("no C compiler: the floor in C is left out", file=sys.stderr)  # noqa: T201
+        print("no C compiler: the floor in C is left out", file=sys.stderr)
         return None
     token = vault.settings().token
     pin = token.pin_file.read_text(encoding="utf-8").strip()

@@ -71,7 +71,7 @@ class Load:
         )
         static = Element.decode(answers[0].identity_public_key)
         self.static_product = add(static, static)
-        print("ready", flush=True)  # noqa: T201 -- the protocol with the bench
+        print("ready", flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         cpu, began = time.process_time(), time.perf_counter()
         await asyncio.gather(*(self._client(stub) for stub in stubs))
@@ -151,4 +151,4 @@ def _elements(count: int) -> list[Element]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(Load(json.loads(sys.stdin.readline())).run())))  # noqa: T201
+    print(json.dumps(asyncio.run(Load(json.loads(sys.stdin.readline())).run())))

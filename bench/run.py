@@ -256,7 +256,7 @@ def _cpu(work: Callable[[], object], rounds: int) -> float:
 def peer(rounds: int) -> float | None:
     """CPU us of opaque-p256's server per recovery; None where there is no node."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        print("no node or npm: the peer is left out", file=sys.stderr)  # noqa: T201
+        print("no node or npm: the peer is left out", file=sys.stderr)
         return None
     sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
     import opaque_p256_peer  # noqa: PLC0415 -- only where it can be installed

@@ -44,6 +44,6 @@ def _numbers(values: dict[str, float | None]) -> list[tuple[str, str]]:
 
 
 def _print(title: str, rows: list[tuple[str, str]]) -> None:
-    print(f"\n{title}")  # noqa: T201
+    print(f"\n{title}")
     for name, value in rows:
-        print(f"  {name:<32}{value}")  # noqa: T201
+        print(f"  {name:<32}{value}")

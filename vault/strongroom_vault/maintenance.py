@@ -211,8 +211,9 @@ def _reader(settings: Settings) -> SqliteReader:
 @contextmanager
 def _token(settings: Settings) -> Iterator[tuple[pkcs11.Session, Pkcs11Token]]:
     try:
-        with open_session(token_settings(settings)) as session:
-            yield session, Pkcs11Token(session)
+        opened = token_settings(settings)
+        with open_session(opened) as session:
+            yield session, Pkcs11Token(session, opened.module)
     except (TokenError, StoreError) as error:
         raise OperatorError(str(error)) from error
 

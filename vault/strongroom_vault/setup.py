@@ -62,10 +62,11 @@ def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
             "the token has a vault's keys but there is no store. If the store was lost, restore it."
             " If this vault never served anybody, run init --new-store"
         )
-    with open_session(token_settings(settings)) as session:
+    opened = token_settings(settings)
+    with open_session(opened) as session:
         if not plan.existing_keys:
             vault_keys.create_vault_keys(session)
-        token = Pkcs11Token(session)
+        token = Pkcs11Token(session, opened.module)
         check_token(token)
         if (anchored := token.read_anchor()) is not None and anchored.epoch > 0:
             raise OperatorError(

@@ -1,11 +1,13 @@
 """The group P-256: elements, scalars, one addition, and multiplication by ECDH answers.
 
-Multiplications run in the library or token that holds the scalar, which gives back x coordinates
-only; `recover_product` finds y from a second answer, so the host never walks over a scalar's bits.
+Multiplications run in the library or token that holds the scalar, so the host never walks over a
+scalar's bits. Libcrypto gives back the point (`libcrypto.py`); where it is missing, `cryptography`
+gives x coordinates only, as tokens do, and `recover_product` finds y from a second answer.
 
 What is constant-time and what is not:
 
-- `cryptography` (OpenSSL) multiplies in constant time; so does the token, if its maker says so.
+- Libcrypto and `cryptography` (OpenSSL both) multiply in constant time; so does the token, if its
+  maker says so.
 - Our formulas have no branch and no table look-up that depends on a secret coordinate, except the
   corner cases that no honest party can meet, and inverses of secrets are taken of a randomised
   multiple. But they are made of Python integers, whose single operations take a time that varies
@@ -19,11 +21,12 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from strongroom.opaque import labels
+from strongroom.opaque import labels, libcrypto
 from strongroom.opaque.errors import (
     IdentityElement,
     KeyMismatch,
@@ -46,6 +49,7 @@ CURVE_B: Final = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D26
 COORDINATE_SIZE: Final = 32
 _CURVE: Final = ec.SECP256R1()
 _ECDH: Final = ec.ECDH()
+_LIBCRYPTO: libcrypto.Libcrypto | None = libcrypto.load()
 
 
 def invert(value: int, modulus: int) -> int:
@@ -168,35 +172,58 @@ class Scalar:
 
 
 class Multiplier:
-    """Multiplication by one scalar, which is kept as a private key of `cryptography`."""
+    """Multiplication by one scalar."""
 
-    __slots__ = ("_key", "generator_product")
+    __slots__ = ("_scalar", "generator_product")
 
     def __init__(self, scalar: Scalar) -> None:
-        self._key = ec.derive_private_key(scalar.value, _CURVE)
-        numbers = self._key.public_key().public_numbers()
-        self.generator_product: Final = Element(numbers.x, numbers.y)
+        self._scalar = scalar
+        self.generator_product: Final = self._multiply_generator()
 
     def __repr__(self) -> str:
         return "Multiplier(<secret>)"
 
     def multiply(self, point: Element) -> Element:
         """Return scalar * point."""
-        return multiply_by_ecdh(self.generator_product, point, self._ecdh_x)
+        if _LIBCRYPTO is not None:
+            product = _LIBCRYPTO.multiply(self._scalar.encode(), point.encode_uncompressed())
+            return _trusted_element(product)
+        key = self._key()
 
-    def _ecdh_x(self, point: Element) -> bytes:
-        peer = ec.EllipticCurvePublicNumbers(point.x, point.y, _CURVE).public_key()
-        return self._key.exchange(_ECDH, peer)
+        def ecdh_x(other: Element) -> bytes:
+            peer = ec.EllipticCurvePublicNumbers(other.x, other.y, _CURVE).public_key()
+            return key.exchange(_ECDH, peer)
+
+        return multiply_by_ecdh(self.generator_product, point, ecdh_x)
+
+    def _multiply_generator(self) -> Element:
+        if _LIBCRYPTO is not None:
+            return _trusted_element(_LIBCRYPTO.multiply(self._scalar.encode()))
+        numbers = self._key().public_key().public_numbers()
+        return Element(numbers.x, numbers.y)
+
+    def _key(self) -> ec.EllipticCurvePrivateKey:
+        return ec.derive_private_key(self._scalar.value, _CURVE)
 
 
 def add(a: Element, b: Element) -> Element:
-    """Return a + b, by formulas that are right for every pair, equal points too.
-
-    Renes, Costello and Batina, "Complete addition formulas for prime order elliptic curves"
-    (2016), algorithm 4, with both Z set to 1.
+    """Return a + b, for every pair, equal points too.
 
     Raises:
         IdentityElement: if the sum is the identity, which `Element` cannot hold.
+    """
+    if a.x == b.x and a.y != b.y:
+        raise IdentityElement("sum", "the identity element")
+    if _LIBCRYPTO is not None:
+        return _trusted_element(_LIBCRYPTO.add(a.encode_uncompressed(), b.encode_uncompressed()))
+    return _add(a, b)
+
+
+def _add(a: Element, b: Element) -> Element:
+    """Add without libcrypto.
+
+    Renes, Costello and Batina, "Complete addition formulas for prime order elliptic curves"
+    (2016), algorithm 4, with both Z set to 1.
     """
     sum_x, sum_y = a.x + b.x, a.y + b.y
     cross = a.x * b.y + b.x * a.y
@@ -208,8 +235,6 @@ def add(a: Element, b: Element) -> Element:
     x = cross * upper - sum_y * rest
     y = upper * lower + slope * rest
     z = (sum_y * lower + cross * slope) % PRIME
-    if z == 0:
-        raise IdentityElement("sum", "the identity element")
     inverse = invert(z, PRIME)
     return Element(x * inverse % PRIME, y * inverse % PRIME)
 
@@ -240,7 +265,7 @@ def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element
         raise KeyMismatch("the answer belongs to another point")
     square = curve_polynomial(x)
     numerator = square + q.y * q.y - (x_next + x + q.x) * distance * distance
-    y = numerator * invert(2 * q.y % PRIME, PRIME) % PRIME
+    y = numerator * _inverse_of_twice(q.y) % PRIME
     if y * y % PRIME != square:
         raise KeyMismatch("the answers come from another key")
     return Element(x, y)
@@ -270,6 +295,12 @@ def scalar_multiply(scalar: Scalar, point: Element) -> Element:
     return Multiplier(scalar).multiply(point)
 
 
+@lru_cache(maxsize=8)
+def _inverse_of_twice(y: int) -> int:
+    """1/2y of a public point; the vault's own comes back at every login."""
+    return pow(2 * y, -1, PRIME)
+
+
 def _answer(x: bytes) -> int:
     value = int.from_bytes(x)
     if len(x) != COORDINATE_SIZE or value >= PRIME:
@@ -293,8 +324,17 @@ def _decode_point(data: bytes, field: str, size: int, forms: bytes) -> Element:
     if int.from_bytes(data[1 + COORDINATE_SIZE :]) >= PRIME:
         raise NonCanonicalPoint(field, "its y is not below the prime")
     try:
-        key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data)
+        if _LIBCRYPTO is not None:
+            return _trusted_element(_LIBCRYPTO.decode(data))
+        numbers = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data).public_numbers()
     except ValueError as error:
         raise PointNotOnCurve(field, "not a point of P-256") from error
-    numbers = key.public_numbers()
     return Element(numbers.x, numbers.y)
+
+
+def _trusted_element(uncompressed: bytes) -> Element:
+    """The element of 65 bytes that libcrypto made."""
+    return Element(
+        int.from_bytes(uncompressed[1 : 1 + COORDINATE_SIZE]),
+        int.from_bytes(uncompressed[1 + COORDINATE_SIZE :]),
+    )

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pkcs11 import Attribute
-
 from strongroom.opaque.group import GENERATOR, Element, add
 from strongroom.opaque.oprf import hash_input_to_group
 from strongroom_vault.errors import OperatorError
@@ -51,5 +49,5 @@ def _check_key(key: TokenKey, point: Element, name: str) -> None:
         raise OperatorError(f"{name}: a multiplication of a known point is wrong")
     if key.evaluate(add(point, doubled)) != add(key.evaluate(point), key.evaluate(doubled)):
         raise OperatorError(f"{name}: multiplications do not add up")
-    if not key.private[Attribute.SENSITIVE] or key.private[Attribute.EXTRACTABLE]:
+    if not key.never_leaves:
         raise OperatorError(f"{name}: the token would let it out")

@@ -1,4 +1,4 @@
-"""The token of `interface.py` over python-pkcs11.
+"""The token of `interface.py` over python-pkcs11, its hot operations over `native.py`.
 
 PKCS#11 multiplies points only as CKM_ECDH1_DERIVE with CKD_NULL, which gives x coordinates;
 `multiply_by_ecdh` asks twice and finds y. Unwrapped keys and derived secrets are session objects
@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pkcs11
-from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.constants import DEFAULT
+from pkcs11 import Attribute, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import (
     DeviceError,
     DeviceMemory,
@@ -34,6 +33,7 @@ from strongroom.opaque.group import Element, multiply_by_ecdh
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm import anchor_slots, vault_keys
 from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.native import CKA_EXTRACTABLE, CKA_SENSITIVE, NativeSession
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ _SESSION_LOST: Final = (
 _WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
 _SAFE_MODE: Final = 0o077
 _DER_OCTET_STRING: Final = b"\x04\x41"
-_COORDINATE_BITS: Final = 256
 
 # An OPRF key while it waits to be wrapped: extractable by wrapping alone, since it is sensitive.
 _FRESH_OPRF_KEY: Final = {
@@ -76,26 +75,9 @@ _RESIDENT_OPRF_KEY: Final = {
     Attribute.TOKEN: True,
     Attribute.LABEL: vault_keys.OPRF,
 }
-# An OPRF key while it is used. python-pkcs11 would add ENCRYPT, WRAP and VERIFY, which SoftHSM
-# refuses for a private key.
-_UNWRAPPED_OPRF_KEY: Final = {
-    Attribute.PRIVATE: True,
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
-    Attribute.DERIVE: True,
-    Attribute.ENCRYPT: DEFAULT,
-    Attribute.WRAP: DEFAULT,
-    Attribute.VERIFY: DEFAULT,
-}
 _RESIDENT: Final = {
     Attribute.CLASS: ObjectClass.PRIVATE_KEY,
     Attribute.LABEL: vault_keys.OPRF,
-}
-# The answer of a derivation: the vault reads it, so it is no secret of the token's.
-_COORDINATE: Final = {
-    Attribute.PRIVATE: False,
-    Attribute.SENSITIVE: False,
-    Attribute.EXTRACTABLE: True,
 }
 
 
@@ -149,8 +131,8 @@ def read_pin(path: Path) -> str:
 class Pkcs11Token:
     """The vault's keys in one open session; see `interface.Token`."""
 
-    def __init__(self, session: pkcs11.Session) -> None:
-        """Find the vault's keys.
+    def __init__(self, session: pkcs11.Session, module: str) -> None:
+        """Find the vault's keys. `module` is the path that the session was opened from.
 
         Raises:
             OperatorError: a key is missing or there twice, or no wrapping mechanism will do.
@@ -162,7 +144,12 @@ class Pkcs11Token:
         self._curve = vault_keys.curve(session)
         public = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PUBLIC_KEY)
         private = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PRIVATE_KEY)
-        self.identity = TokenKey(private, decode_ec_point(public[Attribute.EC_POINT]))
+        handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out
+        self._native = NativeSession(module, handle, self._wrap_mechanism.value)
+        self._unwrapping_key = _session_copy(self._wrap)
+        self._identity_key = _session_copy(private)
+        point = decode_ec_point(public[Attribute.EC_POINT])
+        self.identity = TokenKey(self._native, self._identity_key.handle, point)
 
     def generate_oprf_key(self, *, resident: bool) -> StoredOprfKey:
         """Make a fresh OPRF key inside the token and return what a record keeps of it."""
@@ -199,24 +186,21 @@ class Pkcs11Token:
     def oprf_key(self, stored: StoredOprfKey) -> Iterator[TokenKey]:
         """Lend a resident key, or unwrap one as a session object for the time of the block."""
         public_key = Element.decode(stored.public_key, "oprf public key")
+        if stored.wrapped is None:
+            yield TokenKey(self._native, self._resident_handle(stored.public_key), public_key)
+            return
+        handle = self._native.unwrap(self._unwrapping_key.handle, stored.wrapped)
+        try:
+            yield TokenKey(self._native, handle, public_key)
+        finally:
+            self._native.destroy(handle)
+
+    def _resident_handle(self, public_key: bytes) -> int:
         with _translated():
-            if stored.is_resident:
-                found = self._resident(stored.public_key)
-                if len(found) != 1:
-                    raise TokenError(f"the token has {len(found)} keys for one record")
-                yield TokenKey(found[0], public_key)
-                return
-            private = self._wrap.unwrap_key(
-                ObjectClass.PRIVATE_KEY,
-                KeyType.EC,
-                stored.wrapped,
-                mechanism=self._wrap_mechanism,
-                store=False,
-                capabilities=MechanismFlag.DERIVE,
-                template=_UNWRAPPED_OPRF_KEY,
-            )
-            with _destroyed(private):
-                yield TokenKey(private, public_key)
+            found = self._resident(public_key)
+        if len(found) != 1:
+            raise TokenError(f"the token has {len(found)} keys for one record")
+        return int(found[0].handle)
 
     def _resident(self, public_key: bytes) -> list[vault_keys.TokenObject]:
         return list(self._session.get_objects({**_RESIDENT, Attribute.ID: public_key}))
@@ -240,31 +224,35 @@ class Pkcs11Token:
 class TokenKey:
     """A P-256 private key in the token: an OprfKey and an AkePrivateKey of `strongroom.opaque`."""
 
-    def __init__(self, private: vault_keys.TokenObject, public_key: Element) -> None:
-        self.private = private
+    def __init__(self, native: NativeSession, handle: int, public_key: Element) -> None:
+        self._native = native
+        self._handle = handle
         self.public_key = public_key
 
     def evaluate(self, blinded_element: Element) -> Element:
-        """Return the key times `blinded_element`: RFC 9497 BlindEvaluate."""
-        with _translated():
+        """Return the key times `blinded_element`: RFC 9497 BlindEvaluate.
+
+        Raises:
+            TokenError: the token refuses, or answers for another key.
+        """
+        try:
             return multiply_by_ecdh(self.public_key, blinded_element, self._ecdh)
+        except (KeyMismatch, DecodeError) as error:
+            raise TokenError(str(error)) from error
 
     def diffie_hellman(self, peer: Element) -> Element:
         """Return the key times `peer`."""
         return self.evaluate(peer)
 
+    @property
+    def never_leaves(self) -> bool:
+        """Whether the token says that it would not let the key out."""
+        native = self._native
+        is_sensitive = native.flag(self._handle, CKA_SENSITIVE)
+        return is_sensitive and not native.flag(self._handle, CKA_EXTRACTABLE)
+
     def _ecdh(self, point: Element) -> bytes:
-        secret = self.private.derive_key(
-            KeyType.GENERIC_SECRET,
-            _COORDINATE_BITS,
-            mechanism=Mechanism.ECDH1_DERIVE,
-            mechanism_param=(KDF.NULL, None, point.encode_uncompressed()),
-            store=False,
-            capabilities=0,
-            template=_COORDINATE,
-        )
-        with _destroyed(secret):
-            return bytes(secret[Attribute.VALUE])
+        return self._native.multiply(self._handle, point.encode_uncompressed())
 
 
 def decode_ec_point(value: bytes) -> Element:
@@ -289,6 +277,17 @@ def _wrap_mechanism(session: pkcs11.Session) -> Mechanism:
     raise OperatorError(f"the token wraps keys neither with {names}")
 
 
+def _session_copy(key: vault_keys.TokenObject) -> vault_keys.TokenObject:
+    """Return a copy that lives with the session, or the key itself if the token makes none.
+
+    A token may read a token object anew at each use: SoftHSM makes 28 file system calls for it.
+    """
+    try:
+        return key.copy({Attribute.TOKEN: False})
+    except PKCS11Error:
+        return key
+
+
 @contextmanager
 def _destroyed(session_object: pkcs11.Object) -> Iterator[None]:
     """Destroy a session object when the block ends, however it ends."""
@@ -305,5 +304,3 @@ def _translated() -> Iterator[None]:
     except PKCS11Error as error:
         is_lost = isinstance(error, _SESSION_LOST)
         raise TokenError(type(error).__name__, is_session_lost=is_lost) from error
-    except (KeyMismatch, DecodeError) as error:
-        raise TokenError(str(error)) from error

@@ -49,7 +49,7 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
     Raises:
         OperatorError: there is none, or more than one.
     """
-    found = list(session.get_objects({Attribute.LABEL: label, Attribute.CLASS: object_class}))
+    found = _find(session, label, object_class)
     if len(found) != 1:
         raise OperatorError(
             f"the token has {len(found)} objects of class {object_class.name} with the label"
@@ -60,13 +60,17 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
 
 def existing_labels(session: pkcs11.Session) -> list[str]:
     """Return the labels of the vault's keys for which the token has any object."""
-    return sorted(
-        {
-            label
-            for label, object_class in _KINDS
-            if list(session.get_objects({Attribute.LABEL: label, Attribute.CLASS: object_class}))
-        }
-    )
+    return sorted({label for label, object_class in _KINDS if _find(session, label, object_class)})
+
+
+def _find(session: pkcs11.Session, label: str, object_class: ObjectClass) -> list[TokenObject]:
+    """Objects of the token; copies that live with a session do not count."""
+    template = {
+        Attribute.LABEL: label,
+        Attribute.CLASS: object_class,
+        Attribute.TOKEN: True,
+    }
+    return list(session.get_objects(template))
 
 
 def create_vault_keys(session: pkcs11.Session) -> None:

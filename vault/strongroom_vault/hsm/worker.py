@@ -36,7 +36,7 @@ def main(descriptor: int) -> None:
             return
         try:
             with open_session(hello.token) as session:
-                token = Pkcs11Token(session)
+                token = Pkcs11Token(session, hello.token.module)
                 check_token(token)
                 pipe.sendall(frame(_ready(token, hello)))
                 _serve(token, pipe)
