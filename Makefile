@@ -3,7 +3,7 @@
 BIN := .venv/bin
 V := vault/strongroom_vault
 # What decides and proves without I/O is covered whole.
-PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py
+PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py,$V/merkle.py,$V/head.py,$V/audit.py
 
 .PHONY: demo test setup check lint types imports protos protos-check unit clean
 

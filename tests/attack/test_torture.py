@@ -7,7 +7,7 @@ restart; the distinct evaluations obtained since the last release are at most th
 registrations since; a key is destroyed only after as many distinct guesses as its limit.
 
 Killed are, at random: the vault, a token worker, all of their processes at once (a power cut), and
-vaults that are still starting. STRONGROOM_TORTURE sets the number of kills, 16 unless set;
+vaults that are still starting. STRONGROOM_TORTURE sets the number of kills, 48 unless set;
 STRONGROOM_TORTURE_SEED the order of what happens.
 """
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from strongroom.calls import Request
 
-KILLS: Final = int(os.environ.get("STRONGROOM_TORTURE", "16"))
+KILLS: Final = int(os.environ.get("STRONGROOM_TORTURE", "48"))
 SEED: Final = int(os.environ.get("STRONGROOM_TORTURE_SEED", "1"))
 CLIENTS: Final = 6
 LIMIT: Final = 4

@@ -89,7 +89,9 @@ def opaque_answer(identities: Identities) -> dict[str, Any]:
         keyshare_seed=pseudorandom("client keyshare"),
     )
     fresh = server.Fresh(
-        pseudorandom("masking"), pseudorandom("server"), pseudorandom("server keyshare")
+        pseudorandom("masking"),
+        pseudorandom("server"),
+        SoftwareAkeKey.derive(pseudorandom("server keyshare")),
     )
     ke2, _ = server.generate_ke2(ke1, record, server_key, oprf_key, identities, fresh=fresh)
     ke3, result = client.generate_ke3(login, ke2, identities, STRETCH)

@@ -28,6 +28,7 @@ from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.config import refuse_readable_by_others
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
+from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hsm.jobs import TokenSettings
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
@@ -88,6 +89,7 @@ class VaultServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         await self.start()
+        collect_garbage_less()
         try:
             await stopping.wait()
         finally:

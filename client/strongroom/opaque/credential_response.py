@@ -7,6 +7,7 @@ from strongroom.opaque.group import Element
 from strongroom.opaque.kdf import expand
 from strongroom.opaque.labels import CREDENTIAL_RESPONSE_PAD, MASKED_RESPONSE_SIZE, NPK
 from strongroom.opaque.messages import Envelope
+from strongroom.opaque.wire import require_size
 
 
 def mask(
@@ -34,4 +35,6 @@ def unmask(
 
 def _xor_pad(masking_key: bytes, masking_nonce: bytes, data: bytes) -> bytes:
     pad = expand(masking_key, masking_nonce + CREDENTIAL_RESPONSE_PAD, MASKED_RESPONSE_SIZE)
-    return bytes(x ^ y for x, y in zip(pad, data, strict=True))
+    require_size("masked_response", data, MASKED_RESPONSE_SIZE)
+    mixed = int.from_bytes(pad) ^ int.from_bytes(data)
+    return mixed.to_bytes(MASKED_RESPONSE_SIZE)

@@ -333,8 +333,8 @@ def _decode_point(data: bytes, field: str, size: int, forms: bytes) -> Element:
 
 
 def _trusted_element(uncompressed: bytes) -> Element:
-    """The element of 65 bytes that libcrypto made."""
-    return Element(
-        int.from_bytes(uncompressed[1 : 1 + COORDINATE_SIZE]),
-        int.from_bytes(uncompressed[1 + COORDINATE_SIZE :]),
-    )
+    """The element of 65 bytes that libcrypto made, which checks every point itself."""
+    element = object.__new__(Element)
+    object.__setattr__(element, "x", int.from_bytes(uncompressed[1 : 1 + COORDINATE_SIZE]))
+    object.__setattr__(element, "y", int.from_bytes(uncompressed[1 + COORDINATE_SIZE :]))
+    return element

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hmac
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-
 from strongroom.opaque.labels import NH
 
 
@@ -16,8 +13,12 @@ def extract(ikm: bytes) -> bytes:
 
 
 def expand(prk: bytes, info: bytes, size: int = NH) -> bytes:
-    """Return HKDF-Expand(prk, info, size) (RFC 5869 section 2.3)."""
-    return HKDFExpand(SHA256(), size, info).derive(prk)
+    """Return HKDF-Expand(prk, info, size) (RFC 5869 section 2.3); `size` is at most 255 * 32."""
+    block, output = b"", b""
+    for counter in range(1, -(-size // NH) + 1):
+        block = hmac.digest(prk, block + info + bytes((counter,)), "sha256")
+        output += block
+    return output[:size]
 
 
 def mac(key: bytes, message: bytes) -> bytes:

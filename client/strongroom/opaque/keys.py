@@ -61,6 +61,11 @@ class SoftwareAkeKey:
         self._key = Multiplier(scalar)
 
     @classmethod
+    def generate(cls) -> SoftwareAkeKey:
+        """Return a fresh random key: distributed as one derived from a random seed."""
+        return cls(Scalar.random())
+
+    @classmethod
     def derive(cls, seed: bytes) -> SoftwareAkeKey:
         """Return DeriveDiffieHellmanKeyPair(seed), RFC 9807 6.4.1.2; `seed` is 32 bytes."""
         return cls(derive_key_pair(seed, DERIVE_DIFFIE_HELLMAN_KEY_PAIR))

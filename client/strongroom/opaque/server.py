@@ -12,7 +12,7 @@ from strongroom.opaque import ake
 from strongroom.opaque.credential_response import mask
 from strongroom.opaque.errors import ClientAuthenticationError
 from strongroom.opaque.keys import SoftwareAkeKey
-from strongroom.opaque.labels import NN, NSEED
+from strongroom.opaque.labels import NN
 from strongroom.opaque.messages import (
     KE1,
     KE2,
@@ -45,11 +45,11 @@ class ExpectedKE3:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Fresh:
-    """The randomness of one KE2, 32 bytes each. Secret."""
+    """The randomness of one KE2: two nonces of 32 bytes and the ephemeral key. Secret."""
 
     masking_nonce: bytes = field(default_factory=partial(os.urandom, NN))
     server_nonce: bytes = field(default_factory=partial(os.urandom, NN))
-    keyshare_seed: bytes = field(default_factory=partial(os.urandom, NSEED))
+    keyshare: SoftwareAkeKey = field(default_factory=SoftwareAkeKey.generate)
 
 
 def create_registration_response(
@@ -77,7 +77,7 @@ def generate_ke2(
         nonce,
         mask(record.masking_key, nonce, server_key.public_key, record.envelope),
     )
-    keyshare = SoftwareAkeKey.derive(fresh.keyshare_seed)
+    keyshare = fresh.keyshare
     transcript = ake.preamble(
         context,
         identities.of_client(record.client_public_key),

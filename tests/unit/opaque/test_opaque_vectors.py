@@ -46,7 +46,7 @@ class Case:
         self.fresh = server.Fresh(
             self.bytes["masking_nonce"],
             self.bytes["server_nonce"],
-            self.bytes["server_keyshare_seed"],
+            SoftwareAkeKey.derive(self.bytes["server_keyshare_seed"]),
         )
 
     def scalar(self, name: str) -> Scalar:

@@ -401,5 +401,56 @@ class TestStatusAndSweep:
         assert policy.sweep(record, LATER, RULES) == Decision(record, outcome=False)
 
 
+class TestKeyOfRecovery:
+    def test_the_same_key(self) -> None:
+        record = active(used=2)
+        assert policy.check_key(record, KEY_ID) == Decision(record, None)
+
+    def test_another_key(self) -> None:
+        refusal_of(policy.check_key(active(), b"x" * 16), KeyReplaced)
+
+    @pytest.mark.parametrize(("record", "kind"), [(GONE, KeyDestroyed), (ABSENT, NoKey)])
+    def test_no_key(self, record: Record, kind: type[Refusal]) -> None:
+        refusal_of(policy.check_key(record, KEY_ID), kind)
+
+
+class TestKeyLetGo:
+    other = active(oprf_key=replace(KEY.oprf_key, wrapped=b"other" * 14))
+
+    @pytest.mark.parametrize("after", [GONE, REMOVED, other])
+    def test_a_key_that_is_gone(self, after: Record) -> None:
+        assert policy.key_let_go(active(), after) == KEY.oprf_key
+
+    @pytest.mark.parametrize("before", [ABSENT, GONE, REMOVED])
+    def test_no_key_before(self, before: Record) -> None:
+        assert policy.key_let_go(before, active()) is None
+
+    def test_the_same_key_stays(self) -> None:
+        assert policy.key_let_go(active(), active(used=3)) is None
+
+
+class TestAfterLoss:
+    first = 9 * policy.SERIALS_PER_EPOCH
+
+    @pytest.mark.parametrize("used", [0, 5, LIMIT - 1, LIMIT])
+    def test_at_most_one_attempt_is_left(self, used: int) -> None:
+        record = policy.after_loss(active(used=used), 9)
+        assert LIMIT - record.used == (0 if used == LIMIT else 1)
+        assert (record.charged, record.generation, record.loss_epoch) == (self.first, self.first, 9)
+        assert isinstance(record.state, Active)
+        assert record.state.last_attempt is None
+
+    def test_the_same_loss_counts_once(self) -> None:
+        record = policy.after_loss(active(), 9)
+        assert policy.after_loss(record, 9) is record
+        assert policy.after_loss(record, 8) is record
+
+    @pytest.mark.parametrize("record", [ABSENT, GONE, REMOVED])
+    def test_without_a_key_serials_move_all_the_same(self, record: Record) -> None:
+        after = policy.after_loss(record, 9)
+        assert after.state == record.state
+        assert (after.charged, after.generation) == (self.first, self.first)
+
+
 def test_absent_is_what_a_new_record_is() -> None:
     assert Record().state == Absent()

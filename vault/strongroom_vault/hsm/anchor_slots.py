@@ -31,11 +31,7 @@ def read_slots(session: pkcs11.Session) -> dict[str, Anchored | None]:
     Raises:
         TokenError: a label stands for two objects.
     """
-    values: dict[str, Anchored | None] = {}
-    for label in SLOTS:
-        slot = _find(session, label)
-        values[label] = None if slot is None else Anchored.decode(bytes(slot[Attribute.ID]))
-    return values
+    return {label: _value(slot) for label, slot in _slots(session).items()}
 
 
 def newest(values: dict[str, Anchored | None]) -> Anchored | None:
@@ -55,30 +51,31 @@ def advance(session: pkcs11.Session, expected: Anchored | None, new: Anchored) -
     Raises:
         TokenError: the token did not keep what was written.
     """
-    values = read_slots(session)
+    slots = _slots(session)
+    values = {label: _value(slot) for label, slot in slots.items()}
     current = newest(values)
     if current != expected or current == new:
         return current
     label = next((label for label in SLOTS if values[label] != current), SLOTS[0])
-    _write(session, label, new)
-    slot = _find(session, label)
-    if slot is None or Anchored.decode(bytes(slot[Attribute.ID])) != new:
+    if _value(_write(session, label, slots[label], new)) != new:
         raise TokenError("the token does not keep the anchor")
     return new
 
 
 def replace(session: pkcs11.Session, new: Anchored) -> None:
     """Make the anchor hold `new` alone, whatever it held: for init and for accepted losses."""
-    for label in SLOTS:
-        _write(session, label, new)
+    for label, slot in _slots(session).items():
+        _write(session, label, slot, new)
 
 
-def _write(session: pkcs11.Session, label: str, value: Anchored) -> None:
-    slot = _find(session, label)
+def _write(
+    session: pkcs11.Session, label: str, slot: TokenObject | None, value: Anchored
+) -> TokenObject:
+    """Write a slot, which is made if there is none; return it."""
     if slot is not None:
         slot[Attribute.ID] = value.encode()
-        return
-    session.generate_key(
+        return slot
+    return session.generate_key(
         KeyType.GENERIC_SECRET,
         KEY_BITS,
         label=label,
@@ -87,6 +84,14 @@ def _write(session: pkcs11.Session, label: str, value: Anchored) -> None:
         capabilities=MechanismFlag.SIGN,
         template=NEVER_LEAVES,
     )
+
+
+def _value(slot: TokenObject | None) -> Anchored | None:
+    return None if slot is None else Anchored.decode(bytes(slot[Attribute.ID]))
+
+
+def _slots(session: pkcs11.Session) -> dict[str, TokenObject | None]:
+    return {label: _find(session, label) for label in SLOTS}
 
 
 def _find(session: pkcs11.Session, label: str) -> TokenObject | None:

@@ -56,19 +56,17 @@ def decode_answer(body: bytes) -> Answer:
 
 
 def receive_job(pipe: socket) -> Job | None:
-    """Return the next job, or None when the vault has closed the pipe or is gone."""
-    length = _receive(pipe, LENGTH_SIZE)
-    body = _receive(pipe, body_size(length)) if length else b""
-    job: Job | None = _job_decoder.decode(body) if body else None
-    return job
+    """Return the next job, or None when the vault has closed the pipe or is gone.
 
-
-def _receive(pipe: socket, size: int) -> bytes:
-    """Return exactly `size` bytes, or none at the end of the stream."""
+    The vault sends no job before the last one is answered, so what comes is one frame.
+    """
     received = b""
-    while len(received) < size:
-        part = pipe.recv(size - len(received))
+    while len(received) < LENGTH_SIZE or len(received) < LENGTH_SIZE + body_size(
+        received[:LENGTH_SIZE]
+    ):
+        part = pipe.recv(MAX_SIZE)
         if not part:
-            return b""
+            return None
         received += part
-    return received
+    job: Job = _job_decoder.decode(received[LENGTH_SIZE:])
+    return job

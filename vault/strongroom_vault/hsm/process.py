@@ -30,18 +30,68 @@ class WorkerRefused(OperatorError):
         self.is_final = failed.is_final
 
 
+class _Pipe(asyncio.Protocol):
+    """Our end of the pipe: one frame out, one frame back."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport
+        self._received = bytearray()
+        self._answer: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- narrows the type
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if self._answer is None or self._answer.done():
+            self._transport.abort()  # nobody asked
+            return
+        try:
+            body = self._whole_body()
+        except FrameError as error:
+            self._answer.set_exception(error)
+            return
+        if body is not None:
+            self._answer.set_result(body)
+            self._received.clear()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or EOFError("the worker has closed its end"))
+
+    async def exchange(self, message: bytes) -> bytes:
+        """Send a frame and return the body of the one that comes back."""
+        if self._transport.is_closing():
+            raise EOFError("the pipe is closed")
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(message)
+        return await self._answer
+
+    def close(self) -> None:
+        """Close our end, which ends the worker."""
+        self._transport.close()
+
+    def _whole_body(self) -> bytes | None:
+        """Return the body of the frame once all of it is there.
+
+        Raises:
+            FrameError: what was received is no frame.
+        """
+        if len(self._received) < LENGTH_SIZE:
+            return None
+        size = LENGTH_SIZE + body_size(bytes(self._received[:LENGTH_SIZE]))
+        if len(self._received) > size:
+            raise FrameError("more than one answer")
+        return bytes(self._received[LENGTH_SIZE:]) if len(self._received) == size else None
+
+
 class WorkerProcess:
     """A process that holds one token session. One call at a time."""
 
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, pipe: _Pipe) -> None:
         self._process = process
-        self._reader = reader
-        self._writer = writer
+        self._pipe = pipe
         self.calls = 0
         self.is_retired = False
 
@@ -64,8 +114,8 @@ class WorkerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
             )
-        reader, writer = await asyncio.open_connection(sock=ours)
-        worker = cls(process, reader, writer)
+        _, pipe = await asyncio.get_running_loop().create_connection(_Pipe, sock=ours)
+        worker = cls(process, pipe)
         answer = await worker.call(hello, START_TIMEOUT)
         if isinstance(answer, Ready):
             return worker, answer
@@ -88,10 +138,7 @@ class WorkerProcess:
         self.calls += 1
         try:
             async with asyncio.timeout(timeout):
-                self._writer.write(frame(job))
-                await self._writer.drain()
-                length = await self._reader.readexactly(LENGTH_SIZE)
-                return decode_answer(await self._reader.readexactly(body_size(length)))
+                return decode_answer(await self._pipe.exchange(frame(job)))
         except (TimeoutError, EOFError, OSError, FrameError) as error:
             await self.kill()
             raise WorkerLost(f"{type(error).__name__} in a call") from error
@@ -101,14 +148,14 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         """End the process at once, whatever it is doing."""
-        self._writer.close()
+        self._pipe.close()
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
 
     async def retire(self) -> None:
         """Let the process end by itself: it does when the pipe does."""
-        self._writer.close()
+        self._pipe.close()
         try:
             async with asyncio.timeout(5):
                 await self._process.wait()

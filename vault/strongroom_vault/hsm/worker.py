@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from strongroom.opaque.errors import OpaqueError
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hsm import handlers
 from strongroom_vault.hsm.framing import frame, receive_job
 from strongroom_vault.hsm.interface import TokenError
@@ -39,6 +40,7 @@ def main(descriptor: int) -> None:
                 token = Pkcs11Token(session, hello.token.module)
                 check_token(token)
                 pipe.sendall(frame(_ready(token, hello)))
+                collect_garbage_less()
                 _serve(token, pipe)
         except WrongPin as error:
             pipe.sendall(frame(Failed(str(error), is_session_lost=True, is_final=True)))

@@ -1,0 +1,304 @@
+"""The token on a real module: RFC vectors with imported keys, attributes, lies, leftovers."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from opaque_vectors import own, published
+from pkcs11 import Attribute, KeyType, ObjectClass
+from pkcs11.exceptions import AttributeSensitive
+from pkcs11.util.ec import encode_named_curve_parameters
+from token_child import in_child
+from vault_process import SoftHsm, make_softhsm
+
+from strongroom.opaque import kdf, oprf, server
+from strongroom.opaque.envelope import Identities
+from strongroom.opaque.group import GENERATOR, ORDER, Element, Scalar, add, scalar_multiply
+from strongroom.opaque.keys import SoftwareAkeKey
+from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm import vault_keys
+from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.native import NativeSession
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, TokenKey
+from strongroom_vault.record import StoredOprfKey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pkcs11
+    from opaque_vectors import Vector
+
+
+@pytest.fixture
+def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
+    """A token with a vault's keys."""
+    token = make_softhsm(tmp_path / "token")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(token.configuration))
+    in_child(token, _create)
+    return token
+
+
+def _create(session: pkcs11.Session) -> None:
+    vault_keys.create_vault_keys(session)
+
+
+def imported(session: pkcs11.Session, module: str, scalar: Scalar) -> TokenKey:
+    """A private key whose value we know, as a session object that is used as any other."""
+    private = session.create_object(
+        {
+            Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+            Attribute.KEY_TYPE: KeyType.EC,
+            Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1"),
+            Attribute.VALUE: scalar.encode(),
+            Attribute.TOKEN: False,
+            Attribute.PRIVATE: True,
+            Attribute.SENSITIVE: True,
+            Attribute.EXTRACTABLE: False,
+            Attribute.DERIVE: True,
+        }
+    )
+    native = NativeSession(module, session.handle, 0)  # type: ignore[attr-defined]
+    handle = private.handle
+    assert handle is not None
+    return TokenKey(native, handle, scalar_multiply(scalar, GENERATOR))
+
+
+def left_behind(session: pkcs11.Session) -> int:
+    return len(list(session.get_objects({Attribute.TOKEN: False})))
+
+
+def _evaluate(
+    session: pkcs11.Session, module: str, key: str, elements: list[tuple[str, str]]
+) -> None:
+    token_key = imported(session, module, Scalar.decode(bytes.fromhex(key)))
+    before = left_behind(session)
+    for blinded, evaluated in elements:
+        assert token_key.evaluate(Element.decode(bytes.fromhex(blinded))).encode().hex() == (
+            evaluated
+        )
+    assert left_behind(session) == before
+
+
+def check_oprf(token: SoftHsm, entry: Vector) -> None:
+    seed, info = bytes.fromhex(entry["seed"]), bytes.fromhex(entry["keyInfo"])
+    assert oprf.derive_key_pair(seed, info, 0).encode().hex() == entry["skSm"]
+    pairs = [(vector["BlindedElement"], vector["EvaluationElement"]) for vector in entry["vectors"]]
+    assert pairs
+    in_child(token, _evaluate, token.module, entry["skSm"], pairs)
+
+
+def test_rfc_9497_vectors(token: SoftHsm) -> None:
+    entry = next(entry for entry in published("oprf.json", 3) if entry["mode"] == 0)
+    check_oprf(token, entry)
+
+
+def test_our_own_oprf_vectors(token: SoftHsm) -> None:
+    check_oprf(token, own("oprf.json", 1)[0])
+
+
+def _login(session: pkcs11.Session, module: str, vector: Vector) -> None:
+    given = {name: bytes.fromhex(value) for name, value in vector["inputs"].items()}
+    made = {name: bytes.fromhex(value) for name, value in vector["outputs"].items()}
+    info = given["credential_identifier"] + b"OprfKey"
+    scalar = oprf.derive_key_pair(kdf.expand(given["oprf_seed"], info, 32), b"OPAQUE-DeriveKeyPair")
+    oprf_key = imported(session, module, scalar)
+    server_key = imported(session, module, Scalar.decode(given["server_private_key"]))
+    before = left_behind(session)
+    response = server.create_registration_response(
+        RegistrationRequest.decode(made["registration_request"]), server_key.public_key, oprf_key
+    )
+    assert response.encode() == made["registration_response"]
+    ke2, expected = server.generate_ke2(
+        KE1.decode(made["KE1"]),
+        RegistrationRecord.decode(made["registration_upload"]),
+        server_key,
+        oprf_key,
+        Identities(given.get("client_identity"), given.get("server_identity")),
+        context=bytes.fromhex(vector["config"]["Context"]),
+        fresh=server.Fresh(
+            given["masking_nonce"],
+            given["server_nonce"],
+            SoftwareAkeKey.derive(given["server_keyshare_seed"]),
+        ),
+    )
+    assert ke2.encode() == made["KE2"]
+    assert expected.session_key == made["session_key"]
+    assert expected.client_mac == made["KE3"]
+    assert left_behind(session) == before
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_rfc_9807_vectors(token: SoftHsm, number: int) -> None:
+    in_child(token, _login, token.module, published("opaque.json", 3)[number])
+
+
+def _attributes(session: pkcs11.Session, module: str) -> None:
+    for label, object_class in (
+        (vault_keys.WRAP, ObjectClass.SECRET_KEY),
+        (vault_keys.ROOT, ObjectClass.SECRET_KEY),
+        (vault_keys.IDENTITY, ObjectClass.PRIVATE_KEY),
+    ):
+        key = vault_keys.find_one(session, label, object_class)
+        assert (key[Attribute.SENSITIVE], key[Attribute.EXTRACTABLE]) == (True, False)
+        assert key[Attribute.PRIVATE]
+        with pytest.raises(AttributeSensitive):
+            key[Attribute.VALUE]
+    token = Pkcs11Token(session, module)
+    assert token.identity.never_leaves
+    for is_resident in (False, True):
+        stored = token.generate_oprf_key(resident=is_resident)
+        assert stored.is_resident == is_resident
+        with token.oprf_key(stored) as key:
+            assert key.never_leaves
+            assert key.evaluate(GENERATOR) == Element.decode(stored.public_key)
+
+
+def test_no_key_can_leave(token: SoftHsm) -> None:
+    in_child(token, _attributes, token.module)
+
+
+def _multiplication(session: pkcs11.Session, module: str) -> None:
+    token = Pkcs11Token(session, module)
+    for is_resident in (False, True):
+        with token.oprf_key(token.generate_oprf_key(resident=is_resident)) as key:
+            one, two = (scalar_multiply(Scalar.random(), GENERATOR) for _ in range(2))
+            assert key.evaluate(add(one, two)) == add(key.evaluate(one), key.evaluate(two))
+            assert key.evaluate(key.public_key) != key.public_key
+            # The corner cases of finding y: the generator, its negative, the key's own point.
+            minus = scalar_multiply(Scalar(ORDER - 1), GENERATOR)
+            assert key.evaluate(GENERATOR) == key.public_key
+            assert key.evaluate(minus).x == key.public_key.x
+            assert key.evaluate(minus) != key.public_key
+
+
+def test_multiplications_are_linear(token: SoftHsm) -> None:
+    in_child(token, _multiplication, token.module)
+
+
+def _foreign(session: pkcs11.Session, module: str) -> None:
+    token = Pkcs11Token(session, module)
+    ours, other = (token.generate_oprf_key(resident=False) for _ in range(2))
+    before = left_behind(session)
+    swapped = StoredOprfKey(ours.public_key, other.wrapped)
+    with (
+        token.oprf_key(swapped) as key,
+        pytest.raises(TokenError, match="another"),
+    ):
+        key.evaluate(scalar_multiply(Scalar.random(), GENERATOR))
+    with (
+        pytest.raises(TokenError, match="0 keys"),
+        token.oprf_key(StoredOprfKey(ours.public_key, None)),
+    ):
+        pytest.fail("a resident key that is not there was lent")
+    assert left_behind(session) == before
+
+
+def test_a_key_that_is_not_the_records_is_caught(token: SoftHsm) -> None:
+    in_child(token, _foreign, token.module)
+
+
+def _damaged(session: pkcs11.Session, module: str) -> None:
+    token = Pkcs11Token(session, module)
+    stored = token.generate_oprf_key(resident=False)
+    wrapped = stored.wrapped
+    assert wrapped is not None
+    before = left_behind(session)
+    damaged = [
+        b"",
+        wrapped[:-1],
+        wrapped[:-8],
+        wrapped + bytes(8),
+        os.urandom(len(wrapped)),
+        *(
+            bytes(byte ^ (place == position) for position, byte in enumerate(wrapped))
+            for place in range(0, len(wrapped), 7)
+        ),
+    ]
+    for blob in damaged:
+        with (
+            pytest.raises(TokenError) as refused,
+            token.oprf_key(StoredOprfKey(stored.public_key, blob)),
+        ):
+            pytest.fail("a damaged key was unwrapped")
+        assert not refused.value.is_session_lost
+    with token.oprf_key(stored) as key:
+        assert key.evaluate(GENERATOR).encode() == stored.public_key
+    assert left_behind(session) == before
+
+
+def test_a_damaged_wrapped_key_is_refused_and_nothing_else_suffers(token: SoftHsm) -> None:
+    in_child(token, _damaged, token.module)
+
+
+def _leftovers(session: pkcs11.Session, module: str) -> None:
+    token = Pkcs11Token(session, module)
+    stored = [token.generate_oprf_key(resident=is_resident) for is_resident in (False, True)]
+    before = left_behind(session)
+    for key in stored * 3:
+        with ExitStack() as stack:
+            stack.enter_context(pytest.raises(ZeroDivisionError))
+            lent = stack.enter_context(token.oprf_key(key))
+            lent.evaluate(GENERATOR)
+            assert 1 // 0
+    for is_resident in (False, True):
+        token.generate_oprf_key(resident=is_resident)
+    assert left_behind(session) == before
+
+
+def test_nothing_is_left_behind(token: SoftHsm) -> None:
+    in_child(token, _leftovers, token.module)
+
+
+def _resident(session: pkcs11.Session, module: str) -> list[bytes]:
+    token = Pkcs11Token(session, module)
+    keys = [token.generate_oprf_key(resident=True).public_key for _ in range(5)]
+    assert set(token.resident_oprf_keys()) == set(keys)
+    assert token.destroy_oprf_key(keys[0])
+    assert not token.destroy_oprf_key(keys[0])
+    with pytest.raises(TokenError), token.oprf_key(StoredOprfKey(keys[0], None)):
+        pytest.fail("a destroyed key was lent")
+    assert set(token.resident_oprf_keys()) == set(keys[1:])
+    return keys[1:]
+
+
+def _still_there(session: pkcs11.Session, module: str) -> list[bytes]:
+    token = Pkcs11Token(session, module)
+    for public_key in token.resident_oprf_keys():
+        with token.oprf_key(StoredOprfKey(public_key, None)) as key:
+            assert key.evaluate(GENERATOR).encode() == public_key
+    return list(token.resident_oprf_keys())
+
+
+def test_resident_keys_outlive_the_session_until_they_are_destroyed(token: SoftHsm) -> None:
+    made = in_child(token, _resident, token.module)
+    assert set(in_child(token, _still_there, token.module)) == set(made)
+
+
+def _twice(session: pkcs11.Session, module: str) -> None:
+    with pytest.raises(OperatorError, match="already"):
+        vault_keys.create_vault_keys(session)
+    vault_keys.find_one(session, vault_keys.WRAP, ObjectClass.SECRET_KEY).copy(
+        {Attribute.TOKEN: True}
+    )
+    with pytest.raises(OperatorError, match=r"2 objects .* strongroom\.wrap"):
+        Pkcs11Token(session, module)
+
+
+def test_a_label_that_stands_for_two_keys_is_an_error(token: SoftHsm) -> None:
+    in_child(token, _twice, token.module)
+
+
+def _secrets(session: pkcs11.Session, module: str) -> tuple[bytes, bytes]:
+    token = Pkcs11Token(session, module)
+    return token.derive_secret("one"), token.derive_secret("two")
+
+
+def test_derived_secrets_are_the_same_in_every_session(token: SoftHsm) -> None:
+    first, again = (in_child(token, _secrets, token.module) for _ in range(2))
+    assert first == again
+    assert first[0] != first[1]
+    assert all(len(secret) == 32 for secret in first)
