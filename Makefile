@@ -1,16 +1,20 @@
 # make demo   the whole story on this machine: a vault, a backup, a lost device
 # make test   every check and test, as CI runs them
+# make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
 BIN := .venv/bin
 V := vault/strongroom_vault
 # What decides and proves without I/O is covered whole.
 PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py,$V/merkle.py,$V/head.py,$V/audit.py
 
-.PHONY: demo test setup check lint types imports protos protos-check unit clean
+.PHONY: demo test bench setup check lint types imports protos protos-check unit clean
 
 demo: setup
 	$(BIN)/python demo/story.py
 
 test: setup check unit
+
+bench: setup
+	$(BIN)/python bench/run.py
 
 setup:
 	@scripts/setup.sh

@@ -11,12 +11,14 @@ import argparse
 import json
 import os
 import platform
+import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 CLIENTS: Final = (1, 8, 64)
+ACCOUNTS: Final = 1000
+"""In the vault whose recoveries are measured by number of clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,17 @@ class Size:
     recoveries: int
     records: tuple[int, ...]
     megabytes: int
+    turns: int
+    ledger_records: int
+
+    @property
+    def warm(self) -> int:
+        """Recoveries before those that count."""
+        return max(20, self.recoveries // 10)
 
 
-FULL: Final = Size(2000, 3000, (1_000, 100_000, 1_000_000), 200)
-SHORT: Final = Size(50, 60, (300,), 5)
+FULL: Final = Size(2000, 3000, (1_000, 100_000, 1_000_000), 200, 5, 100_000)
+SHORT: Final = Size(50, 60, (300,), 5, 1, 300)
 
 
 def main() -> None:
@@ -65,13 +76,12 @@ def main() -> None:
     arguments = parser.parse_args()
     size = SHORT if arguments.short else FULL
     if arguments.records:
-        size = Size(size.rounds, size.recoveries, tuple(arguments.records), size.megabytes)
+        size = replace(size, records=tuple(arguments.records))
     figures = measure(size)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
     print_tables(figures)
-    if not arguments.short:
-        subprocess.run([sys.executable, HERE / "plots.py", arguments.out], check=True)
+    subprocess.run([sys.executable, HERE / "plots.py", arguments.out], check=True)
 
 
 def measure(size: Size) -> dict[str, Any]:
@@ -79,13 +89,13 @@ def measure(size: Size) -> dict[str, Any]:
     figures: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        vault = new_vault(folder / "plain")
-        in_token(vault, "fill:fill", 1000 if size is FULL else 100)
+        vault = _filled(folder / "plain", ACCOUNTS)
         figures["floor"] = floor.measure(vault, size.rounds)
         figures["recovery"] = recoveries(vault, size)
         figures["recovery"]["per_s_by_workers"] = by_workers(folder, size)
         figures["registration"] = loads(vault, size, "registration")
-        figures["growth"] = [growth(folder / str(count), count, size) for count in size.records]
+        figures["growth"] = growth(folder, size)
+        figures["ledger"] = ledger_share(folder / "ledger", size.ledger_records, size)
     figures["client"] = client_costs(size.rounds // 50)
     figures["backup"] = backup.measure(size.megabytes, 3)
     figures["peer"] = {"opaque_p256_cpu_us": peer(size.rounds // 10)}
@@ -120,10 +130,10 @@ def loads(vault: VaultFolder, size: Size, kind: str) -> dict[str, Any]:
     """The same for recoveries and registrations."""
     found: dict[str, Any] = {}
     with vault.start() as running:
-        run_load(running, kind, 8, max(20, size.recoveries // 20), 100)  # warm
+        run_load(running, kind, 8, size.warm, ACCOUNTS)  # warm
         for clients in CLIENTS:
             count = size.recoveries if clients > 1 else size.recoveries // 3
-            for name, value in run_load(running, kind, clients, count, 100).items():
+            for name, value in run_load(running, kind, clients, count, ACCOUNTS).items():
                 found.setdefault(name, {})[str(clients)] = value
         running.stop()
     return found
@@ -141,7 +151,10 @@ def run_load(
         "vault_id": vault.folder.settings().vault.id,
         "clients": clients,
         "count": count,
-        "accounts": [account(number) for number in range(accounts)],
+        "accounts": [
+            account(number)
+            for number in random.Random(1).sample(range(accounts), min(accounts, count))
+        ],
     }
     process = subprocess.Popen(
         [sys.executable, HERE / "load.py"],
@@ -181,38 +194,80 @@ def by_workers(folder: Path, size: Size) -> dict[str, float]:
     """Recoveries per second at 64 clients with one token worker and with two."""
     found = {}
     for workers in (1, 2):
-        vault = new_vault(folder / f"workers-{workers}", workers=workers)
-        in_token(vault, "fill:fill", 100)
+        vault = _filled(folder / f"workers-{workers}", ACCOUNTS, workers=workers)
         with vault.start() as running:
-            run_load(running, "recovery", 8, max(20, size.recoveries // 20), 100)
-            found[str(workers)] = run_load(running, "recovery", 64, size.recoveries, 100)["per_s"]
+            run_load(running, "recovery", 8, size.warm, ACCOUNTS)
+            found[str(workers)] = run_load(running, "recovery", 64, size.recoveries, ACCOUNTS)[
+                "per_s"
+            ]
             running.stop()
     return found
 
 
-def growth(folder: Path, count: int, size: Size) -> dict[str, float]:
-    """A vault with `count` records: start-up, memory, CPU time of a recovery, size on disk."""
-    vault = new_vault(folder)
-    in_token(vault, "fill:fill", count)
-    with vault.start() as running:
-        running.stop()  # the first start reads the file into the system's memory
-    began = time.perf_counter()
-    with vault.start() as running:
-        start_s = time.perf_counter() - began
-        run_load(running, "recovery", 8, max(20, size.recoveries // 20), count)
-        load = run_load(running, "recovery", 64, size.recoveries, count)
-        memory = rss_mb(running)
-        running.stop()
-    bytes_per_record = vault.database.stat().st_size / count
-    shutil.rmtree(folder)
+def growth(folder: Path, size: Size) -> list[dict[str, float]]:
+    """Vaults with more and more records: start-up, memory, CPU time of a recovery, size on disk.
+
+    The loads of all sizes take turns, so that what the machine does meanwhile meets them alike.
+    """
+    vaults = {count: _filled(folder / str(count), count) for count in size.records}
+    found: dict[int, dict[str, float]] = {}
+    for count, vault in vaults.items():
+        vault.start().stop()  # the first start reads the file into the system's memory
+        began = time.perf_counter()
+        started = vault.start()
+        found[count] = {"records": count, "start_s": time.perf_counter() - began}
+        started.stop()
+    running = {count: vault.start() for count, vault in vaults.items()}
+    loads: dict[int, list[dict[str, float]]] = {count: [] for count in vaults}
+    for count, process in running.items():
+        run_load(process, "recovery", 8, size.warm, count)
+    for _ in range(size.turns):
+        for count, process in running.items():
+            loads[count].append(run_load(process, "recovery", 64, size.recoveries, count))
+    for count, process in running.items():
+        found[count]["rss_mb"] = rss_mb(process)
+        process.stop()
+        database = vaults[count].database
+        found[count]["bytes_per_record"] = database.stat().st_size / count
+        for name in ("cpu_us", "per_s"):
+            found[count][name] = statistics.median(load[name] for load in loads[count])
+    return list(found.values())
+
+
+def ledger_share(folder: Path, count: int, size: Size) -> dict[str, float]:
+    """What the verified ledger adds to the CPU time of a recovery.
+
+    The same vault with and without the proof (`unverified.py`), in turns; the store is put back
+    after each turn without.
+    """
+    vault = _filled(folder, count)
+    plain = [sys.executable, str(HERE / "unverified.py"), "serve"]
+    programs = {"verified": None, "unverified": [*plain, "--config", str(vault.settings_file)]}
+    kept = folder / "kept.db"
+    used: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(size.turns):
+        for name, program in programs.items():
+            shutil.copy(vault.database, kept)
+            with vault.start(program) as running:
+                run_load(running, "recovery", 8, size.warm, count)
+                load = run_load(running, "recovery", 64, size.recoveries, count)
+                running.stop()
+            used[name].append(load["cpu_us"])
+            if program is not None:
+                shutil.copy(kept, vault.database)
+    verified, unverified = (statistics.median(used[name]) for name in programs)
     return {
         "records": count,
-        "cpu_us": load["cpu_us"],
-        "per_s": load["per_s"],
-        "start_s": start_s,
-        "rss_mb": memory,
-        "bytes_per_record": bytes_per_record,
+        "verified_cpu_us": verified,
+        "unverified_cpu_us": unverified,
+        "verified_share": (verified - unverified) / unverified,
     }
+
+
+def _filled(folder: Path, count: int, *, workers: int = 2) -> VaultFolder:
+    vault = new_vault(folder, workers=workers)
+    in_token(vault, "fill:fill", count)
+    return vault
 
 
 def client_costs(rounds: int) -> dict[str, float]:

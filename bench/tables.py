@@ -32,6 +32,17 @@ def print_tables(figures: dict[str, Any]) -> None:
     )
     for size in figures["growth"]:
         _print(f"{size['records']:,} records", _numbers(size))
+    ledger = figures["ledger"]
+    _print(
+        f"what the verified ledger adds, {ledger['records']:,} records",
+        [
+            (
+                "CPU us with / without",
+                f"{ledger['verified_cpu_us']:,.0f} / {ledger['unverified_cpu_us']:,.0f}",
+            ),
+            ("share", f"{ledger['verified_share']:.1%}"),
+        ],
+    )
     for name in ("client", "backup", "peer"):
         _print(name, _numbers(figures[name]))
 
