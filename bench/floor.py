@@ -17,7 +17,7 @@ from worlds import TokenOf, in_token
 
 from strongroom.opaque.group import GENERATOR, add
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
-from strongroom_vault.hsm.vault_keys import IDENTITY, WRAP, find_one
+from strongroom_vault.hsm.vault_keys import VAULT, find_one
 
 if TYPE_CHECKING:
     from vault_process import VaultFolder
@@ -62,8 +62,8 @@ def from_python(token_of: TokenOf, rounds: int) -> float:
         wrapped = (
             Pkcs11Token(session, token_of.settings.module).generate_oprf_key(resident=False).wrapped
         )
-        wrap = find_one(session, WRAP, ObjectClass.SECRET_KEY)
-        identity = find_one(session, IDENTITY, ObjectClass.PRIVATE_KEY)
+        wrap = find_one(session, VAULT.wrap, ObjectClass.SECRET_KEY)
+        identity = find_one(session, VAULT.identity, ObjectClass.PRIVATE_KEY)
         before = time.process_time()
         for _ in range(rounds):
             key = wrap.unwrap_key(

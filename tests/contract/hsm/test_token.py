@@ -22,8 +22,7 @@ from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequ
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm import vault_keys
 from strongroom_vault.hsm.interface import TokenError
-from strongroom_vault.hsm.native import NativeSession
-from strongroom_vault.hsm.pkcs11 import Pkcs11Token, TokenKey
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, TokenKey, hot_operations
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
@@ -61,10 +60,8 @@ def imported(session: pkcs11.Session, module: str, scalar: Scalar) -> TokenKey:
             Attribute.DERIVE: True,
         }
     )
-    native = NativeSession(module, session.handle, 0)  # type: ignore[attr-defined]
-    handle = private.handle
-    assert handle is not None
-    return TokenKey(native, handle, scalar_multiply(scalar, GENERATOR))
+    hot = hot_operations(session, module)
+    return TokenKey(hot, hot.key(private), scalar_multiply(scalar, GENERATOR))
 
 
 def left_behind(session: pkcs11.Session) -> int:
@@ -138,9 +135,9 @@ def test_rfc_9807_vectors(token: SoftHsm, number: int) -> None:
 
 def _attributes(session: pkcs11.Session, module: str) -> None:
     for label, object_class in (
-        (vault_keys.WRAP, ObjectClass.SECRET_KEY),
-        (vault_keys.ROOT, ObjectClass.SECRET_KEY),
-        (vault_keys.IDENTITY, ObjectClass.PRIVATE_KEY),
+        (vault_keys.VAULT.wrap, ObjectClass.SECRET_KEY),
+        (vault_keys.VAULT.root, ObjectClass.SECRET_KEY),
+        (vault_keys.VAULT.identity, ObjectClass.PRIVATE_KEY),
     ):
         key = vault_keys.find_one(session, label, object_class)
         assert (key[Attribute.SENSITIVE], key[Attribute.EXTRACTABLE]) == (True, False)
@@ -281,7 +278,7 @@ def test_resident_keys_outlive_the_session_until_they_are_destroyed(token: SoftH
 def _twice(session: pkcs11.Session, module: str) -> None:
     with pytest.raises(OperatorError, match="already"):
         vault_keys.create_vault_keys(session)
-    vault_keys.find_one(session, vault_keys.WRAP, ObjectClass.SECRET_KEY).copy(
+    vault_keys.find_one(session, vault_keys.VAULT.wrap, ObjectClass.SECRET_KEY).copy(
         {Attribute.TOKEN: True}
     )
     with pytest.raises(OperatorError, match=r"2 objects .* strongroom\.wrap"):

@@ -15,23 +15,27 @@ from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 
 from strongroom_vault.head import Anchored
 from strongroom_vault.hsm.interface import TokenError
-from strongroom_vault.hsm.vault_keys import KEY_BITS, NEVER_LEAVES
+from strongroom_vault.hsm.vault_keys import KEY_BITS, NEVER_LEAVES, VAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pkcs11
 
     from strongroom_vault.hsm.vault_keys import TokenObject
 
-SLOTS: Final = ("strongroom.anchor.a", "strongroom.anchor.b")
+SLOTS: Final = VAULT.anchor
 
 
-def read_slots(session: pkcs11.Session) -> dict[str, Anchored | None]:
+def read_slots(
+    session: pkcs11.Session, labels: Sequence[str] = SLOTS
+) -> dict[str, Anchored | None]:
     """Return what each slot holds; None for a slot that is missing or damaged.
 
     Raises:
         TokenError: a label stands for two objects.
     """
-    return {label: _value(slot) for label, slot in _slots(session).items()}
+    return {label: _value(slot) for label, slot in _slots(session, labels).items()}
 
 
 def newest(values: dict[str, Anchored | None]) -> Anchored | None:
@@ -43,7 +47,12 @@ def newest(values: dict[str, Anchored | None]) -> Anchored | None:
     )
 
 
-def advance(session: pkcs11.Session, expected: Anchored | None, new: Anchored) -> Anchored | None:
+def advance(
+    session: pkcs11.Session,
+    expected: Anchored | None,
+    new: Anchored,
+    labels: Sequence[str] = SLOTS,
+) -> Anchored | None:
     """Remember `new` if the anchor holds `expected`; return what it holds afterwards.
 
     A repetition finds `new` there and is content.
@@ -51,20 +60,20 @@ def advance(session: pkcs11.Session, expected: Anchored | None, new: Anchored) -
     Raises:
         TokenError: the token did not keep what was written.
     """
-    slots = _slots(session)
+    slots = _slots(session, labels)
     values = {label: _value(slot) for label, slot in slots.items()}
     current = newest(values)
     if current != expected or current == new:
         return current
-    label = next((label for label in SLOTS if values[label] != current), SLOTS[0])
+    label = next((label for label in labels if values[label] != current), labels[0])
     if _value(_write(session, label, slots[label], new)) != new:
         raise TokenError("the token does not keep the anchor")
     return new
 
 
-def replace(session: pkcs11.Session, new: Anchored) -> None:
+def replace(session: pkcs11.Session, new: Anchored, labels: Sequence[str] = SLOTS) -> None:
     """Make the anchor hold `new` alone, whatever it held: for init and for accepted losses."""
-    for label, slot in _slots(session).items():
+    for label, slot in _slots(session, labels).items():
         _write(session, label, slot, new)
 
 
@@ -90,8 +99,8 @@ def _value(slot: TokenObject | None) -> Anchored | None:
     return None if slot is None else Anchored.decode(bytes(slot[Attribute.ID]))
 
 
-def _slots(session: pkcs11.Session) -> dict[str, TokenObject | None]:
-    return {label: _find(session, label) for label in SLOTS}
+def _slots(session: pkcs11.Session, labels: Sequence[str]) -> dict[str, TokenObject | None]:
+    return {label: _find(session, label) for label in labels}
 
 
 def _find(session: pkcs11.Session, label: str) -> TokenObject | None:

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, byref, c_char_p, c_ubyte, c_ulong, c_void_p
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from strongroom_vault.errors import StrongroomVaultError
 from strongroom_vault.hsm.interface import TokenError
 
-CKA_CLASS: Final = 0x000
-CKA_TOKEN: Final = 0x001
-CKA_PRIVATE: Final = 0x002
-CKA_VALUE: Final = 0x011
-CKA_KEY_TYPE: Final = 0x100
-CKA_SENSITIVE: Final = 0x103
-CKA_DERIVE: Final = 0x10C
-CKA_VALUE_LEN: Final = 0x161
-CKA_EXTRACTABLE: Final = 0x162
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.vault_keys import TokenObject
+
+_CKA_CLASS: Final = 0x000
+_CKA_TOKEN: Final = 0x001
+_CKA_PRIVATE: Final = 0x002
+_CKA_VALUE: Final = 0x011
+_CKA_KEY_TYPE: Final = 0x100
+_CKA_SENSITIVE: Final = 0x103
+_CKA_DERIVE: Final = 0x10C
+_CKA_VALUE_LEN: Final = 0x161
+_CKA_EXTRACTABLE: Final = 0x162
 _CKO_PRIVATE_KEY: Final = 3
 _CKO_SECRET_KEY: Final = 4
 _CKK_EC: Final = 0x003
@@ -32,6 +36,8 @@ _CKM_ECDH1_DERIVE: Final = 0x1050
 _CKD_NULL: Final = 1
 _COORDINATE_SIZE: Final = 32
 _POINT_SIZE: Final = 65
+_SESSION_INFO_SIZE: Final = 64
+"""More than a CK_SESSION_INFO takes."""
 _SESSION_LOST: Final = {
     0x002,  # CKR_HOST_MEMORY
     0x030,  # CKR_DEVICE_ERROR
@@ -68,6 +74,7 @@ class _FunctionList(ctypes.Structure):
 
 
 # Places in CK_FUNCTION_LIST, counted from C_Initialize, and the functions' arguments.
+_GET_SESSION_INFO: Final = (14, ctypes.CFUNCTYPE(c_ulong, c_ulong, c_void_p))
 _DESTROY_OBJECT: Final = (22, ctypes.CFUNCTYPE(c_ulong, c_ulong, c_ulong))
 _GET_ATTRIBUTE_VALUE: Final = (
     24,
@@ -85,8 +92,12 @@ _DERIVE_KEY: Final = (
 )
 
 
-class NativeSession:
-    """One open session of a module that is loaded already. Not for two threads."""
+class NotOurInstance(StrongroomVaultError):
+    """The module gives each caller an instance of its own, as p11-kit's proxy does."""
+
+
+class NativeOperations:
+    """See `plain.HotOperations`: over one open session of a module that is loaded already."""
 
     def __init__(self, module: str, session: int, wrap_mechanism: int) -> None:
         """Find the functions.
@@ -95,15 +106,26 @@ class NativeSession:
             module: path of the PKCS#11 module.
             session: the handle of an open session that is logged in.
             wrap_mechanism: how OPRF keys are wrapped, a CKM number.
+
+        Raises:
+            NotOurInstance: the session is none of the functions found.
         """
         library = ctypes.CDLL(module)
         found = POINTER(_FunctionList)()
         _must("C_GetFunctionList", library.C_GetFunctionList(byref(found)))
         functions = found.contents.functions
-        destroy, get_attribute_value, unwrap, derive = (
+        session_info, destroy, get_attribute_value, unwrap, derive = (
             kind(functions[place])
-            for place, kind in (_DESTROY_OBJECT, _GET_ATTRIBUTE_VALUE, _UNWRAP_KEY, _DERIVE_KEY)
+            for place, kind in (
+                _GET_SESSION_INFO,
+                _DESTROY_OBJECT,
+                _GET_ATTRIBUTE_VALUE,
+                _UNWRAP_KEY,
+                _DERIVE_KEY,
+            )
         )
+        if session_info(session, ctypes.create_string_buffer(_SESSION_INFO_SIZE)) != 0:
+            raise NotOurInstance(module)
         self._library = library
         self._session = session
         self._destroy = destroy
@@ -113,25 +135,25 @@ class NativeSession:
         self._wrap_mechanism = _Mechanism(wrap_mechanism, None, 0)
         self._private_key = _Template(
             {
-                CKA_CLASS: _CKO_PRIVATE_KEY,
-                CKA_KEY_TYPE: _CKK_EC,
-                CKA_TOKEN: False,
-                CKA_PRIVATE: True,
-                CKA_SENSITIVE: True,
-                CKA_EXTRACTABLE: False,
-                CKA_DERIVE: True,
+                _CKA_CLASS: _CKO_PRIVATE_KEY,
+                _CKA_KEY_TYPE: _CKK_EC,
+                _CKA_TOKEN: False,
+                _CKA_PRIVATE: True,
+                _CKA_SENSITIVE: True,
+                _CKA_EXTRACTABLE: False,
+                _CKA_DERIVE: True,
             }
         )
         # The answer of a derivation: the vault reads it, so it is no secret of the token's.
         self._coordinate = _Template(
             {
-                CKA_CLASS: _CKO_SECRET_KEY,
-                CKA_KEY_TYPE: _CKK_GENERIC_SECRET,
-                CKA_VALUE_LEN: _COORDINATE_SIZE,
-                CKA_TOKEN: False,
-                CKA_PRIVATE: False,
-                CKA_SENSITIVE: False,
-                CKA_EXTRACTABLE: True,
+                _CKA_CLASS: _CKO_SECRET_KEY,
+                _CKA_KEY_TYPE: _CKK_GENERIC_SECRET,
+                _CKA_VALUE_LEN: _COORDINATE_SIZE,
+                _CKA_TOKEN: False,
+                _CKA_PRIVATE: False,
+                _CKA_SENSITIVE: False,
+                _CKA_EXTRACTABLE: True,
             }
         )
         self._parameter = _EcdhParameter(_CKD_NULL, 0, None, _POINT_SIZE, None)
@@ -143,7 +165,12 @@ class NativeSession:
         self._handle = c_ulong()
         self._x = ctypes.create_string_buffer(_COORDINATE_SIZE)
 
-    def unwrap(self, wrapping_key: int, wrapped: bytes) -> int:
+    def key(self, found: TokenObject) -> int:
+        """Return the handle of an object."""
+        handle: int = found.handle
+        return handle
+
+    def unwrap(self, wrapping_key: TokenObject, wrapped: bytes, _point: bytes) -> int:
         """Unwrap an EC private key as a session object; return its handle.
 
         Raises:
@@ -155,7 +182,7 @@ class NativeSession:
             self._unwrap(
                 self._session,
                 byref(self._wrap_mechanism),
-                wrapping_key,
+                wrapping_key.handle,
                 wrapped,
                 len(wrapped),
                 template.attributes,
@@ -186,21 +213,24 @@ class NativeSession:
         )
         secret = self._handle.value
         try:
-            return self._read(secret, CKA_VALUE, self._x)
+            return self._read(secret, _CKA_VALUE, self._x)
         finally:
             self.destroy(secret)
 
-    def flag(self, handle: int, attribute: int) -> bool:
-        """Return an attribute that is yes or no."""
-        return self._read(handle, attribute, ctypes.create_string_buffer(1)) != b"\0"
+    def never_leaves(self, key: int) -> bool:
+        """Whether the token says that it would not let the key out."""
+        return self._flag(key, _CKA_SENSITIVE) and not self._flag(key, _CKA_EXTRACTABLE)
 
-    def destroy(self, handle: int) -> None:
+    def destroy(self, key: int) -> None:
         """Destroy an object.
 
         Raises:
             TokenError: the token refuses.
         """
-        _must("C_DestroyObject", self._destroy(self._session, handle))
+        _must("C_DestroyObject", self._destroy(self._session, key))
+
+    def _flag(self, handle: int, attribute: int) -> bool:
+        return self._read(handle, attribute, ctypes.create_string_buffer(1)) != b"\0"
 
     def _read(self, handle: int, attribute: int, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
         asked = _Attribute(attribute, ctypes.addressof(buffer), len(buffer))

@@ -1,4 +1,4 @@
-"""The token of `interface.py` over python-pkcs11, its hot operations over `native.py`.
+"""The token of `interface.py` over python-pkcs11, hot operations over `native.py` or `plain.py`.
 
 PKCS#11 multiplies points only as CKM_ECDH1_DERIVE with CKD_NULL, which gives x coordinates;
 `multiply_by_ecdh` asks twice and finds y. Unwrapped keys and derived secrets are session objects
@@ -9,31 +9,19 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pkcs11
 from pkcs11 import Attribute, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.exceptions import (
-    DeviceError,
-    DeviceMemory,
-    DeviceRemoved,
-    HostMemory,
-    PinIncorrect,
-    PinLocked,
-    PKCS11Error,
-    SessionClosed,
-    SessionHandleInvalid,
-    TokenNotPresent,
-    TokenNotRecognised,
-    UserNotLoggedIn,
-)
+from pkcs11.exceptions import PinIncorrect, PinLocked, PKCS11Error
 
 from strongroom.opaque.errors import DecodeError, KeyMismatch
 from strongroom.opaque.group import Element, multiply_by_ecdh
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.hsm import anchor_slots, vault_keys
+from strongroom_vault.hsm import anchor_slots, quirks, vault_keys
 from strongroom_vault.hsm.interface import TokenError
-from strongroom_vault.hsm.native import CKA_EXTRACTABLE, CKA_SENSITIVE, NativeSession
+from strongroom_vault.hsm.native import NativeOperations, NotOurInstance
+from strongroom_vault.hsm.plain import PlainOperations, translated
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
@@ -41,24 +29,14 @@ if TYPE_CHECKING:
 
     from strongroom_vault.head import Anchored
     from strongroom_vault.hsm.jobs import TokenSettings
+    from strongroom_vault.hsm.plain import HotOperations, KeyHandle
 
-_SESSION_LOST: Final = (
-    DeviceError,
-    DeviceMemory,
-    DeviceRemoved,
-    HostMemory,
-    SessionClosed,
-    SessionHandleInvalid,
-    TokenNotPresent,
-    TokenNotRecognised,
-    UserNotLoggedIn,
-)
 _WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
 _SAFE_MODE: Final = 0o077
 _DER_OCTET_STRING: Final = b"\x04\x41"
 
 # An OPRF key while it waits to be wrapped: extractable by wrapping alone, since it is sensitive.
-_FRESH_OPRF_KEY: Final = {
+_FRESH_OPRF_KEY: Final[dict[Attribute, Any]] = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
     Attribute.EXTRACTABLE: True,
@@ -73,11 +51,6 @@ _RESIDENT_OPRF_KEY: Final = {
     Attribute.DERIVE: True,
     Attribute.SIGN: False,
     Attribute.TOKEN: True,
-    Attribute.LABEL: vault_keys.OPRF,
-}
-_RESIDENT: Final = {
-    Attribute.CLASS: ObjectClass.PRIVATE_KEY,
-    Attribute.LABEL: vault_keys.OPRF,
 }
 
 
@@ -98,7 +71,7 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
     try:
         library = pkcs11.lib(settings.module)
         token = library.get_token(token_label=settings.label)
-        session = token.open(rw=True, user_pin=pin)
+        session = token.open(rw=True, user_pin=pin, attribute_mapper=quirks.attribute_mapper())
     except (PinIncorrect, PinLocked) as error:
         name = type(error).__name__
         raise WrongPin(f"the token {settings.label!r} does not accept the PIN ({name})") from error
@@ -107,7 +80,7 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
         raise OperatorError(f"cannot open the token {settings.label!r} ({name})") from error
     except (OSError, RuntimeError) as error:
         raise OperatorError(f"cannot load the module {settings.module}: {error}") from error
-    with _translated(), session:
+    with translated(), session:
         yield session
 
 
@@ -131,33 +104,45 @@ def read_pin(path: Path) -> str:
 class Pkcs11Token:
     """The vault's keys in one open session; see `interface.Token`."""
 
-    def __init__(self, session: pkcs11.Session, module: str) -> None:
-        """Find the vault's keys. `module` is the path that the session was opened from.
+    def __init__(
+        self, session: pkcs11.Session, module: str, labels: vault_keys.Labels = vault_keys.VAULT
+    ) -> None:
+        """Find the vault's keys.
+
+        Args:
+            session: open and logged in.
+            module: the path that the session was opened from.
+            labels: of the keys; the doctor tries a token with others.
 
         Raises:
             OperatorError: a key is missing or there twice, or no wrapping mechanism will do.
         """
         self._session = session
-        self._wrap = vault_keys.find_one(session, vault_keys.WRAP, ObjectClass.SECRET_KEY)
-        self._root = vault_keys.find_one(session, vault_keys.ROOT, ObjectClass.SECRET_KEY)
-        self._wrap_mechanism = _wrap_mechanism(session)
+        self._labels = labels
+        self._wrap = vault_keys.find_one(session, labels.wrap, ObjectClass.SECRET_KEY)
+        self._root = vault_keys.find_one(session, labels.root, ObjectClass.SECRET_KEY)
+        self._wrap_mechanism = wrap_mechanism(session)
         self._curve = vault_keys.curve(session)
-        public = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PUBLIC_KEY)
-        private = vault_keys.find_one(session, vault_keys.IDENTITY, ObjectClass.PRIVATE_KEY)
-        handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out
-        self._native = NativeSession(module, handle, self._wrap_mechanism.value)
+        public = vault_keys.find_one(session, labels.identity, ObjectClass.PUBLIC_KEY)
+        private = vault_keys.find_one(session, labels.identity, ObjectClass.PRIVATE_KEY)
+        self._hot = hot_operations(session, module)
         self._unwrapping_key = _session_copy(self._wrap)
         self._identity_key = _session_copy(private)
         point = decode_ec_point(public[Attribute.EC_POINT])
-        self.identity = TokenKey(self._native, self._identity_key.handle, point)
+        self.identity = TokenKey(self._hot, self._hot.key(self._identity_key), point)
 
     def generate_oprf_key(self, *, resident: bool) -> StoredOprfKey:
         """Make a fresh OPRF key inside the token and return what a record keeps of it."""
-        with _translated():
+        template = _FRESH_OPRF_KEY
+        if resident:
+            template = {**_RESIDENT_OPRF_KEY, Attribute.LABEL: self._labels.oprf}
+        with translated():
             public, private = self._curve.generate_keypair(
                 store=False,
                 capabilities=MechanismFlag.DERIVE,
-                private_template=_RESIDENT_OPRF_KEY if resident else _FRESH_OPRF_KEY,
+                private_template={**_RESIDENT_OPRF_KEY, Attribute.LABEL: self._labels.oprf}
+                if resident
+                else _FRESH_OPRF_KEY,
             )
             with _destroyed(public):
                 point = decode_ec_point(public[Attribute.EC_POINT]).encode()
@@ -170,7 +155,7 @@ class Pkcs11Token:
 
     def destroy_oprf_key(self, public_key: bytes) -> bool:
         """Destroy a resident key; return whether it was there."""
-        with _translated():
+        with translated():
             found = self._resident(public_key)
             for private in found:
                 private.destroy()
@@ -178,55 +163,63 @@ class Pkcs11Token:
 
     def resident_oprf_keys(self) -> tuple[bytes, ...]:
         """Return the public keys, 33 bytes each, of all resident keys."""
-        with _translated():
-            keys = self._session.get_objects(_RESIDENT)
-            return tuple(bytes(key[Attribute.ID]) for key in keys)
+        with translated():
+            return tuple(bytes(key[Attribute.ID]) for key in self._resident())
 
     @contextmanager
     def oprf_key(self, stored: StoredOprfKey) -> Iterator[TokenKey]:
         """Lend a resident key, or unwrap one as a session object for the time of the block."""
         public_key = Element.decode(stored.public_key, "oprf public key")
         if stored.wrapped is None:
-            yield TokenKey(self._native, self._resident_handle(stored.public_key), public_key)
+            yield TokenKey(self._hot, self._resident_key(stored.public_key), public_key)
             return
-        handle = self._native.unwrap(self._unwrapping_key.handle, stored.wrapped)
+        point = public_key.encode_uncompressed()
+        key = self._hot.unwrap(self._unwrapping_key, stored.wrapped, point)
         try:
-            yield TokenKey(self._native, handle, public_key)
+            yield TokenKey(self._hot, key, public_key)
         finally:
-            self._native.destroy(handle)
+            self._hot.destroy(key)
 
-    def _resident_handle(self, public_key: bytes) -> int:
-        with _translated():
+    def _resident_key(self, public_key: bytes) -> KeyHandle:
+        with translated():
             found = self._resident(public_key)
         if len(found) != 1:
             raise TokenError(f"the token has {len(found)} keys for one record")
-        return int(found[0].handle)
+        return self._hot.key(found[0])
 
-    def _resident(self, public_key: bytes) -> list[vault_keys.TokenObject]:
-        return list(self._session.get_objects({**_RESIDENT, Attribute.ID: public_key}))
+    def _resident(self, public_key: bytes | None = None) -> list[vault_keys.TokenObject]:
+        """The resident key with a public key, or all."""
+        template: dict[Attribute, Any] = {
+            Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+            Attribute.LABEL: self._labels.oprf,
+        }
+        if public_key is not None:
+            template[Attribute.ID] = public_key
+        return list(self._session.get_objects(template))
 
     def derive_secret(self, label: str) -> bytes:
         """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""
-        with _translated():
+        with translated():
             return bytes(self._root.sign(label.encode(), mechanism=Mechanism.SHA256_HMAC))
 
     def read_anchor(self) -> Anchored | None:
         """Return what the anchor remembers, None where it remembers nothing."""
-        with _translated():
-            return anchor_slots.newest(anchor_slots.read_slots(self._session))
+        with translated():
+            slots = anchor_slots.read_slots(self._session, self._labels.anchor)
+            return anchor_slots.newest(slots)
 
     def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored | None:
         """Remember `new` if the anchor holds `expected`; return what it holds afterwards."""
-        with _translated():
-            return anchor_slots.advance(self._session, expected, new)
+        with translated():
+            return anchor_slots.advance(self._session, expected, new, self._labels.anchor)
 
 
 class TokenKey:
     """A P-256 private key in the token: an OprfKey and an AkePrivateKey of `strongroom.opaque`."""
 
-    def __init__(self, native: NativeSession, handle: int, public_key: Element) -> None:
-        self._native = native
-        self._handle = handle
+    def __init__(self, hot: HotOperations, key: KeyHandle, public_key: Element) -> None:
+        self._hot = hot
+        self._key = key
         self.public_key = public_key
 
     def evaluate(self, blinded_element: Element) -> Element:
@@ -247,12 +240,10 @@ class TokenKey:
     @property
     def never_leaves(self) -> bool:
         """Whether the token says that it would not let the key out."""
-        native = self._native
-        is_sensitive = native.flag(self._handle, CKA_SENSITIVE)
-        return is_sensitive and not native.flag(self._handle, CKA_EXTRACTABLE)
+        return self._hot.never_leaves(self._key)
 
     def _ecdh(self, point: Element) -> bytes:
-        return self._native.multiply(self._handle, point.encode_uncompressed())
+        return self._hot.multiply(self._key, point.encode_uncompressed())
 
 
 def decode_ec_point(value: bytes) -> Element:
@@ -268,7 +259,25 @@ def decode_ec_point(value: bytes) -> Element:
         raise TokenError(f"the token gives a public key that is none: {error}") from error
 
 
-def _wrap_mechanism(session: pkcs11.Session) -> Mechanism:
+def hot_operations(session: pkcs11.Session, module: str) -> HotOperations:
+    """Return the fastest way to the session's token that works with its module."""
+    mechanism = wrap_mechanism(session)
+    found = quirks.of(session.token)
+    handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out
+    if found.point_to_unwrap is None:
+        try:
+            return NativeOperations(module, handle, mechanism.value)
+        except NotOurInstance:
+            pass
+    return PlainOperations(mechanism, found)
+
+
+def wrap_mechanism(session: pkcs11.Session) -> Mechanism:
+    """Return how the session's token is to wrap OPRF keys.
+
+    Raises:
+        OperatorError: it has no mechanism that will do.
+    """
     offered = session.token.slot.get_mechanisms()
     for mechanism in _WRAP_MECHANISMS:
         if mechanism in offered:
@@ -295,12 +304,3 @@ def _destroyed(session_object: pkcs11.Object) -> Iterator[None]:
         yield
     finally:
         session_object.destroy()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except PKCS11Error as error:
-        is_lost = isinstance(error, _SESSION_LOST)
-        raise TokenError(type(error).__name__, is_session_lost=is_lost) from error

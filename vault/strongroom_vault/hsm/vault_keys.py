@@ -24,18 +24,32 @@ if TYPE_CHECKING:
 TokenObject: TypeAlias = Any
 """python-pkcs11 gives each object the methods of what it may do, which no static type shows."""
 
-WRAP: Final = "strongroom.wrap"
-IDENTITY: Final = "strongroom.identity"
-ROOT: Final = "strongroom.root"
-OPRF: Final = "strongroom.oprf"
-
 KEY_BITS: Final = 256
-_KINDS: Final = (
-    (WRAP, ObjectClass.SECRET_KEY),
-    (IDENTITY, ObjectClass.PRIVATE_KEY),
-    (IDENTITY, ObjectClass.PUBLIC_KEY),
-    (ROOT, ObjectClass.SECRET_KEY),
-)
+
+
+class Labels:
+    """What the objects of one vault are called in its token: CKA_LABEL."""
+
+    def __init__(self, prefix: str) -> None:
+        self.wrap: Final = f"{prefix}.wrap"
+        self.identity: Final = f"{prefix}.identity"
+        self.root: Final = f"{prefix}.root"
+        self.oprf: Final = f"{prefix}.oprf"
+        self.anchor: Final = (f"{prefix}.anchor.a", f"{prefix}.anchor.b")
+
+    @property
+    def keys(self) -> tuple[tuple[str, ObjectClass], ...]:
+        """The vault's own keys, each with its class."""
+        return (
+            (self.wrap, ObjectClass.SECRET_KEY),
+            (self.identity, ObjectClass.PRIVATE_KEY),
+            (self.identity, ObjectClass.PUBLIC_KEY),
+            (self.root, ObjectClass.SECRET_KEY),
+        )
+
+
+VAULT: Final = Labels("strongroom")
+
 NEVER_LEAVES: Final = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
@@ -58,9 +72,9 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
     return found[0]
 
 
-def existing_labels(session: pkcs11.Session) -> list[str]:
+def existing_labels(session: pkcs11.Session, labels: Labels = VAULT) -> list[str]:
     """Return the labels of the vault's keys for which the token has any object."""
-    return sorted({label for label, object_class in _KINDS if _find(session, label, object_class)})
+    return sorted({label for label, kind in labels.keys if _find(session, label, kind)})
 
 
 def _find(session: pkcs11.Session, label: str, object_class: ObjectClass) -> list[TokenObject]:
@@ -73,19 +87,19 @@ def _find(session: pkcs11.Session, label: str, object_class: ObjectClass) -> lis
     return list(session.get_objects(template))
 
 
-def create_vault_keys(session: pkcs11.Session) -> None:
+def create_vault_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None:
     """Make the vault's keys in an open token that has none of them.
 
     Raises:
         OperatorError: one of them is there already; nothing is made then, because a new key beside
             an old one would lock every account of the old one out.
     """
-    if existing := existing_labels(session):
+    if existing := existing_labels(session, labels):
         raise OperatorError(f"the token has keys of a vault already: {', '.join(existing)}")
     session.generate_key(
         KeyType.AES,
         KEY_BITS,
-        label=WRAP,
+        label=labels.wrap,
         store=True,
         capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
         template=NEVER_LEAVES,
@@ -93,13 +107,13 @@ def create_vault_keys(session: pkcs11.Session) -> None:
     session.generate_key(
         KeyType.GENERIC_SECRET,
         KEY_BITS,
-        label=ROOT,
+        label=labels.root,
         store=True,
         capabilities=MechanismFlag.SIGN,
         template=NEVER_LEAVES,
     )
     curve(session).generate_keypair(
-        label=IDENTITY,
+        label=labels.identity,
         store=True,
         capabilities=MechanismFlag.DERIVE,
         private_template={**NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
