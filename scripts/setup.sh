@@ -43,6 +43,7 @@ make_venv() {
 }
 
 softhsm-setup/install.sh
+scripts/second-token.sh
 
 python=$(find_python)
 [ -x .venv/bin/python ] || { say "making .venv with $python"; make_venv; }

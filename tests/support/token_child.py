@@ -8,7 +8,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nss import NssToken, be_no_root
 
 from strongroom_vault.hsm.pkcs11 import open_session
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 
 TIMEOUT = 120
 
+AnyToken: TypeAlias = "SoftHsm | NssToken"
 
-def start_child(token: SoftHsm, work: Callable[..., object], *arguments: object) -> SpawnProcess:
+
+def start_child(token: AnyToken, work: Callable[..., object], *arguments: object) -> SpawnProcess:
     """Start `work(session, *arguments)` in a child with an open session."""
     process = multiprocessing.get_context("spawn").Process(
         target=_open_and_work, args=(*_place(token, work), arguments)
@@ -33,7 +37,7 @@ def start_child(token: SoftHsm, work: Callable[..., object], *arguments: object)
     return process
 
 
-def in_child(token: SoftHsm, work: Callable[..., object], *arguments: object) -> Any:
+def in_child(token: AnyToken, work: Callable[..., object], *arguments: object) -> Any:
     """Return what `work(session, *arguments)` returns in a child; its failure fails the test."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
@@ -52,8 +56,10 @@ def in_child(token: SoftHsm, work: Callable[..., object], *arguments: object) ->
         assert process.exitcode == 0
 
 
-def _place(token: SoftHsm, work: Callable[..., object]) -> tuple[str, TokenSettings, str, str]:
-    return str(token.configuration), token.settings(), work.__code__.co_filename, work.__name__
+def _place(
+    token: AnyToken, work: Callable[..., object]
+) -> tuple[dict[str, str], TokenSettings, str, str]:
+    return token.environment, token.settings(), work.__code__.co_filename, work.__name__
 
 
 def _answer(answer: Connection, *arguments: Any) -> None:
@@ -61,13 +67,15 @@ def _answer(answer: Connection, *arguments: Any) -> None:
 
 
 def _open_and_work(
-    configuration: str,
+    environment: dict[str, str],
     settings: TokenSettings,
     path: str,
     name: str,
     arguments: tuple[object, ...],
 ) -> object:
-    os.environ["SOFTHSM2_CONF"] = configuration
+    os.environ.update(environment)
+    if "XDG_CONFIG_HOME" in environment:
+        be_no_root()
     work = runpy.run_path(path)[name]
     with open_session(settings) as session:
         return work(session, *arguments)

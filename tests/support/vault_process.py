@@ -37,6 +37,11 @@ class SoftHsm:
         return self.folder / "softhsm2.conf"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs that opens the token."""
+        return {"SOFTHSM2_CONF": str(self.configuration)}
+
+    @property
     def pin_file(self) -> Path:
         """The user PIN."""
         return self.folder / "user.pin"
@@ -81,7 +86,7 @@ class VaultFolder:
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that uses this vault's token."""
-        return {**os.environ, "SOFTHSM2_CONF": str(self.softhsm.configuration)}
+        return {**os.environ, **self.softhsm.environment}
 
     def settings(self) -> Settings:
         """The settings as the vault reads them."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 from pkcs11 import Attribute, ObjectClass
 from token_child import in_child, start_child
-from vault_process import SoftHsm, make_softhsm
 
 from strongroom_vault.head import Anchored
 from strongroom_vault.hsm import anchor_slots
@@ -22,9 +21,9 @@ from strongroom_vault.hsm.interface import TokenError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
-    from pathlib import Path
 
     import pkcs11
+    from token_child import AnyToken
 
 KILLS = 12
 
@@ -34,10 +33,8 @@ def value(epoch: int) -> Anchored:
 
 
 @pytest.fixture
-def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
-    token = make_softhsm(tmp_path / "token")
-    monkeypatch.setenv("SOFTHSM2_CONF", str(token.configuration))
-    return token
+def token(empty_token: AnyToken) -> AnyToken:
+    return empty_token
 
 
 def _slots_in_turn(session: pkcs11.Session) -> None:
@@ -58,7 +55,7 @@ def _slots_in_turn(session: pkcs11.Session) -> None:
     assert advance(session, value(6), value(7)) == value(5)
 
 
-def test_slots_in_turn(token: SoftHsm) -> None:
+def test_slots_in_turn(token: AnyToken) -> None:
     in_child(token, _slots_in_turn)
 
 
@@ -80,7 +77,7 @@ def _lost_and_damaged(session: pkcs11.Session) -> None:
         assert not slot[Attribute.EXTRACTABLE]
 
 
-def test_a_slot_that_is_lost_or_damaged_is_made_again(token: SoftHsm) -> None:
+def test_a_slot_that_is_lost_or_damaged_is_made_again(token: AnyToken) -> None:
     in_child(token, _lost_and_damaged)
 
 
@@ -93,12 +90,12 @@ def _twice(session: pkcs11.Session) -> None:
             )
         )
     )
-    slot.copy({Attribute.TOKEN: True})
+    slot.copy({Attribute.TOKEN: True, Attribute.ID: b"other"})
     with pytest.raises(TokenError, match="2 objects"):
         read_slots(session)
 
 
-def test_a_label_that_stands_for_two_is_an_error(token: SoftHsm) -> None:
+def test_a_label_that_stands_for_two_is_an_error(token: AnyToken) -> None:
     in_child(token, _twice)
 
 
@@ -117,7 +114,7 @@ def _prepare(session: pkcs11.Session) -> None:
     anchor_slots.replace(session, value(0))
 
 
-def test_killed_inside_the_write(token: SoftHsm) -> None:
+def test_killed_inside_the_write(token: AnyToken) -> None:
     """What was acknowledged is never lost; what was not may be there or not."""
     in_child(token, _prepare)
     choose = random.Random(5)

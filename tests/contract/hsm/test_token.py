@@ -12,7 +12,6 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from pkcs11.exceptions import AttributeSensitive
 from pkcs11.util.ec import encode_named_curve_parameters
 from token_child import in_child
-from vault_process import SoftHsm, make_softhsm
 
 from strongroom.opaque import kdf, oprf, server
 from strongroom.opaque.envelope import Identities
@@ -26,19 +25,16 @@ from strongroom_vault.hsm.pkcs11 import Pkcs11Token, TokenKey, hot_operations
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pkcs11
     from opaque_vectors import Vector
+    from token_child import AnyToken
 
 
 @pytest.fixture
-def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
+def token(empty_token: AnyToken) -> AnyToken:
     """A token with a vault's keys."""
-    token = make_softhsm(tmp_path / "token")
-    monkeypatch.setenv("SOFTHSM2_CONF", str(token.configuration))
-    in_child(token, _create)
-    return token
+    in_child(empty_token, _create)
+    return empty_token
 
 
 def _create(session: pkcs11.Session) -> None:
@@ -80,7 +76,7 @@ def _evaluate(
     assert left_behind(session) == before
 
 
-def check_oprf(token: SoftHsm, entry: Vector) -> None:
+def check_oprf(token: AnyToken, entry: Vector) -> None:
     seed, info = bytes.fromhex(entry["seed"]), bytes.fromhex(entry["keyInfo"])
     assert oprf.derive_key_pair(seed, info, 0).encode().hex() == entry["skSm"]
     pairs = [(vector["BlindedElement"], vector["EvaluationElement"]) for vector in entry["vectors"]]
@@ -88,12 +84,12 @@ def check_oprf(token: SoftHsm, entry: Vector) -> None:
     in_child(token, _evaluate, token.module, entry["skSm"], pairs)
 
 
-def test_rfc_9497_vectors(token: SoftHsm) -> None:
+def test_rfc_9497_vectors(token: AnyToken) -> None:
     entry = next(entry for entry in published("oprf.json", 3) if entry["mode"] == 0)
     check_oprf(token, entry)
 
 
-def test_our_own_oprf_vectors(token: SoftHsm) -> None:
+def test_our_own_oprf_vectors(token: AnyToken) -> None:
     check_oprf(token, own("oprf.json", 1)[0])
 
 
@@ -129,7 +125,7 @@ def _login(session: pkcs11.Session, module: str, vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_rfc_9807_vectors(token: SoftHsm, number: int) -> None:
+def test_rfc_9807_vectors(token: AnyToken, number: int) -> None:
     in_child(token, _login, token.module, published("opaque.json", 3)[number])
 
 
@@ -154,7 +150,7 @@ def _attributes(session: pkcs11.Session, module: str) -> None:
             assert key.evaluate(GENERATOR) == Element.decode(stored.public_key)
 
 
-def test_no_key_can_leave(token: SoftHsm) -> None:
+def test_no_key_can_leave(token: AnyToken) -> None:
     in_child(token, _attributes, token.module)
 
 
@@ -172,7 +168,7 @@ def _multiplication(session: pkcs11.Session, module: str) -> None:
             assert key.evaluate(minus) != key.public_key
 
 
-def test_multiplications_are_linear(token: SoftHsm) -> None:
+def test_multiplications_are_linear(token: AnyToken) -> None:
     in_child(token, _multiplication, token.module)
 
 
@@ -194,7 +190,7 @@ def _foreign(session: pkcs11.Session, module: str) -> None:
     assert left_behind(session) == before
 
 
-def test_a_key_that_is_not_the_records_is_caught(token: SoftHsm) -> None:
+def test_a_key_that_is_not_the_records_is_caught(token: AnyToken) -> None:
     in_child(token, _foreign, token.module)
 
 
@@ -227,7 +223,7 @@ def _damaged(session: pkcs11.Session, module: str) -> None:
     assert left_behind(session) == before
 
 
-def test_a_damaged_wrapped_key_is_refused_and_nothing_else_suffers(token: SoftHsm) -> None:
+def test_a_damaged_wrapped_key_is_refused_and_nothing_else_suffers(token: AnyToken) -> None:
     in_child(token, _damaged, token.module)
 
 
@@ -246,7 +242,7 @@ def _leftovers(session: pkcs11.Session, module: str) -> None:
     assert left_behind(session) == before
 
 
-def test_nothing_is_left_behind(token: SoftHsm) -> None:
+def test_nothing_is_left_behind(token: AnyToken) -> None:
     in_child(token, _leftovers, token.module)
 
 
@@ -270,7 +266,7 @@ def _still_there(session: pkcs11.Session, module: str) -> list[bytes]:
     return list(token.resident_oprf_keys())
 
 
-def test_resident_keys_outlive_the_session_until_they_are_destroyed(token: SoftHsm) -> None:
+def test_resident_keys_outlive_the_session_until_they_are_destroyed(token: AnyToken) -> None:
     made = in_child(token, _resident, token.module)
     assert set(in_child(token, _still_there, token.module)) == set(made)
 
@@ -285,7 +281,7 @@ def _twice(session: pkcs11.Session, module: str) -> None:
         Pkcs11Token(session, module)
 
 
-def test_a_label_that_stands_for_two_keys_is_an_error(token: SoftHsm) -> None:
+def test_a_label_that_stands_for_two_keys_is_an_error(token: AnyToken) -> None:
     in_child(token, _twice, token.module)
 
 
@@ -294,7 +290,7 @@ def _secrets(session: pkcs11.Session, module: str) -> tuple[bytes, bytes]:
     return token.derive_secret("one"), token.derive_secret("two")
 
 
-def test_derived_secrets_are_the_same_in_every_session(token: SoftHsm) -> None:
+def test_derived_secrets_are_the_same_in_every_session(token: AnyToken) -> None:
     first, again = (in_child(token, _secrets, token.module) for _ in range(2))
     assert first == again
     assert first[0] != first[1]

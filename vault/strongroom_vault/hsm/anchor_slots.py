@@ -1,6 +1,7 @@
 """The token's anchor: two slots, written in turn, each a modifiable attribute of a token object.
 
-    strongroom.anchor.a, strongroom.anchor.b    generic secrets; CKA_ID = epoch (8) || digest (32)
+    strongroom.anchor.a, strongroom.anchor.b    generic secrets
+    CKA_ID = epoch (8) || digest (32) || the slot's letter (1), for a token may want ids to differ
 
 The slot being written is never the one that holds the newest answered head, because a token may
 lose an object when it dies in a write: SoftHSM does so about every second time. A slot that is
@@ -35,7 +36,7 @@ def read_slots(
     Raises:
         TokenError: a label stands for two objects.
     """
-    return {label: _value(slot) for label, slot in _slots(session, labels).items()}
+    return {label: _value(label, slot) for label, slot in _slots(session, labels).items()}
 
 
 def newest(values: dict[str, Anchored | None]) -> Anchored | None:
@@ -61,12 +62,12 @@ def advance(
         TokenError: the token did not keep what was written.
     """
     slots = _slots(session, labels)
-    values = {label: _value(slot) for label, slot in slots.items()}
+    values = {label: _value(label, slot) for label, slot in slots.items()}
     current = newest(values)
     if current != expected or current == new:
         return current
     label = next((label for label in labels if values[label] != current), labels[0])
-    if _value(_write(session, label, slots[label], new)) != new:
+    if _value(label, _write(session, label, slots[label], new)) != new:
         raise TokenError("the token does not keep the anchor")
     return new
 
@@ -82,21 +83,28 @@ def _write(
 ) -> TokenObject:
     """Write a slot, which is made if there is none; return it."""
     if slot is not None:
-        slot[Attribute.ID] = value.encode()
+        slot[Attribute.ID] = value.encode() + _letter(label)
         return slot
     return session.generate_key(
         KeyType.GENERIC_SECRET,
         KEY_BITS,
         label=label,
-        id=value.encode(),
+        id=value.encode() + _letter(label),
         store=True,
         capabilities=MechanismFlag.SIGN,
         template=NEVER_LEAVES,
     )
 
 
-def _value(slot: TokenObject | None) -> Anchored | None:
-    return None if slot is None else Anchored.decode(bytes(slot[Attribute.ID]))
+def _value(label: str, slot: TokenObject | None) -> Anchored | None:
+    if slot is None:
+        return None
+    stored = bytes(slot[Attribute.ID])
+    return Anchored.decode(stored[:-1]) if stored[-1:] == _letter(label) else None
+
+
+def _letter(label: str) -> bytes:
+    return label[-1].encode()
 
 
 def _slots(session: pkcs11.Session, labels: Sequence[str]) -> dict[str, TokenObject | None]:

@@ -140,9 +140,7 @@ class Pkcs11Token:
             public, private = self._curve.generate_keypair(
                 store=False,
                 capabilities=MechanismFlag.DERIVE,
-                private_template={**_RESIDENT_OPRF_KEY, Attribute.LABEL: self._labels.oprf}
-                if resident
-                else _FRESH_OPRF_KEY,
+                private_template=template,
             )
             with _destroyed(public):
                 point = decode_ec_point(public[Attribute.EC_POINT]).encode()
