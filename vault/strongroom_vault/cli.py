@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import textwrap
 from base64 import urlsafe_b64encode
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from strongroom import __version__
-from strongroom_vault import config, issuer, logs, maintenance, server, setup, tls
+from strongroom_vault import config, doctor, issuer, logs, maintenance, server, setup, tls
 from strongroom_vault.api.vault_admin import fetch_status
 from strongroom_vault.errors import OperatorError
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from strongroom_vault.api.vault_admin import Status
     from strongroom_vault.config import Settings
     from strongroom_vault.head import Head
+    from strongroom_vault.hsm.examination import Finding
 
 SCOPES: Final = "register recover read delete"
 
@@ -97,6 +100,24 @@ def status(settings_file: Path, *, as_json: bool) -> None:
     """Ask the running vault how it does, over its admin socket."""
     found = fetch_status(_load(settings_file).listen.admin_socket)
     click.echo(_status_json(found) if as_json else _status_table(found))
+
+
+@cli.command("doctor")
+@_settings_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def examine(settings_file: Path, *, as_json: bool) -> None:
+    """Try everything that the vault needs of files and token. Exit code 1 if it could not run.
+
+    Works before init and after, also while the vault serves. Leaves nothing in the token.
+    """
+    findings = []
+    for finding in doctor.examine(_load(settings_file)):
+        click.echo(msgspec.json.encode(finding) if as_json else _finding_lines(finding))
+        findings.append(finding)
+    residencies = doctor.usable(findings)
+    if not residencies:
+        raise OperatorError("the vault cannot run with these settings and this token")
+    click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
 
 
 @cli.group()
@@ -214,6 +235,15 @@ def self_signed(folder: Path, hosts: tuple[str, ...]) -> None:
     """Make a self-signed TLS certificate for development in FOLDER."""
     tls.create_self_signed(folder, hosts)
     click.echo(folder / tls.CERTIFICATE_FILE)
+
+
+def _finding_lines(finding: Finding) -> str:
+    """A finding in lines of at most 80 columns."""
+    mark = {"ok": "ok", "failed": "FAILED", "note": "note"}[finding.state]
+    start = f"{mark:<7}{finding.check:<21}"
+    said = "\n".join(part for part in (finding.detail, finding.meaning) if part)
+    lines = [line for part in said.splitlines() for line in textwrap.wrap(part, 80 - len(start))]
+    return start + f"\n{' ' * len(start)}".join(lines)
 
 
 def _load(settings_file: Path) -> Settings:

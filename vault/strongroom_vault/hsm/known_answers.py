@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from strongroom.opaque.group import GENERATOR, Element, add
+from strongroom.opaque.group import GENERATOR, add
 from strongroom.opaque.oprf import hash_input_to_group
 from strongroom_vault.errors import OperatorError
 
@@ -26,13 +26,21 @@ def check_token(token: Pkcs11Token) -> None:
         OperatorError: the token answers wrongly; the message names what.
         TokenError: the token refuses an operation.
     """
-    point = hash_input_to_group(_LABEL.encode())
-    _check_key(token.identity, point, "the identity key")
+    check_key(token.identity, "the identity key")
     stored = token.generate_oprf_key(resident=False)
     if token.generate_oprf_key(resident=False) == stored:
         raise OperatorError("the token makes the same key twice")
     with token.oprf_key(stored) as key:
-        _check_key(key, point, "an unwrapped OPRF key")
+        check_key(key, "an unwrapped OPRF key")
+    check_secrets(token)
+
+
+def check_secrets(token: Pkcs11Token) -> None:
+    """Derived secrets are those of their labels.
+
+    Raises:
+        OperatorError: they are not.
+    """
     secret = token.derive_secret(_LABEL)
     if len(secret) != _SECRET_SIZE or secret != token.derive_secret(_LABEL):
         raise OperatorError("the token's HMAC-SHA-256 is not a function of its input")
@@ -40,8 +48,13 @@ def check_token(token: Pkcs11Token) -> None:
         raise OperatorError("the token's HMAC-SHA-256 does not depend on its input")
 
 
-def _check_key(key: TokenKey, point: Element, name: str) -> None:
-    """The key multiplies as its public key says, linearly, and cannot be read."""
+def check_key(key: TokenKey, name: str = "the key") -> None:
+    """The key multiplies as its public key says, linearly, and cannot be read.
+
+    Raises:
+        OperatorError: it does not; `name` says whose fault it is.
+    """
+    point = hash_input_to_group(_LABEL.encode())
     if key.evaluate(GENERATOR) != key.public_key:
         raise OperatorError(f"{name}: its public key is wrong")
     doubled = add(GENERATOR, GENERATOR)

@@ -70,6 +70,10 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
     pin = read_pin(Path(settings.pin_file))
     try:
         library = pkcs11.lib(settings.module)
+    except (PKCS11Error, OSError, RuntimeError) as error:
+        said = str(error) or type(error).__name__
+        raise OperatorError(f"cannot load the module {settings.module}: {said}") from error
+    try:
         token = library.get_token(token_label=settings.label)
         session = token.open(rw=True, user_pin=pin, attribute_mapper=quirks.attribute_mapper())
     except (PinIncorrect, PinLocked) as error:
@@ -78,8 +82,6 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
     except PKCS11Error as error:
         name = type(error).__name__
         raise OperatorError(f"cannot open the token {settings.label!r} ({name})") from error
-    except (OSError, RuntimeError) as error:
-        raise OperatorError(f"cannot load the module {settings.module}: {error}") from error
     with translated(), session:
         yield session
 

@@ -1,0 +1,99 @@
+"""What `strongroom-vault doctor` does: looks at the files that the settings name, and the token.
+
+The token is examined in a process of its own (`hsm/examination.py`), which may crash or hang.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from cryptography import x509
+
+from strongroom_vault.auth import KeySetFile
+from strongroom_vault.config import refuse_readable_by_others
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm.examination import BOTH, Finding, Residency
+from strongroom_vault.server import token_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from strongroom_vault.config import Settings
+
+TIMEOUT_S: Final = 120
+SOON: Final = timedelta(days=14)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at files and token; a failure is a finding, never an error."""
+    yield _file("PIN file", lambda: _secret_file(settings.token.pin_file))
+    yield _file("TLS key", lambda: _secret_file(settings.listen.key_file))
+    yield _certificate(settings)
+    yield _file("JWK set", lambda: _key_set(settings))
+    yield from _token(settings)
+
+
+def usable(findings: Sequence[Finding]) -> tuple[Residency, ...]:
+    """Return the residencies with which the vault can run."""
+    lost = {
+        name for finding in findings if finding.state == "failed" for name in finding.needed_for
+    }
+    return tuple(name for name in BOTH if name not in lost)
+
+
+def _token(settings: Settings) -> Iterator[Finding]:
+    """Examine the token in a process of its own, and say so if it does not come to its end."""
+    program = [sys.executable, "-P", "-m", "strongroom_vault.hsm.examination"]
+    asked = msgspec.json.encode(token_settings(settings))
+    process = subprocess.Popen(  # noqa: S603 -- our own program
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        output, _ = process.communicate(asked, TIMEOUT_S)
+        ending = "" if process.returncode == 0 else f"the process ended with {process.returncode}"
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        ending = f"no answer for {TIMEOUT_S} s"
+    yield from (msgspec.json.decode(line, type=Finding) for line in output.splitlines())
+    if ending:
+        meaning = "The module crashed or hung in the check after the last one above."
+        yield Finding("examination", "failed", ending, meaning, BOTH)
+
+
+def _file(check: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, "ok", look())
+    except OperatorError as error:
+        return Finding(check, "failed", str(error), "The vault refuses to start.", BOTH)
+
+
+def _secret_file(path: Path) -> str:
+    refuse_readable_by_others(path)
+    return f"{path}, its owner's alone"
+
+
+def _key_set(settings: Settings) -> str:
+    tokens = settings.access_tokens
+    if tokens.jwks_file is None:
+        return f"{tokens.jwks_url}, fetched when the vault serves"
+    KeySetFile(tokens.jwks_file)
+    return str(tokens.jwks_file)
+
+
+def _certificate(settings: Settings) -> Finding:
+    path = settings.listen.certificate_file
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        return Finding("TLS certificate", "failed", str(error), "The vault cannot serve.", BOTH)
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    detail = f"good until {certificate.not_valid_after_utc:%Y-%m-%d}"
+    if left < timedelta(0):
+        return Finding("TLS certificate", "failed", detail, "Clients refuse the vault.", BOTH)
+    return Finding("TLS certificate", "ok" if left > SOON else "note", detail)
