@@ -34,6 +34,8 @@ class What(Enum):
     DELETED = "deleted"
     INITIALISED = "initialised"
     LOSS_ACCEPTED = "loss accepted"
+    WRAP_KEY_MADE = "wrap key made"
+    WRAP_KEY_DESTROYED = "wrap key destroyed"
 
 
 @dataclass(frozen=True, slots=True)

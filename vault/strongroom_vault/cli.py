@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import textwrap
+import time
 from base64 import urlsafe_b64encode
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +20,13 @@ import msgspec
 
 from strongroom import __version__
 from strongroom_vault import config, doctor, issuer, logs, maintenance, server, setup, tls
-from strongroom_vault.api.vault_admin import fetch_status
+from strongroom_vault.api.vault_admin import AdminClient
 from strongroom_vault.errors import OperatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom.v1 import admin_pb2 as pb
     from strongroom_vault.api.vault_admin import Status
     from strongroom_vault.config import Settings
     from strongroom_vault.head import Head
@@ -98,8 +103,70 @@ def serve(settings_file: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(settings_file: Path, *, as_json: bool) -> None:
     """Ask the running vault how it does, over its admin socket."""
-    found = fetch_status(_load(settings_file).listen.admin_socket)
+    with _running(settings_file) as vault:
+        found = vault.status()
     click.echo(_status_json(found) if as_json else _status_table(found))
+
+
+@cli.group()
+def records() -> None:
+    """What the running vault holds for an account."""
+
+
+@records.command("show")
+@click.argument("account")
+@_settings_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def records_show(account: str, settings_file: Path, *, as_json: bool) -> None:
+    """Show ACCOUNT's record: its state and its attempts, nothing secret.
+
+    The record id is the account's name in the database and in the audit log.
+    """
+    with _running(settings_file) as vault:
+        record = vault.show_record(account)
+    fields = _record_fields(record)
+    if as_json:
+        click.echo(json.dumps(fields))
+        return
+    for name, value in fields.items():
+        click.echo(f"{name.replace('_', ' '):<16}{value}")
+
+
+@records.command("delete")
+@click.argument("account")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_settings_option
+def records_delete(account: str, settings_file: Path, *, yes: bool) -> None:
+    """Delete ACCOUNT's key for good, as its owner could: the backup is lost without its digits."""
+    if not yes:
+        click.confirm(f"Delete the backup key of {account!r} for good?", abort=True, err=True)
+    with _running(settings_file) as vault:
+        vault.delete_record(account)
+    click.echo("deleted", err=True)
+
+
+@cli.command("rotate-wrap-key")
+@_settings_option
+def rotate_wrap_key(settings_file: Path) -> None:
+    """Put every wrapped OPRF key under a new wrap key, then destroy the old one.
+
+    The vault goes on serving. Ctrl-C ends this display, not the rotation; run it again to see how
+    far it is, or to go on after a crash. Afterwards no older copy of the database opens, so make a
+    backup when it is done.
+    """
+    with _running(settings_file) as vault:
+        vault.rotate_wrap_key()
+        with click.progressbar(length=1000, label="rewrapping", file=sys.stderr) as bar:
+            done = 0
+            while (progress := vault.rotation()).stage not in {"done", "failed"}:
+                reached = 1000 * progress.buckets_done // max(1, progress.buckets)
+                bar.update(max(0, reached - done))
+                done = max(done, reached)
+                time.sleep(0.2)
+            bar.update(1000 - done)
+    if progress.stage == "failed":
+        raise OperatorError(f"the rotation was cut off: {progress.problem}")
+    click.echo(f"{progress.rewrapped} records are under wrap key {progress.wrap_key}", err=True)
 
 
 @cli.command("doctor")
@@ -244,6 +311,32 @@ def _finding_lines(finding: Finding) -> str:
     said = "\n".join(part for part in (finding.detail, finding.meaning) if part)
     lines = [line for part in said.splitlines() for line in textwrap.wrap(part, 80 - len(start))]
     return start + f"\n{' ' * len(start)}".join(lines)
+
+
+@contextmanager
+def _running(settings_file: Path) -> Iterator[AdminClient]:
+    """The vault that runs with these settings."""
+    with AdminClient.connect(_load(settings_file).listen.admin_socket) as vault:
+        yield vault
+
+
+def _record_fields(record: pb.ShowRecordResponse) -> dict[str, str | int]:
+    fields: dict[str, str | int] = {
+        "record_id": record.record_id.hex(),
+        "state": record.state,
+        "since": record.since.ToJsonString(),
+        "charged": record.charged,
+    }
+    if record.state == "active":
+        fields["attempt_limit"] = record.attempt_limit
+        fields["attempts_left"] = record.attempts_left
+        fields["key_id"] = record.key_id.hex()
+        fields["residency"] = record.residency
+        if record.residency == "wrapped":
+            fields["wrap_key"] = record.wrap_key
+        if record.HasField("last_started_at"):
+            fields["last_started_at"] = record.last_started_at.ToJsonString()
+    return fields
 
 
 def _load(settings_file: Path) -> Settings:

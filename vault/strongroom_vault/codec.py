@@ -177,12 +177,13 @@ def _active(message: pb.Active) -> Active:
 def _oprf_key_message(key: StoredOprfKey) -> pb.OprfKey:
     if key.wrapped is None:
         return pb.OprfKey(public_key=key.public_key, resident=True)
-    return pb.OprfKey(public_key=key.public_key, wrapped=key.wrapped)
+    return pb.OprfKey(public_key=key.public_key, wrapped=key.wrapped, wrap_key=key.wrap_key)
 
 
 def _oprf_key(message: pb.OprfKey) -> StoredOprfKey:
     is_resident = message.WhichOneof("residency") == "resident"
-    return StoredOprfKey(message.public_key, None if is_resident else message.wrapped)
+    wrapped = None if is_resident else message.wrapped
+    return StoredOprfKey(message.public_key, wrapped, message.wrap_key)
 
 
 def _argon2id_message(stretching: Argon2id) -> pb.Argon2id:

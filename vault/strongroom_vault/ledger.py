@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from strongroom_vault import audit, policy
 from strongroom_vault.anchor import AnchorMoved
-from strongroom_vault.audit import Event
+from strongroom_vault.audit import Event, What
 from strongroom_vault.codec import decode_record, encode_record
 from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
 from strongroom_vault.head import Head, HeadBroken, open_head, seal_head
@@ -62,9 +62,10 @@ Buckets: TypeAlias = "dict[int, dict[bytes, bytes]]"
 class _Change(Generic[Outcome]):
     """One caller's wish: how to decide, and where it waits for the outcome."""
 
-    record_id: bytes
+    record_id: bytes | None  # None: of no record, only to be noted
     decide: Callable[[Record], Decision[Outcome]]
     outcome: asyncio.Future[Outcome]
+    detail: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +189,24 @@ class Ledger:
                 RollbackDetected, and the row is not what this vault wrote.
             RuntimeError: the ledger is closed or was never started.
         """
+        return await self._enqueue(record_id, decide, {})
+
+    async def _enqueue(
+        self,
+        record_id: bytes | None,
+        decide: Callable[[Record], Decision[Outcome]],
+        detail: Mapping[str, int],
+    ) -> Outcome:
         if self._writer is None or self._writer.done():
             raise RuntimeError("the ledger has no writer")
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Change(record_id, decide, outcome))
+        self._waiting.append(_Change(record_id, decide, outcome, detail))
         self._wake.set()
         return await outcome
+
+    async def note(self, what: What, **detail: int) -> None:
+        """Write an operator's act into the audit log; return once that is durable."""
+        await self._enqueue(None, lambda record: policy.Decision(record, None, what), detail)
 
     async def sweep_bucket(
         self, bucket: int, decide: Callable[[Record], Decision[bool]]
@@ -360,6 +373,8 @@ class Ledger:
     def _decide(self, change: _Change[Any], draft: _Draft, now: int) -> object:
         """Decide one change on the newest record."""
         record_id = change.record_id
+        if record_id is None:
+            return self._note(change, draft, now)
         if record_id not in draft.after:
             stored = self._read(record_id, draft.buckets)
             record = policy.after_loss(stored or Record(), self._head.loss_epoch)
@@ -372,6 +387,13 @@ class Ledger:
             draft.let_go.append(key)
         if decision.event is not None:
             draft.events.append(Event(decision.event, now, record_id).body())
+        return decision.outcome
+
+    def _note(self, change: _Change[Any], draft: _Draft, now: int) -> object:
+        decision = change.decide(Record())
+        if decision.event is not None:
+            detail = tuple(change.detail.items())
+            draft.events.append(Event(decision.event, now, detail=detail).body())
         return decision.outcome
 
     def _read(self, record_id: bytes, buckets: Buckets) -> Record | None:

@@ -235,6 +235,14 @@ def after_loss(record: Record, loss_epoch: int) -> Record:
     return Record(first, first - used, first, state, loss_epoch)
 
 
+def rewrap(record: Record, old: StoredOprfKey, new: StoredOprfKey) -> Decision[bool]:
+    """Put the same OPRF key under another wrap key, if the record still has it under the old."""
+    state = record.state
+    if not isinstance(state, Active) or state.oprf_key != old:
+        return Decision(record, outcome=False)
+    return Decision(replace(record, state=replace(state, oprf_key=new)), outcome=True)
+
+
 def check_key(record: Record, key_id: bytes) -> Decision[None]:
     """Refuse unless the record's key is still this one."""
     key = _active(record)
@@ -248,7 +256,9 @@ def check_key(record: Record, key_id: bytes) -> Decision[None]:
 def key_let_go(before: Record, after: Record) -> StoredOprfKey | None:
     """Return the OPRF key that a change took out of a record, if it took one."""
     old, new = before.state, after.state
-    if not isinstance(old, Active) or (isinstance(new, Active) and new.oprf_key == old.oprf_key):
+    if not isinstance(old, Active):
+        return None
+    if isinstance(new, Active) and new.oprf_key.public_key == old.oprf_key.public_key:
         return None
     return old.oprf_key
 

@@ -22,10 +22,12 @@ class StoredOprfKey:
         public_key: 33 bytes, SEC 1 compressed. The token gives the sign of this point only once.
         wrapped: the private key (PKCS #8) under `strongroom.wrap`; None for a resident key, which
             is an object of the token with `public_key` as its CKA_ID.
+        wrap_key: number of the `strongroom.wrap` that wrapped it; rotations count up.
     """
 
     public_key: bytes
     wrapped: bytes | None = field(repr=False)
+    wrap_key: int = 0
 
     @property
     def is_resident(self) -> bool:

@@ -29,11 +29,12 @@ from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.config import refuse_readable_by_others
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
 from strongroom_vault.garbage import collect_garbage_less
-from strongroom_vault.hsm.jobs import TokenSettings
+from strongroom_vault.hsm.jobs import ListWrapKeys, TokenSettings
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.residents import LOOK_PERIOD_S, ResidentKeys
+from strongroom_vault.rotation import Rotation
 from strongroom_vault.service import BackupKeyService, Keys, VaultParameters, now_ms
 from strongroom_vault.store.interface import BUCKET_BITS, StoreError
 from strongroom_vault.store.sqlite import SqliteStore
@@ -154,6 +155,7 @@ class VaultServer:
             registers_resident=settings.token.residency == "token",
             back_off=settings.vault.back_off_s,
         )
+        self._service.refuse_wrap_keys_before(await self._oldest_wrap_key())
         exit_stack.push_async_callback(self._service.drain)
         for work in (
             self._watch(),
@@ -166,6 +168,16 @@ class VaultServer:
         await server.start()
         exit_stack.push_async_callback(server.stop, GRACE_S)
         await self._start_admin(exit_stack)
+
+    async def _oldest_wrap_key(self) -> int:
+        """A registration that began under a key that is gone by now must not be finished."""
+        try:
+            numbers = (await self._pool.run(ListWrapKeys())).numbers
+        except TokenUnavailable as error:
+            raise OperatorError(f"the token cannot be used: {error}") from error
+        if len(numbers) > 1:
+            log.warning("a rotation was cut off; run strongroom-vault rotate-wrap-key")
+        return numbers[0]
 
     def _grpc_server(self, guard: Guard) -> grpc.aio.Server:
         server = grpc.aio.server(interceptors=(guard,), options=_OPTIONS)
@@ -181,7 +193,9 @@ class VaultServer:
         path = self._settings.listen.admin_socket
         _remove_stale(path)
         server = grpc.aio.server()
-        admin_pb2_grpc.add_VaultAdminServicer_to_server(VaultAdmin(self._status), server)
+        rotation = Rotation(self._pool, self._ledger, self._service.refuse_wrap_keys_before)
+        admin = VaultAdmin(self._status, self._service, rotation)
+        admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
         try:
             server.add_insecure_port(f"unix:{path}")
@@ -190,6 +204,7 @@ class VaultServer:
             raise OperatorError(f"cannot listen on the admin socket {path}: {error}") from error
         finally:
             os.umask(before)
+        exit_stack.push_async_callback(rotation.stop)
         exit_stack.push_async_callback(server.stop, 0)
 
     def _status(self) -> Status:

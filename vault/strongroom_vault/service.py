@@ -171,6 +171,11 @@ class BackupKeyService:
         self._rules = policy.Rules(back_off, serving_since=clock())
         self._server_identity = labels.SERVER_IDENTITY_PREFIX + parameters.vault_id.encode()
         self._running: set[asyncio.Task[Any]] = set()
+        self._oldest_wrap_key = 0
+
+    def refuse_wrap_keys_before(self, oldest: int) -> None:
+        """From now on register no key that is wrapped by a key with a number below `oldest`."""
+        self._oldest_wrap_key = max(self._oldest_wrap_key, oldest)
 
     async def start_registration(
         self, account: str, registration_request: bytes
@@ -276,6 +281,13 @@ class BackupKeyService:
             wait_until=found.wait_until,
         )
 
+    async def show_record(self, account: str) -> tuple[bytes, Record]:
+        """Return an account's record and its id, for an operator."""
+        record_id = self._keys.record_id(account)
+        return record_id, await self._ledger.change(
+            record_id, lambda record: policy.Decision(record, record)
+        )
+
     async def delete_key(self, account: str) -> None:
         """Delete the account's key at its owner's wish."""
         now = self._clock()
@@ -337,7 +349,9 @@ class BackupKeyService:
     def _register(
         self, record: Record, generation: int, key: Active
     ) -> policy.Decision[policy.KeyStatus]:
-        if self._residents.is_doomed(key.oprf_key):
+        stored = key.oprf_key
+        is_stale = not stored.is_resident and stored.wrap_key < self._oldest_wrap_key
+        if is_stale or self._residents.is_doomed(stored):
             return policy.Decision(record, StateExpired("this registration came back too late"))
         return policy.register(record, generation, key)
 

@@ -85,3 +85,199 @@ class GetStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class ShowRecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowRecordRequest: _TypeAlias = ShowRecordRequest  # noqa: Y015
+
+@_typing.final
+class ShowRecordResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
+    ATTEMPT_LIMIT_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    RESIDENCY_FIELD_NUMBER: _builtins.int
+    WRAP_KEY_FIELD_NUMBER: _builtins.int
+    LAST_STARTED_AT_FIELD_NUMBER: _builtins.int
+    record_id: _builtins.bytes
+    """32 bytes: the account's pseudonym in database and audit log"""
+    state: _builtins.str
+    """"active", "destroyed" or "deleted" """
+    charged: _builtins.int
+    """attempts ever charged"""
+    attempt_limit: _builtins.int
+    """of an active key, as the fields below"""
+    attempts_left: _builtins.int
+    key_id: _builtins.bytes
+    """16 bytes"""
+    residency: _builtins.str
+    """"wrapped" or "token" """
+    wrap_key: _builtins.int
+    """number of the wrap key, of a wrapped OPRF key"""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """registered, destroyed or deleted"""
+
+    @_builtins.property
+    def last_started_at(self) -> _timestamp_pb2.Timestamp:
+        """of the last attempt; absent for none"""
+
+    def __init__(
+        self,
+        *,
+        record_id: _builtins.bytes = ...,
+        state: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        charged: _builtins.int = ...,
+        attempt_limit: _builtins.int = ...,
+        attempts_left: _builtins.int = ...,
+        key_id: _builtins.bytes = ...,
+        residency: _builtins.str = ...,
+        wrap_key: _builtins.int = ...,
+        last_started_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_started_at", b"last_started_at", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_limit", b"attempt_limit", "attempts_left", b"attempts_left", "charged", b"charged", "key_id", b"key_id", "last_started_at", b"last_started_at", "record_id", b"record_id", "residency", b"residency", "since", b"since", "state", b"state", "wrap_key", b"wrap_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShowRecordResponse: _TypeAlias = ShowRecordResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRecordRequest: _TypeAlias = DeleteRecordRequest  # noqa: Y015
+
+@_typing.final
+class DeleteRecordResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRecordResponse: _TypeAlias = DeleteRecordResponse  # noqa: Y015
+
+@_typing.final
+class RotateWrapKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateWrapKeyRequest: _TypeAlias = RotateWrapKeyRequest  # noqa: Y015
+
+@_typing.final
+class RotateWrapKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateWrapKeyResponse: _TypeAlias = RotateWrapKeyResponse  # noqa: Y015
+
+@_typing.final
+class GetRotationRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRotationRequest: _TypeAlias = GetRotationRequest  # noqa: Y015
+
+@_typing.final
+class GetRotationResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    WRAP_KEY_FIELD_NUMBER: _builtins.int
+    BUCKETS_DONE_FIELD_NUMBER: _builtins.int
+    BUCKETS_FIELD_NUMBER: _builtins.int
+    REWRAPPED_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """"idle", "preparing", "rewrapping", "destroying", "done" or "failed" """
+    wrap_key: _builtins.int
+    """number of the new wrap key"""
+    buckets_done: _builtins.int
+    """of this walk over the records"""
+    buckets: _builtins.int
+    rewrapped: _builtins.int
+    """records, since the rotation was begun or resumed"""
+    problem: _builtins.str
+    """what token or store refused; it is tried again"""
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        wrap_key: _builtins.int = ...,
+        buckets_done: _builtins.int = ...,
+        buckets: _builtins.int = ...,
+        rewrapped: _builtins.int = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "buckets_done", b"buckets_done", "problem", b"problem", "rewrapped", b"rewrapped", "stage", b"stage", "wrap_key", b"wrap_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRotationResponse: _TypeAlias = GetRotationResponse  # noqa: Y015

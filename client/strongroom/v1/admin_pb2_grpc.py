@@ -39,6 +39,26 @@ class VaultAdminStub:
                 request_serializer=strongroom_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.ShowRecord = channel.unary_unary(
+                '/strongroom.v1.VaultAdmin/ShowRecord',
+                request_serializer=strongroom_dot_v1_dot_admin__pb2.ShowRecordRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_admin__pb2.ShowRecordResponse.FromString,
+                _registered_method=True)
+        self.DeleteRecord = channel.unary_unary(
+                '/strongroom.v1.VaultAdmin/DeleteRecord',
+                request_serializer=strongroom_dot_v1_dot_admin__pb2.DeleteRecordRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_admin__pb2.DeleteRecordResponse.FromString,
+                _registered_method=True)
+        self.RotateWrapKey = channel.unary_unary(
+                '/strongroom.v1.VaultAdmin/RotateWrapKey',
+                request_serializer=strongroom_dot_v1_dot_admin__pb2.RotateWrapKeyRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_admin__pb2.RotateWrapKeyResponse.FromString,
+                _registered_method=True)
+        self.GetRotation = channel.unary_unary(
+                '/strongroom.v1.VaultAdmin/GetRotation',
+                request_serializer=strongroom_dot_v1_dot_admin__pb2.GetRotationRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_admin__pb2.GetRotationResponse.FromString,
+                _registered_method=True)
 
 
 class VaultAdminServicer:
@@ -51,6 +71,34 @@ class VaultAdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ShowRecord(self, request, context):
+        """What the vault holds for an account. NOT_FOUND where it never held anything.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRecord(self, request, context):
+        """Deletes an account's key, as its owner's DeleteKey does. NOT_FOUND where there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateWrapKey(self, request, context):
+        """Begins to rotate the wrap key, or goes on with a rotation that was cut off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRotation(self, request, context):
+        """How far that is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VaultAdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -58,6 +106,26 @@ def add_VaultAdminServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=strongroom_dot_v1_dot_admin__pb2.GetStatusRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_admin__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'ShowRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowRecord,
+                    request_deserializer=strongroom_dot_v1_dot_admin__pb2.ShowRecordRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_admin__pb2.ShowRecordResponse.SerializeToString,
+            ),
+            'DeleteRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRecord,
+                    request_deserializer=strongroom_dot_v1_dot_admin__pb2.DeleteRecordRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_admin__pb2.DeleteRecordResponse.SerializeToString,
+            ),
+            'RotateWrapKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWrapKey,
+                    request_deserializer=strongroom_dot_v1_dot_admin__pb2.RotateWrapKeyRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_admin__pb2.RotateWrapKeyResponse.SerializeToString,
+            ),
+            'GetRotation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRotation,
+                    request_deserializer=strongroom_dot_v1_dot_admin__pb2.GetRotationRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_admin__pb2.GetRotationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -87,6 +155,114 @@ class VaultAdmin:
             '/strongroom.v1.VaultAdmin/GetStatus',
             strongroom_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
             strongroom_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultAdmin/ShowRecord',
+            strongroom_dot_v1_dot_admin__pb2.ShowRecordRequest.SerializeToString,
+            strongroom_dot_v1_dot_admin__pb2.ShowRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultAdmin/DeleteRecord',
+            strongroom_dot_v1_dot_admin__pb2.DeleteRecordRequest.SerializeToString,
+            strongroom_dot_v1_dot_admin__pb2.DeleteRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWrapKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultAdmin/RotateWrapKey',
+            strongroom_dot_v1_dot_admin__pb2.RotateWrapKeyRequest.SerializeToString,
+            strongroom_dot_v1_dot_admin__pb2.RotateWrapKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRotation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultAdmin/GetRotation',
+            strongroom_dot_v1_dot_admin__pb2.GetRotationRequest.SerializeToString,
+            strongroom_dot_v1_dot_admin__pb2.GetRotationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,12 +33,28 @@ class VaultAdminStub:
     def __new__(cls, channel: _aio.Channel) -> VaultAdminAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """What the running vault is and how it does."""
+    ShowRecord: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowRecordRequest, _admin_pb2.ShowRecordResponse]
+    """What the vault holds for an account. NOT_FOUND where it never held anything."""
+    DeleteRecord: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteRecordRequest, _admin_pb2.DeleteRecordResponse]
+    """Deletes an account's key, as its owner's DeleteKey does. NOT_FOUND where there is none."""
+    RotateWrapKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateWrapKeyRequest, _admin_pb2.RotateWrapKeyResponse]
+    """Begins to rotate the wrap key, or goes on with a rotation that was cut off."""
+    GetRotation: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetRotationRequest, _admin_pb2.GetRotationResponse]
+    """How far that is."""
 
 @_typing.type_check_only
 class VaultAdminAsyncStub(VaultAdminStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """What the running vault is and how it does."""
+    ShowRecord: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowRecordRequest, _admin_pb2.ShowRecordResponse]  # type: ignore[assignment]
+    """What the vault holds for an account. NOT_FOUND where it never held anything."""
+    DeleteRecord: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteRecordRequest, _admin_pb2.DeleteRecordResponse]  # type: ignore[assignment]
+    """Deletes an account's key, as its owner's DeleteKey does. NOT_FOUND where there is none."""
+    RotateWrapKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateWrapKeyRequest, _admin_pb2.RotateWrapKeyResponse]  # type: ignore[assignment]
+    """Begins to rotate the wrap key, or goes on with a rotation that was cut off."""
+    GetRotation: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetRotationRequest, _admin_pb2.GetRotationResponse]  # type: ignore[assignment]
+    """How far that is."""
 
 class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -48,5 +64,37 @@ class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
         """What the running vault is and how it does."""
+
+    @_abc_1.abstractmethod
+    def ShowRecord(
+        self,
+        request: _admin_pb2.ShowRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ShowRecordResponse, _abc.Awaitable[_admin_pb2.ShowRecordResponse]]:
+        """What the vault holds for an account. NOT_FOUND where it never held anything."""
+
+    @_abc_1.abstractmethod
+    def DeleteRecord(
+        self,
+        request: _admin_pb2.DeleteRecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeleteRecordResponse, _abc.Awaitable[_admin_pb2.DeleteRecordResponse]]:
+        """Deletes an account's key, as its owner's DeleteKey does. NOT_FOUND where there is none."""
+
+    @_abc_1.abstractmethod
+    def RotateWrapKey(
+        self,
+        request: _admin_pb2.RotateWrapKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RotateWrapKeyResponse, _abc.Awaitable[_admin_pb2.RotateWrapKeyResponse]]:
+        """Begins to rotate the wrap key, or goes on with a rotation that was cut off."""
+
+    @_abc_1.abstractmethod
+    def GetRotation(
+        self,
+        request: _admin_pb2.GetRotationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetRotationResponse, _abc.Awaitable[_admin_pb2.GetRotationResponse]]:
+        """How far that is."""
 
 def add_VaultAdminServicer_to_server(servicer: VaultAdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

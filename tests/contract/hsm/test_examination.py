@@ -53,7 +53,7 @@ def test_a_vaults_token(empty_token: AnyToken) -> None:
     findings, left = in_child(empty_token, _examined, empty_token.module)
     found = by_check(findings)
     assert not [finding for finding in findings if finding.state == "failed"]
-    assert "wrap, unwrap" in found["strongroom.wrap"].detail
+    assert "wrap, unwrap" in found["wrap keys"].detail
     assert found["anchor's value"].detail == "commit 7"
     assert left == before
 

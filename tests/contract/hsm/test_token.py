@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -283,6 +284,60 @@ def _twice(session: pkcs11.Session, module: str) -> None:
 
 def test_a_label_that_stands_for_two_keys_is_an_error(token: AnyToken) -> None:
     in_child(token, _twice, token.module)
+
+
+def _rotation(session: pkcs11.Session, module: str) -> None:
+    token = Pkcs11Token(session, module)
+    stored = token.generate_oprf_key(resident=False)
+    before = left_behind(session)
+    assert (token.wrap_keys(), stored.wrap_key) == ((0,), 0)
+    token.make_wrap_key()
+    token.make_wrap_key()  # a repetition makes no third
+    assert token.wrap_keys() == (0, 1)
+    again = token.rewrap(stored)
+    assert (again.public_key, again.wrap_key) == (stored.public_key, 1)
+    assert again.wrapped != stored.wrapped
+    assert token.generate_oprf_key(resident=False).wrap_key == 1
+    with pytest.raises(TokenError):
+        token.rewrap(token.generate_oprf_key(resident=True))
+    other = token.generate_oprf_key(resident=False)
+    with pytest.raises(TokenError, match=r"another|record's"):
+        token.rewrap(replace(stored, wrapped=other.wrapped, wrap_key=1))
+    for either in (stored, again):
+        with token.oprf_key(either) as key:
+            assert key.never_leaves
+            assert key.evaluate(GENERATOR).encode() == stored.public_key
+    assert left_behind(session) == before + 1  # the session's copy of the new wrap key
+    token.destroy_wrap_keys(1)
+    token.destroy_wrap_keys(9)  # never the newest
+    assert token.wrap_keys() == (1,)
+    with pytest.raises(TokenError, match="wrap key 0"), token.oprf_key(stored):
+        pytest.fail("unwrapped by a destroyed key")
+    with token.oprf_key(again) as key:
+        assert key.evaluate(_POINT) == scalar_multiply(Scalar(2), key.public_key)
+
+
+_POINT = add(GENERATOR, GENERATOR)
+
+
+def test_rotation_of_the_wrap_key(token: AnyToken) -> None:
+    in_child(token, _rotation, token.module)
+
+
+def _numbers(session: pkcs11.Session, module: str) -> tuple[int, ...]:
+    return Pkcs11Token(session, module).wrap_keys()
+
+
+def test_a_rotation_outlives_the_session(token: AnyToken) -> None:
+    for number in (1, 2):
+        in_child(token, _after_rotation_to, token.module, number)
+        assert in_child(token, _numbers, token.module) == (number,)
+
+
+def _after_rotation_to(session: pkcs11.Session, module: str, number: int) -> None:
+    token = Pkcs11Token(session, module)
+    token.make_wrap_key()
+    token.destroy_wrap_keys(number)
 
 
 def _secrets(session: pkcs11.Session, module: str) -> tuple[bytes, bytes]:

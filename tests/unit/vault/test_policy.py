@@ -415,7 +415,7 @@ class TestKeyOfRecovery:
 
 
 class TestKeyLetGo:
-    other = active(oprf_key=replace(KEY.oprf_key, wrapped=b"other" * 14))
+    other = active(oprf_key=replace(KEY.oprf_key, public_key=b"\x03" + b"o" * 32))
 
     @pytest.mark.parametrize("after", [GONE, REMOVED, other])
     def test_a_key_that_is_gone(self, after: Record) -> None:
@@ -427,6 +427,20 @@ class TestKeyLetGo:
 
     def test_the_same_key_stays(self) -> None:
         assert policy.key_let_go(active(), active(used=3)) is None
+
+
+class TestRewrap:
+    new = replace(KEY.oprf_key, wrapped=b"rewrapped" * 8, wrap_key=1)
+
+    def test_the_same_key_under_another_wrap_key(self) -> None:
+        decision = policy.rewrap(active(used=3), KEY.oprf_key, self.new)
+        assert decision == Decision(active(used=3, oprf_key=self.new), outcome=True)
+        assert policy.key_let_go(active(used=3), decision.record) is None
+
+    @pytest.mark.parametrize("record", [ABSENT, GONE, REMOVED, active(oprf_key=new)])
+    def test_a_record_that_has_changed_is_left_alone(self, record: Record) -> None:
+        decision = policy.rewrap(record, KEY.oprf_key, self.new)
+        assert decision == Decision(record, outcome=False)
 
 
 class TestAfterLoss:

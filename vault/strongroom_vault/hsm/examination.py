@@ -303,8 +303,9 @@ def _vault_keys(session: pkcs11.Session) -> Iterator[Finding]:
     if not existing:
         yield Finding("vault's keys", "note", "none yet: strongroom-vault init makes them")
         return
+    yield _try("wrap keys", _wrap_keys, session, meaning="The vault will not start.")
     for label, kind in labels.keys:
-        if kind is not ObjectClass.PUBLIC_KEY:
+        if kind is not ObjectClass.PUBLIC_KEY and label != labels.wrap:
             yield _try(
                 label,
                 partial(_attributes, label=label, kind=kind),
@@ -314,8 +315,19 @@ def _vault_keys(session: pkcs11.Session) -> Iterator[Finding]:
     yield _try("anchor's value", _anchor_value, session, meaning="The vault will not serve.")
 
 
+def _wrap_keys(session: pkcs11.Session) -> str:
+    keys = vault_keys.find_wrap_keys(session)
+    said = [f"number {number}: {_attributes_of(key)}" for number, key in keys.items()]
+    if len(keys) > 1:
+        raise Note(f"{'; '.join(said)}; a rotation was cut off: run rotate-wrap-key")
+    return said[0]
+
+
 def _attributes(session: pkcs11.Session, label: str, kind: ObjectClass) -> str:
-    key = vault_keys.find_one(session, label, kind)
+    return _attributes_of(vault_keys.find_one(session, label, kind))
+
+
+def _attributes_of(key: vault_keys.TokenObject) -> str:
     if not key[Attribute.SENSITIVE] or key[Attribute.EXTRACTABLE]:
         raise Unfit("the token would let it out")
     usages = [usage.name for usage in _USAGES if _flag(key, usage)]

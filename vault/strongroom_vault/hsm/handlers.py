@@ -11,13 +11,19 @@ from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
     DestroyOprfKey,
+    DestroyWrapKeys,
     ListOprfKeys,
+    ListWrapKeys,
+    MakeWrapKey,
     OprfKeys,
     ReadAnchor,
     RecoveryStarted,
     RegistrationStarted,
+    Rewrap,
+    Rewrapped,
     StartRecovery,
     StartRegistration,
+    WrapKeys,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +62,28 @@ def list_oprf_keys(token: Token, _job: ListOprfKeys) -> OprfKeys:
     return OprfKeys(token.resident_oprf_keys())
 
 
+def list_wrap_keys(token: Token, _job: ListWrapKeys) -> WrapKeys:
+    """Say which wrap keys there are."""
+    return WrapKeys(token.wrap_keys())
+
+
+def make_wrap_key(token: Token, _job: MakeWrapKey) -> WrapKeys:
+    """Make the wrap key that a rotation leads to, unless it is there."""
+    token.make_wrap_key()
+    return WrapKeys(token.wrap_keys())
+
+
+def destroy_wrap_keys(token: Token, job: DestroyWrapKeys) -> WrapKeys:
+    """Destroy what a rotation leaves behind, for good."""
+    token.destroy_wrap_keys(job.oldest)
+    return WrapKeys(token.wrap_keys())
+
+
+def rewrap(token: Token, job: Rewrap) -> Rewrapped:
+    """Put an OPRF key under the newest wrap key."""
+    return Rewrapped(token.rewrap(job.oprf_key))
+
+
 def read_anchor(token: Token, _job: ReadAnchor) -> AnchorIs:
     """Say what the anchor remembers."""
     return AnchorIs(token.read_anchor())
@@ -71,6 +99,10 @@ HANDLERS: Final[dict[type[Any], Callable[[Token, Any], Answer]]] = {
     StartRecovery: start_recovery,
     DestroyOprfKey: destroy_oprf_key,
     ListOprfKeys: list_oprf_keys,
+    ListWrapKeys: list_wrap_keys,
+    MakeWrapKey: make_wrap_key,
+    DestroyWrapKeys: destroy_wrap_keys,
+    Rewrap: rewrap,
     ReadAnchor: read_anchor,
     AdvanceAnchor: advance_anchor,
 }

@@ -1,4 +1,4 @@
-"""All that the vault asks of a token: eight operations. `pkcs11.py` does them."""
+"""All that the vault asks of a token. `pkcs11.py` does them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,18 @@ class Token(Protocol):
 
     def oprf_key(self, stored: StoredOprfKey) -> AbstractContextManager[OprfKey]:
         """Lend the key inside the token for a while; nothing new is left there afterwards."""
+
+    def wrap_keys(self) -> tuple[int, ...]:
+        """Return the numbers of the wrap keys, ascending; the last one wraps."""
+
+    def make_wrap_key(self) -> None:
+        """Make a second wrap key, if there is only one."""
+
+    def destroy_wrap_keys(self, oldest: int) -> None:
+        """Destroy all wrap keys with a number below `oldest`; never the newest."""
+
+    def rewrap(self, stored: StoredOprfKey) -> StoredOprfKey:
+        """Return a wrapped OPRF key under the newest wrap key."""
 
     def derive_secret(self, label: str) -> bytes:
         """Return HMAC-SHA-256(strongroom.root, label), 32 bytes."""

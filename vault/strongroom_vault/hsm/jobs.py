@@ -133,6 +133,38 @@ class OprfKeys(msgspec.Struct, frozen=True, tag=True):
     public_keys: tuple[bytes, ...]
 
 
+class ListWrapKeys(msgspec.Struct, frozen=True, tag=True):
+    """Asks which `strongroom.wrap` keys the token has."""
+
+
+class MakeWrapKey(msgspec.Struct, frozen=True, tag=True):
+    """Asks for a second wrap key, which wraps from now on. Where there are two, nothing is made."""
+
+
+class DestroyWrapKeys(msgspec.Struct, frozen=True, tag=True):
+    """Asks to destroy all wrap keys with a number below `oldest`. Repeating it is safe."""
+
+    oldest: int
+
+
+class WrapKeys(msgspec.Struct, frozen=True, tag=True):
+    """Answers the three: the numbers of the wrap keys there are, ascending."""
+
+    numbers: tuple[int, ...]
+
+
+class Rewrap(msgspec.Struct, frozen=True, tag=True):
+    """Asks for a wrapped OPRF key under the newest wrap key."""
+
+    oprf_key: StoredOprfKey
+
+
+class Rewrapped(msgspec.Struct, frozen=True, tag=True):
+    """Answers Rewrap."""
+
+    oprf_key: StoredOprfKey
+
+
 class ReadAnchor(msgspec.Struct, frozen=True, tag=True):
     """Asks what the token's anchor remembers."""
 
@@ -166,7 +198,25 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Request: TypeAlias = (
-    StartRegistration | StartRecovery | DestroyOprfKey | ListOprfKeys | ReadAnchor | AdvanceAnchor
+    StartRegistration
+    | StartRecovery
+    | DestroyOprfKey
+    | ListOprfKeys
+    | ListWrapKeys
+    | MakeWrapKey
+    | DestroyWrapKeys
+    | Rewrap
+    | ReadAnchor
+    | AdvanceAnchor
 )
 Job: TypeAlias = Hello | Request
-Answer: TypeAlias = Ready | RegistrationStarted | RecoveryStarted | OprfKeys | AnchorIs | Failed
+Answer: TypeAlias = (
+    Ready
+    | RegistrationStarted
+    | RecoveryStarted
+    | OprfKeys
+    | WrapKeys
+    | Rewrapped
+    | AnchorIs
+    | Failed
+)

@@ -16,7 +16,7 @@ from pkcs11 import Attribute, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import PinIncorrect, PinLocked, PKCS11Error
 
 from strongroom.opaque.errors import DecodeError, KeyMismatch
-from strongroom.opaque.group import Element, multiply_by_ecdh
+from strongroom.opaque.group import GENERATOR, Element, add, multiply_by_ecdh
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm import anchor_slots, quirks, vault_keys
 from strongroom_vault.hsm.interface import TokenError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.plain import HotOperations, KeyHandle
 
 _WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
+_TWICE_GENERATOR: Final = add(GENERATOR, GENERATOR)
 _SAFE_MODE: Final = 0o077
 _DER_OCTET_STRING: Final = b"\x04\x41"
 
@@ -121,14 +122,15 @@ class Pkcs11Token:
         """
         self._session = session
         self._labels = labels
-        self._wrap = vault_keys.find_one(session, labels.wrap, ObjectClass.SECRET_KEY)
         self._root = vault_keys.find_one(session, labels.root, ObjectClass.SECRET_KEY)
         self._wrap_mechanism = wrap_mechanism(session)
         self._curve = vault_keys.curve(session)
         public = vault_keys.find_one(session, labels.identity, ObjectClass.PUBLIC_KEY)
         private = vault_keys.find_one(session, labels.identity, ObjectClass.PRIVATE_KEY)
         self._hot = hot_operations(session, module)
-        self._unwrapping_key = _session_copy(self._wrap)
+        self._wrap_keys: dict[int, vault_keys.TokenObject] = {}
+        self._unwrapping_keys: dict[int, vault_keys.TokenObject] = {}
+        self._find_wrap_keys()
         self._identity_key = _session_copy(private)
         point = decode_ec_point(public[Attribute.EC_POINT])
         self.identity = TokenKey(self._hot, self._hot.key(self._identity_key), point)
@@ -150,8 +152,7 @@ class Pkcs11Token:
                 private[Attribute.ID] = point
                 return StoredOprfKey(point, None)
             with _destroyed(private):
-                wrapped = self._wrap.wrap_key(private, mechanism=self._wrap_mechanism)
-        return StoredOprfKey(point, wrapped)
+                return self._wrapped(point, private)
 
     def destroy_oprf_key(self, public_key: bytes) -> bool:
         """Destroy a resident key; return whether it was there."""
@@ -174,11 +175,72 @@ class Pkcs11Token:
             yield TokenKey(self._hot, self._resident_key(stored.public_key), public_key)
             return
         point = public_key.encode_uncompressed()
-        key = self._hot.unwrap(self._unwrapping_key, stored.wrapped, point)
+        key = self._hot.unwrap(self._unwrapping_key(stored), stored.wrapped, point)
         try:
             yield TokenKey(self._hot, key, public_key)
         finally:
             self._hot.destroy(key)
+
+    def wrap_keys(self) -> tuple[int, ...]:
+        """Return the numbers of the wrap keys, ascending; the last one wraps."""
+        return tuple(self._wrap_keys)
+
+    def make_wrap_key(self) -> None:
+        """Make a second wrap key, if there is only one."""
+        with translated():
+            self._find_wrap_keys()
+            if len(self._wrap_keys) == 1:
+                newest = max(self._wrap_keys)
+                vault_keys.make_wrap_key(self._session, newest + 1, self._labels)
+                self._find_wrap_keys()
+
+    def destroy_wrap_keys(self, oldest: int) -> None:
+        """Destroy all wrap keys with a number below `oldest`; never the newest."""
+        with translated():
+            self._find_wrap_keys()
+            for number, key in list(self._wrap_keys.items())[:-1]:
+                if number < oldest:
+                    key.destroy()
+            self._find_wrap_keys()
+
+    def rewrap(self, stored: StoredOprfKey) -> StoredOprfKey:
+        """Return a wrapped OPRF key under the newest wrap key.
+
+        It is checked to be the record's before; for the time of this call it may be wrapped.
+        """
+        if stored.wrapped is None:
+            raise TokenError("a resident key is not wrapped")
+        with self.oprf_key(stored) as key:
+            if key.evaluate(_TWICE_GENERATOR) != add(key.public_key, key.public_key):
+                raise TokenError("the wrapped key is not the record's")
+        point = Element.decode(stored.public_key).encode_uncompressed()
+        plain = PlainOperations(self._wrap_mechanism, quirks.of(self._session.token))
+        wrapping_key = self._unwrapping_key(stored)
+        private = plain.unwrap(wrapping_key, stored.wrapped, point, is_extractable=True)
+        with translated(), _destroyed(private):
+            return self._wrapped(stored.public_key, private)
+
+    def _wrapped(self, public_key: bytes, private: vault_keys.TokenObject) -> StoredOprfKey:
+        number, key = list(self._wrap_keys.items())[-1]
+        wrapped = key.wrap_key(private, mechanism=self._wrap_mechanism)
+        return StoredOprfKey(public_key, wrapped, number)
+
+    def _find_wrap_keys(self) -> None:
+        """Look which wrap keys there are, and keep a session copy of each."""
+        keys = vault_keys.find_wrap_keys(self._session, self._labels)
+        for number in self._wrap_keys.keys() - keys.keys():
+            copy = self._unwrapping_keys.pop(number)
+            if copy is not self._wrap_keys[number]:
+                copy.destroy()
+        for number in keys.keys() - self._wrap_keys.keys():
+            self._unwrapping_keys[number] = _session_copy(keys[number])
+        self._wrap_keys = keys
+
+    def _unwrapping_key(self, stored: StoredOprfKey) -> vault_keys.TokenObject:
+        key = self._unwrapping_keys.get(stored.wrap_key)
+        if key is None:
+            raise TokenError(f"wrap key {stored.wrap_key} is not in the token any more")
+        return key
 
     def _resident_key(self, public_key: bytes) -> KeyHandle:
         with translated():

@@ -92,9 +92,16 @@ class PlainOperations:
         """Return an object of python-pkcs11 as a key."""
         return found
 
-    def unwrap(self, wrapping_key: TokenObject, wrapped: bytes, point: bytes) -> TokenObject:
-        """Unwrap an EC private key as a session object."""
-        template = dict(_UNWRAPPED)
+    def unwrap(
+        self,
+        wrapping_key: TokenObject,
+        wrapped: bytes,
+        point: bytes,
+        *,
+        is_extractable: bool = False,
+    ) -> TokenObject:
+        """Unwrap an EC private key as a session object, which may be wrapped if extractable."""
+        template = {**_UNWRAPPED, Attribute.EXTRACTABLE: is_extractable}
         if self._quirks.point_to_unwrap is not None:
             template[self._quirks.point_to_unwrap] = point
         with translated():

@@ -18,18 +18,24 @@ from strongroom_vault.hsm.jobs import (
     AnchorIs,
     Answer,
     DestroyOprfKey,
+    DestroyWrapKeys,
     Failed,
     Hello,
     ListOprfKeys,
+    ListWrapKeys,
+    MakeWrapKey,
     OprfKeys,
     ReadAnchor,
     Ready,
     RecoveryStarted,
     RegistrationStarted,
     Request,
+    Rewrap,
+    Rewrapped,
     StartRecovery,
     StartRegistration,
     TokenSettings,
+    WrapKeys,
 )
 from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefused
 
@@ -52,6 +58,10 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     StartRecovery: RecoveryStarted,
     DestroyOprfKey: OprfKeys,
     ListOprfKeys: OprfKeys,
+    ListWrapKeys: WrapKeys,
+    MakeWrapKey: WrapKeys,
+    DestroyWrapKeys: WrapKeys,
+    Rewrap: Rewrapped,
     ReadAnchor: AnchorIs,
     AdvanceAnchor: AnchorIs,
 }
@@ -119,6 +129,10 @@ class TokenPool:
     @overload
     async def run(self, job: DestroyOprfKey | ListOprfKeys) -> OprfKeys: ...
     @overload
+    async def run(self, job: ListWrapKeys | MakeWrapKey | DestroyWrapKeys) -> WrapKeys: ...
+    @overload
+    async def run(self, job: Rewrap) -> Rewrapped: ...
+    @overload
     async def run(self, job: ReadAnchor | AdvanceAnchor) -> AnchorIs: ...
     async def run(self, job: Request) -> Answer:
         """Have the job done by the next idle worker.
@@ -128,6 +142,34 @@ class TokenPool:
         """
         worker = await self._next_worker()
         return await asyncio.shield(self._spawn(self._call(worker, job)))
+
+    async def renew(self) -> None:
+        """Replace every worker by a fresh one, and wait until the old ones are gone.
+
+        Raises:
+            TokenUnavailable: a worker does not start; the old ones that are left go on.
+        """
+        for worker in list(self._alive):
+            try:
+                await self._start_worker()
+            except (WorkerRefused, WorkerLost) as error:
+                raise TokenUnavailable(str(error), RETRY_AFTER) from error
+            self._alive.discard(worker)
+            worker.is_retired = True
+            self._retire_idle()
+            await worker.wait()
+
+    def _retire_idle(self) -> None:
+        """Let workers that are retired and idle end now."""
+        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        for worker in reversed(idle):
+            self._put(worker)
+
+    def _put(self, worker: WorkerProcess) -> None:
+        if worker.is_retired:
+            self._spawn(worker.retire())
+        else:
+            self._idle.put_nowait(worker)
 
     async def close(self) -> None:
         """Wait for the calls under way, then end the workers."""
@@ -145,11 +187,7 @@ class TokenPool:
         self._waiting += 1
         try:
             async with asyncio.timeout(self._call_timeout):
-                while True:
-                    worker = await self._idle.get()
-                    if not worker.is_retired:
-                        return worker
-                    self._spawn(worker.retire())
+                return await self._idle.get()
         except TimeoutError as error:
             raise TokenUnavailable("no token worker is free", RETRY_AFTER) from error
         finally:
@@ -175,7 +213,7 @@ class TokenPool:
         """Make a worker idle again; one that is old goes on until its successor is there."""
         if worker.calls == self._max_calls:
             self._spawn(self._succeed(worker))
-        self._idle.put_nowait(worker)
+        self._put(worker)
 
     def _lose(self, worker: WorkerProcess, problem: str) -> None:
         """Replace a worker that is of no more use."""
@@ -186,9 +224,12 @@ class TokenPool:
             self._spawn(self._replace())
 
     async def _succeed(self, worker: WorkerProcess) -> None:
+        if worker.is_retired:
+            return
         await self._replace()
         worker.is_retired = True
         self._alive.discard(worker)
+        self._retire_idle()
 
     async def _replace(self) -> None:
         """Start a worker; try again, ever more slowly, until it starts or no other ever will."""

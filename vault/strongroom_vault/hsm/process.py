@@ -153,6 +153,10 @@ class WorkerProcess:
             self._process.kill()
         await self._process.wait()
 
+    async def wait(self) -> None:
+        """Wait until the process has ended."""
+        await self._process.wait()
+
     async def retire(self) -> None:
         """Let the process end by itself: it does when the pipe does."""
         self._pipe.close()

@@ -1,10 +1,11 @@
 """The vault's own keys in the token: made once by `strongroom-vault init`, found by label.
 
-    strongroom.wrap      AES-256, wraps OPRF keys
+    strongroom.wrap      AES-256, wraps OPRF keys; its number (4 bytes, or none for 0) is its CKA_ID
     strongroom.identity  P-256 key pair, the vault's identity
     strongroom.root      generic secret of 32 bytes, HMAC-SHA-256
 
-None can be extracted. Zero or two objects for a label is an error that names the label.
+None can be extracted. Zero or two objects for a label is an error that names the label; of wrap
+keys there are two, with different numbers, while a rotation is under way.
 
     strongroom.oprf      the OPRF keys of accounts that rest in the token: CKA_ID = public key
 """
@@ -25,6 +26,8 @@ TokenObject: TypeAlias = Any
 """python-pkcs11 gives each object the methods of what it may do, which no static type shows."""
 
 KEY_BITS: Final = 256
+MAX_WRAP_KEYS: Final = 2
+_NUMBER_SIZE: Final = 4
 
 
 class Labels:
@@ -72,6 +75,35 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
     return found[0]
 
 
+def find_wrap_keys(session: pkcs11.Session, labels: Labels = VAULT) -> dict[int, TokenObject]:
+    """Return the wrap keys by number, ascending: one, or two while a rotation is under way.
+
+    Raises:
+        OperatorError: there are none, or more, or two of the same number.
+    """
+    found = _find(session, labels.wrap, ObjectClass.SECRET_KEY)
+    keys = {int.from_bytes(key[Attribute.ID]): key for key in found}
+    if not 1 <= len(keys) == len(found) <= MAX_WRAP_KEYS:
+        raise OperatorError(
+            f"the token has {len(found)} objects of class SECRET_KEY with the label {labels.wrap},"
+            " and the vault needs one, or two with different CKA_IDs during a rotation"
+        )
+    return dict(sorted(keys.items()))
+
+
+def make_wrap_key(session: pkcs11.Session, number: int, labels: Labels = VAULT) -> None:
+    """Make a wrap key."""
+    session.generate_key(
+        KeyType.AES,
+        KEY_BITS,
+        label=labels.wrap,
+        id=number.to_bytes(_NUMBER_SIZE) if number else b"",
+        store=True,
+        capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
+        template=NEVER_LEAVES,
+    )
+
+
 def existing_labels(session: pkcs11.Session, labels: Labels = VAULT) -> list[str]:
     """Return the labels of the vault's keys for which the token has any object."""
     return sorted({label for label, kind in labels.keys if _find(session, label, kind)})
@@ -96,14 +128,7 @@ def create_vault_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None:
     """
     if existing := existing_labels(session, labels):
         raise OperatorError(f"the token has keys of a vault already: {', '.join(existing)}")
-    session.generate_key(
-        KeyType.AES,
-        KEY_BITS,
-        label=labels.wrap,
-        store=True,
-        capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
-        template=NEVER_LEAVES,
-    )
+    make_wrap_key(session, 0, labels)
     session.generate_key(
         KeyType.GENERIC_SECRET,
         KEY_BITS,

@@ -24,29 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(strongroom_vault/storage/v1/record.proto\x12\x1bstrongroom_vault.storage.v1\"\x88\x02\n\x06Record\x12\x0f\n\x07\x63harged\x18\x01 \x01(\x04\x12\x0f\n\x07\x63leared\x18\x02 \x01(\x04\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x35\n\x06\x61\x63tive\x18\x04 \x01(\x0b\x32#.strongroom_vault.storage.v1.ActiveH\x00\x12;\n\tdestroyed\x18\x05 \x01(\x0b\x32&.strongroom_vault.storage.v1.DestroyedH\x00\x12\x37\n\x07\x64\x65leted\x18\x06 \x01(\x0b\x32$.strongroom_vault.storage.v1.DeletedH\x00\x12\x12\n\nloss_epoch\x18\x07 \x01(\x04\x42\x07\n\x05state\"\xbc\x02\n\x06\x41\x63tive\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x12\n\ncreated_at\x18\x02 \x01(\x03\x12\x15\n\rattempt_limit\x18\x03 \x01(\r\x12\x36\n\x08oprf_key\x18\x04 \x01(\x0b\x32$.strongroom_vault.storage.v1.OprfKey\x12\x1b\n\x13registration_record\x18\x05 \x01(\x0c\x12\x19\n\x11sealed_backup_key\x18\x06 \x01(\x0c\x12\x39\n\nstretching\x18\x07 \x01(\x0b\x32%.strongroom_vault.storage.v1.Argon2id\x12\x1c\n\x14last_blinded_element\x18\x08 \x01(\x0c\x12\x15\n\rlast_is_final\x18\t \x01(\x08\x12\x17\n\x0flast_started_at\x18\n \x01(\x03\"Q\n\x07OprfKey\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x11\n\x07wrapped\x18\x02 \x01(\x0cH\x00\x12\x12\n\x08resident\x18\x03 \x01(\x08H\x00\x42\x0b\n\tresidency\"=\n\x08\x41rgon2id\x12\x12\n\nmemory_kib\x18\x01 \x01(\r\x12\x0e\n\x06passes\x18\x02 \x01(\r\x12\r\n\x05lanes\x18\x03 \x01(\r\"T\n\tDestroyed\x12\x14\n\x0c\x64\x65stroyed_at\x18\x01 \x01(\x03\x12\x31\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\".strongroom_vault.storage.v1.Cause\"\x1d\n\x07\x44\x65leted\x12\x12\n\ndeleted_at\x18\x01 \x01(\x03\"\xbe\x01\n\x11RegistrationState\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x12\n\nexpires_at\x18\x03 \x01(\x03\x12\x36\n\x08oprf_key\x18\x04 \x01(\x0b\x32$.strongroom_vault.storage.v1.OprfKey\x12\x39\n\nstretching\x18\x05 \x01(\x0b\x32%.strongroom_vault.storage.v1.Argon2id\"`\n\rRecoveryState\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\x12\n\nexpires_at\x18\x03 \x01(\x03\x12\x1b\n\x13\x65xpected_client_mac\x18\x04 \x01(\x0c*7\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41USE_ATTEMPT_LIMIT\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(strongroom_vault/storage/v1/record.proto\x12\x1bstrongroom_vault.storage.v1\"\x88\x02\n\x06Record\x12\x0f\n\x07\x63harged\x18\x01 \x01(\x04\x12\x0f\n\x07\x63leared\x18\x02 \x01(\x04\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x35\n\x06\x61\x63tive\x18\x04 \x01(\x0b\x32#.strongroom_vault.storage.v1.ActiveH\x00\x12;\n\tdestroyed\x18\x05 \x01(\x0b\x32&.strongroom_vault.storage.v1.DestroyedH\x00\x12\x37\n\x07\x64\x65leted\x18\x06 \x01(\x0b\x32$.strongroom_vault.storage.v1.DeletedH\x00\x12\x12\n\nloss_epoch\x18\x07 \x01(\x04\x42\x07\n\x05state\"\xbc\x02\n\x06\x41\x63tive\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x12\n\ncreated_at\x18\x02 \x01(\x03\x12\x15\n\rattempt_limit\x18\x03 \x01(\r\x12\x36\n\x08oprf_key\x18\x04 \x01(\x0b\x32$.strongroom_vault.storage.v1.OprfKey\x12\x1b\n\x13registration_record\x18\x05 \x01(\x0c\x12\x19\n\x11sealed_backup_key\x18\x06 \x01(\x0c\x12\x39\n\nstretching\x18\x07 \x01(\x0b\x32%.strongroom_vault.storage.v1.Argon2id\x12\x1c\n\x14last_blinded_element\x18\x08 \x01(\x0c\x12\x15\n\rlast_is_final\x18\t \x01(\x08\x12\x17\n\x0flast_started_at\x18\n \x01(\x03\"c\n\x07OprfKey\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x11\n\x07wrapped\x18\x02 \x01(\x0cH\x00\x12\x12\n\x08resident\x18\x03 \x01(\x08H\x00\x12\x10\n\x08wrap_key\x18\x04 \x01(\rB\x0b\n\tresidency\"=\n\x08\x41rgon2id\x12\x12\n\nmemory_kib\x18\x01 \x01(\r\x12\x0e\n\x06passes\x18\x02 \x01(\r\x12\r\n\x05lanes\x18\x03 \x01(\r\"T\n\tDestroyed\x12\x14\n\x0c\x64\x65stroyed_at\x18\x01 \x01(\x03\x12\x31\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\".strongroom_vault.storage.v1.Cause\"\x1d\n\x07\x44\x65leted\x12\x12\n\ndeleted_at\x18\x01 \x01(\x03\"\xbe\x01\n\x11RegistrationState\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x12\n\nexpires_at\x18\x03 \x01(\x03\x12\x36\n\x08oprf_key\x18\x04 \x01(\x0b\x32$.strongroom_vault.storage.v1.OprfKey\x12\x39\n\nstretching\x18\x05 \x01(\x0b\x32%.strongroom_vault.storage.v1.Argon2id\"`\n\rRecoveryState\x12\x0e\n\x06key_id\x18\x01 \x01(\x0c\x12\x0e\n\x06serial\x18\x02 \x01(\x04\x12\x12\n\nexpires_at\x18\x03 \x01(\x03\x12\x1b\n\x13\x65xpected_client_mac\x18\x04 \x01(\x0c*7\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41USE_ATTEMPT_LIMIT\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom_vault.storage.v1.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CAUSE']._serialized_start=1213
-  _globals['_CAUSE']._serialized_end=1268
+  _globals['_CAUSE']._serialized_start=1231
+  _globals['_CAUSE']._serialized_end=1286
   _globals['_RECORD']._serialized_start=74
   _globals['_RECORD']._serialized_end=338
   _globals['_ACTIVE']._serialized_start=341
   _globals['_ACTIVE']._serialized_end=657
   _globals['_OPRFKEY']._serialized_start=659
-  _globals['_OPRFKEY']._serialized_end=740
-  _globals['_ARGON2ID']._serialized_start=742
-  _globals['_ARGON2ID']._serialized_end=803
-  _globals['_DESTROYED']._serialized_start=805
-  _globals['_DESTROYED']._serialized_end=889
-  _globals['_DELETED']._serialized_start=891
-  _globals['_DELETED']._serialized_end=920
-  _globals['_REGISTRATIONSTATE']._serialized_start=923
-  _globals['_REGISTRATIONSTATE']._serialized_end=1113
-  _globals['_RECOVERYSTATE']._serialized_start=1115
-  _globals['_RECOVERYSTATE']._serialized_end=1211
+  _globals['_OPRFKEY']._serialized_end=758
+  _globals['_ARGON2ID']._serialized_start=760
+  _globals['_ARGON2ID']._serialized_end=821
+  _globals['_DESTROYED']._serialized_start=823
+  _globals['_DESTROYED']._serialized_end=907
+  _globals['_DELETED']._serialized_start=909
+  _globals['_DELETED']._serialized_end=938
+  _globals['_REGISTRATIONSTATE']._serialized_start=941
+  _globals['_REGISTRATIONSTATE']._serialized_end=1131
+  _globals['_RECOVERYSTATE']._serialized_start=1133
+  _globals['_RECOVERYSTATE']._serialized_end=1229
 # @@protoc_insertion_point(module_scope)

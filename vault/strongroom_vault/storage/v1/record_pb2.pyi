@@ -142,22 +142,26 @@ class OprfKey(_message.Message):
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     WRAPPED_FIELD_NUMBER: _builtins.int
     RESIDENT_FIELD_NUMBER: _builtins.int
+    WRAP_KEY_FIELD_NUMBER: _builtins.int
     public_key: _builtins.bytes
     """33 bytes, SEC 1 compressed"""
     wrapped: _builtins.bytes
     """PKCS #8 under strongroom.wrap"""
     resident: _builtins.bool
     """an object of the token, with the public key as its CKA_ID"""
+    wrap_key: _builtins.int
+    """number of the strongroom.wrap that wrapped it"""
     def __init__(
         self,
         *,
         public_key: _builtins.bytes = ...,
         wrapped: _builtins.bytes = ...,
         resident: _builtins.bool = ...,
+        wrap_key: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["residency", b"residency", "resident", b"resident", "wrapped", b"wrapped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["public_key", b"public_key", "residency", b"residency", "resident", b"resident", "wrapped", b"wrapped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["public_key", b"public_key", "residency", b"residency", "resident", b"resident", "wrap_key", b"wrap_key", "wrapped", b"wrapped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_residency: _TypeAlias = _typing.Literal["wrapped", "resident"]  # noqa: Y015
     _WhichOneofArgType_residency: _TypeAlias = _typing.Literal["residency", b"residency"]  # noqa: Y015

@@ -1,0 +1,196 @@
+"""What operators ask of the running vault: records, and the rotation of the wrap key."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from quick_account import QuickAccount
+from raw_client import Guess, raw_client
+
+from strongroom import (
+    KeyDestroyed,
+    NoKey,
+    StateExpired,
+    TokenUnavailable,
+    VaultBusy,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vault_process import VaultFolder, VaultProcess
+
+ACCOUNTS = 24
+KILLS = 6
+
+
+def operator(
+    folder: VaultFolder, *arguments: str, typed: str = "", code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        folder.command(*arguments),
+        env=folder.environment(),
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def registered(vault: VaultProcess, count: int) -> list[QuickAccount]:
+    accounts = [QuickAccount(f"account-{number}") for number in range(count)]
+    for account in accounts:
+        account.register(vault)
+    return accounts
+
+
+def shown(folder: VaultFolder, account: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(
+        operator(folder, "records", "show", account, "--json").stdout
+    )
+    return found
+
+
+class TestRecords:
+    def test_show_and_delete(self, vault_folder: VaultFolder) -> None:
+        with vault_folder.start() as vault:
+            operator(vault_folder, "records", "show", "alice", code=1)
+            account = QuickAccount("alice")
+            account.register(vault)
+            with raw_client(vault) as raw:
+                raw.call(Guess.of("wrong").call)
+            record = shown(vault_folder, "alice")
+            assert record["state"] == "active"
+            assert (record["attempt_limit"], record["attempts_left"]) == (10, 9)
+            assert (record["residency"], record["wrap_key"]) == ("wrapped", 0)
+            table = operator(vault_folder, "records", "show", "alice").stdout
+            assert "attempts left   9" in table
+            operator(vault_folder, "records", "delete", "alice", typed="n\n", code=1)
+            assert account.recover(vault) == account.sealed
+            operator(vault_folder, "records", "delete", "alice", "--yes")
+            assert shown(vault_folder, "alice")["state"] == "deleted"
+            operator(vault_folder, "records", "delete", "alice", "--yes", code=1)
+            with pytest.raises(NoKey):
+                account.recover(vault)
+            record_id = str(record["record_id"])
+            assert record_id in operator(vault_folder, "audit", "export").stdout
+            vault.stop()
+        refused = operator(vault_folder, "records", "show", "alice", code=1)
+        assert "is it running" in refused.stderr
+
+    def test_a_destroyed_key(self, vault_folder: VaultFolder) -> None:
+        with vault_folder.start() as vault:
+            QuickAccount("alice").register(vault)
+            with raw_client(vault) as raw:
+                for number in range(10):
+                    raw.call(Guess.of(str(number)).call)
+                with pytest.raises(KeyDestroyed):
+                    raw.call(Guess.of("once more").call)
+            assert shown(vault_folder, "alice")["state"] == "destroyed"
+            vault.stop()
+
+
+class TestRotation:
+    def test_while_the_vault_serves(self, vault_folder: VaultFolder, tmp_path: Path) -> None:
+        old_copy = tmp_path / "old.db"
+        with vault_folder.start() as vault:
+            accounts = registered(vault, ACCOUNTS)
+            late = QuickAccount("late")
+            finish, _ = late.begin(vault)
+            operator(vault_folder, "backup", str(old_copy))
+            is_over = threading.Event()
+            served: list[bool] = []
+
+            def serve() -> None:
+                while not is_over.is_set():
+                    for account in accounts:
+                        with suppress(TokenUnavailable, VaultBusy):
+                            served.append(account.recover(vault) == account.sealed)
+
+            clients = threading.Thread(target=serve)
+            clients.start()
+            done = operator(vault_folder, "rotate-wrap-key")
+            is_over.set()
+            clients.join()
+            assert f"{ACCOUNTS} records are under wrap key 1" in done.stderr
+            assert len(served) > 5
+            assert all(served)
+            for account in accounts:
+                assert account.recover(vault) == account.sealed
+                assert shown(vault_folder, account.name)["wrap_key"] == 1
+            with raw_client(vault, "late") as raw, pytest.raises(StateExpired):
+                raw.call(finish)  # began under the old key
+            late.register(vault)
+            assert late.recover(vault) == late.sealed
+            assert vault.stop() == 0
+        with vault_folder.start() as vault:
+            for account in (*accounts, late):
+                assert account.recover(vault) == account.sealed
+            with raw_client(vault, "late") as raw, pytest.raises(StateExpired):
+                raw.call(finish)  # and a new process knows it too
+            assert vault.stop() == 0
+        log = operator(vault_folder, "audit", "export").stdout
+        assert '"event":"wrap key made"' in log
+        assert '"event":"wrap key destroyed"' in log
+        assert "number 1: sensitive" in operator(vault_folder, "doctor").stdout
+        self._an_older_copy_is_useless(vault_folder, old_copy, accounts[0])
+
+    @staticmethod
+    def _an_older_copy_is_useless(
+        folder: VaultFolder, old_copy: Path, account: QuickAccount
+    ) -> None:
+        operator(folder, "restore", str(old_copy), "--older")
+        operator(folder, "anchor", "accept", typed="vault.test\n")
+        with folder.start() as vault:
+            for _ in range(3):
+                with pytest.raises(TokenUnavailable):
+                    account.recover(vault)
+            assert shown(folder, account.name)["attempts_left"] == 1  # each was given back
+            assert vault.stop() == 0
+
+    def test_killed_anywhere_and_done_again(self, vault_folder: VaultFolder) -> None:
+        choose = random.Random(3)
+        with vault_folder.start() as vault:
+            accounts = registered(vault, ACCOUNTS)
+            vault.stop()
+        for _ in range(KILLS):
+            with vault_folder.start() as vault:
+                for account in accounts[::5]:
+                    assert account.recover(vault) == account.sealed
+                display = subprocess.Popen(
+                    vault_folder.command("rotate-wrap-key"),
+                    env=vault_folder.environment(),
+                    stderr=subprocess.DEVNULL,
+                )
+                time.sleep(choose.uniform(0.3, 2.0))
+                vault.kill()
+                display.wait(60)
+        with vault_folder.start() as vault:
+            operator(vault_folder, "rotate-wrap-key")
+            for account in accounts:
+                assert account.recover(vault) == account.sealed
+            numbers = {shown(vault_folder, account.name)["wrap_key"] for account in accounts}
+            assert len(numbers) == 1
+            assert vault.stop() == 0
+        assert "wrap keys            number" in operator(vault_folder, "doctor").stdout
+
+    def test_twice_in_a_row(self, vault_folder: VaultFolder) -> None:
+        with vault_folder.start() as vault:
+            account = QuickAccount("alice")
+            account.register(vault)
+            for number in (1, 2):
+                operator(vault_folder, "rotate-wrap-key")
+                assert shown(vault_folder, "alice")["wrap_key"] == number
+                assert account.recover(vault) == account.sealed
+            assert vault.stop() == 0
