@@ -118,6 +118,16 @@ class AccessTokens(_Section, frozen=True):
     issuer: str | None = None
 
 
+class Metrics(_Section, frozen=True):
+    """`[metrics]`: where Prometheus asks, over plain HTTP; nowhere unless it is set.
+
+    Attributes:
+        address: host:port, for example 127.0.0.1:9464.
+    """
+
+    address: Annotated[str, msgspec.Meta(pattern=r"^.+:[0-9]{1,5}$")] | None = None
+
+
 class Settings(_Section, frozen=True):
     """The whole file."""
 
@@ -127,6 +137,7 @@ class Settings(_Section, frozen=True):
     listen: Listen
     access_tokens: AccessTokens
     stretching: Stretching = Stretching()
+    metrics: Metrics = Metrics()
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
@@ -85,6 +85,7 @@ class _Draft:
     after: dict[bytes, Record]
     events: list[bytes]
     let_go: list[StoredOprfKey]
+    told: Counter[What]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class _Unsettled:
     sealed_head: bytes
     update: Update
     let_go: list[StoredOprfKey]
+    told: Counter[What]
 
 
 class Unanchored(TokenUnavailable):
@@ -146,6 +148,10 @@ class Ledger:
         self.rollback: str | None = None
         self.commits = 0
         self.changes = 0
+        self.told: Counter[What] = Counter()
+        self.store_errors = 0
+        self.commit_s = 0.0
+        self.anchor_s = 0.0
 
     async def start(self) -> None:
         """Check that the database is the newest one, and start the writer.
@@ -175,6 +181,16 @@ class Ledger:
         if self._tree.root != self._head.root:
             raise HeadBroken("the bucket hashes in the database are not those of its head")
         self._anchored = check_newest(self._head, anchored)
+
+    @property
+    def epoch(self) -> int:
+        """The number of the newest commit."""
+        return self._head.epoch
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for a commit."""
+        return len(self._waiting)
 
     async def change(
         self, record_id: bytes, decide: Callable[[Record], Decision[Outcome]]
@@ -284,24 +300,29 @@ class Ledger:
         """Make the anchor remember the newest head, if it does not yet."""
         newest = self._head.anchored
         if self._anchored != newest:
+            began = time.perf_counter()
             await self._anchor.advance(self._anchored, newest)
             self._anchored = newest
+            self.anchor_s += time.perf_counter() - began
 
     def _commit(self, batch: Sequence[_Change[Any]]) -> list[Any]:
         """Decide every change of the batch in order and commit them; return the outcomes."""
-        draft = _Draft({}, {}, {}, [], [])
+        draft = _Draft({}, {}, {}, [], [], Counter())
         now = time.time_ns() // 1_000_000
+        began = time.perf_counter()
         try:
             outcomes = [self._decide(change, draft, now) for change in batch]
             rows = self._seal(draft)
             if rows or draft.events:
                 self._store_commit(rows, draft, now)
         except StoreError as error:
+            self.store_errors += 1
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
         except SealBroken as error:
             self.rollback = BROKEN
             raise RollbackDetected(self.rollback) from error
         self.changes += len(rows)
+        self.commit_s += time.perf_counter() - began
         return outcomes
 
     def _store_commit(self, rows: list[Row], draft: _Draft, now: int) -> None:
@@ -312,7 +333,9 @@ class Ledger:
         update = self._tree.plan(buckets)
         head = self._next_head(update, draft.events, now)
         sealed_head = seal_head(head, self._keys.head)
-        self._unsettled = unsettled = _Unsettled(head, sealed_head, update, draft.let_go)
+        self._unsettled = unsettled = _Unsettled(
+            head, sealed_head, update, draft.let_go, draft.told
+        )
         try:
             self._store.commit(Commit(rows, buckets, draft.events, sealed_head))
         except StoreError:
@@ -350,6 +373,7 @@ class Ledger:
         self._tree.apply(settled.update)
         self._head = settled.head
         self._let_go += settled.let_go
+        self.told += settled.told
         self.commits += 1
         self._unsettled = None
 
@@ -387,6 +411,7 @@ class Ledger:
             draft.let_go.append(key)
         if decision.event is not None:
             draft.events.append(Event(decision.event, now, record_id).body())
+            draft.told[decision.event] += 1
         return decision.outcome
 
     def _note(self, change: _Change[Any], draft: _Draft, now: int) -> object:
@@ -394,6 +419,7 @@ class Ledger:
         if decision.event is not None:
             detail = tuple(change.detail.items())
             draft.events.append(Event(decision.event, now, detail=detail).body())
+            draft.told[decision.event] += 1
         return decision.outcome
 
     def _read(self, record_id: bytes, buckets: Buckets) -> Record | None:

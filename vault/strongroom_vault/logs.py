@@ -1,4 +1,7 @@
-"""Logs: one JSON object a line, on stderr. Nothing secret, no account names."""
+"""Logs: one JSON object a line, on stderr. Nothing secret, no account names.
+
+What is logged while a call is handled carries its `request_id`, which the caller is told too.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ def configure() -> None:
     """Set structlog up for the whole process."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),

@@ -92,10 +92,16 @@ class Rotation:
         self._refuse_wrap_keys_before = refuse_wrap_keys_before
         self._task: asyncio.Task[None] | None = None
         self.progress = Progress()
+        self.rewrapped = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a rotation has begun and not ended."""
+        return self._task is not None and not self._task.done()
 
     def begin(self) -> None:
         """Begin, or go on where an earlier rotation was cut off; nothing if one is under way."""
-        if self._task is None or self._task.done():
+        if not self.is_under_way:
             self.progress = Progress(Stage.PREPARING)
             self._task = asyncio.create_task(self._run())
 
@@ -160,6 +166,7 @@ class Rotation:
         new = (await self._pool.run(Rewrap(old))).oprf_key
         if await self._ledger.change(record_id, lambda now: policy.rewrap(now, old, new)):
             self.progress.rewrapped += 1
+            self.rewrapped += 1
 
     async def _patiently(self, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
         """Take a step, again and again while token or store do not answer. Each may be repeated.

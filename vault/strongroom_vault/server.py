@@ -17,16 +17,17 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
 
 from strongroom import __version__
 from strongroom.v1 import admin_pb2_grpc, vault_pb2, vault_pb2_grpc
-from strongroom_vault import labels
+from strongroom_vault import labels, metrics
 from strongroom_vault.anchor import TokenAnchor
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
+from strongroom_vault.api.certificates import Certificates
 from strongroom_vault.api.guard import Guard
 from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
-from strongroom_vault.config import refuse_readable_by_others
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
 from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hsm.jobs import ListWrapKeys, TokenSettings
@@ -79,6 +80,9 @@ class VaultServer:
         self._health = health.aio.HealthServicer()
         self._exit = AsyncExitStack()
         self._started_at = 0
+        self._serving = False
+        self._certificates: Certificates
+        self._rotation: Rotation
         self._ledger: Ledger
         self._service: BackupKeyService
         self.port = 0
@@ -90,6 +94,7 @@ class VaultServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         await self.start()
+        loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
         collect_garbage_less()
         try:
             await stopping.wait()
@@ -122,7 +127,7 @@ class VaultServer:
 
     async def _start(self, exit_stack: AsyncExitStack) -> None:
         settings = self._settings
-        credentials = server_credentials(settings)
+        self._certificates = Certificates(settings.listen)
         access_tokens = AccessTokens(
             settings.vault.id, _key_set(settings), settings.access_tokens.issuer
         )
@@ -163,8 +168,15 @@ class VaultServer:
             self._look_after(residents),
         ):
             exit_stack.push_async_callback(_cancel, asyncio.create_task(work))
-        server = self._grpc_server(Guard(access_tokens, settings.listen.max_in_flight))
-        self.port = _bind(server, settings.listen.address, credentials)
+        self._rotation = Rotation(self._pool, self._ledger, self._service.refuse_wrap_keys_before)
+        exit_stack.push_async_callback(self._rotation.stop)
+        registry = self._registry()
+        requests = metrics.Requests(registry)
+        guard = Guard(access_tokens, settings.listen.max_in_flight, requests.observe)
+        if settings.metrics.address is not None:
+            exit_stack.callback(metrics.serve(registry, settings.metrics.address))
+        server = self._grpc_server(guard)
+        self.port = _bind(server, settings.listen.address, self._certificates.credentials())
         await server.start()
         exit_stack.push_async_callback(server.stop, GRACE_S)
         await self._start_admin(exit_stack)
@@ -193,8 +205,7 @@ class VaultServer:
         path = self._settings.listen.admin_socket
         _remove_stale(path)
         server = grpc.aio.server()
-        rotation = Rotation(self._pool, self._ledger, self._service.refuse_wrap_keys_before)
-        admin = VaultAdmin(self._status, self._service, rotation)
+        admin = VaultAdmin(self._status, self._service, self._rotation)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
         try:
@@ -204,8 +215,20 @@ class VaultServer:
             raise OperatorError(f"cannot listen on the admin socket {path}: {error}") from error
         finally:
             os.umask(before)
-        exit_stack.push_async_callback(rotation.stop)
         exit_stack.push_async_callback(server.stop, 0)
+
+    def _registry(self) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        registry.register(
+            metrics.Collected(
+                self._pool,
+                self._ledger,
+                self._rotation,
+                lambda: self._serving,
+                lambda: self._certificates.ends_at,
+            )
+        )
+        return registry
 
     def _status(self) -> Status:
         return Status(
@@ -226,6 +249,7 @@ class VaultServer:
         serving: bool | None = None
         while True:
             before, serving = serving, await self._answers()
+            self._serving = serving
             state = health_pb2.HealthCheckResponse
             for name in ("", SERVICE_NAME):
                 await self._health.set(name, state.SERVING if serving else state.NOT_SERVING)
@@ -278,21 +302,6 @@ def token_settings(settings: Settings) -> TokenSettings:
     """Return what token workers need to know."""
     token = settings.token
     return TokenSettings(str(token.module), token.label, str(token.pin_file))
-
-
-def server_credentials(settings: Settings) -> grpc.ServerCredentials:
-    """Return the TLS 1.3 credentials of the settings' certificate.
-
-    Raises:
-        OperatorError: a file cannot be read, or others can read the key.
-    """
-    listen = settings.listen
-    refuse_readable_by_others(listen.key_file)
-    try:
-        pair = (listen.key_file.read_bytes(), listen.certificate_file.read_bytes())
-    except OSError as error:
-        raise OperatorError(f"cannot read the TLS certificate: {error}") from error
-    return grpc.ssl_server_credentials([pair])
 
 
 def _parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:

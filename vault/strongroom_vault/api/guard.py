@@ -6,9 +6,11 @@ The order matters: a call that is refused here has counted nothing.
 from __future__ import annotations
 
 import asyncio
+import secrets
+import time
 import traceback
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import structlog
@@ -43,6 +45,9 @@ SCOPES: Final[dict[str, str | None]] = {
 MAX_SECONDS: Final = 30.0
 """A call is given up after this long, or at the client's deadline. What is charged goes on."""
 RETRY_AFTER: Final = 1.0
+REQUEST_ID: Final = "request-id"
+"""The trailing metadata that names a call to its caller; logs carry it too."""
+REQUEST_ID_SIZE: Final = 8
 _BEARER: Final = "bearer "
 
 _account: ContextVar[str] = ContextVar("account")
@@ -53,12 +58,29 @@ def account() -> str:
     return _account.get()
 
 
+Observe: TypeAlias = "Callable[[str, str, float], None]"
+
+
+def _ignore(_call: str, _outcome: str, _seconds: float) -> None:
+    """Observe nothing."""
+
+
 class Guard(grpc.aio.ServerInterceptor):
     """Lets through what is authenticated and fits in; turns refusals into statuses."""
 
-    def __init__(self, access_tokens: AccessTokens, max_in_flight: int) -> None:
+    def __init__(
+        self, access_tokens: AccessTokens, max_in_flight: int, observe: Observe = _ignore
+    ) -> None:
+        """Guard a service.
+
+        Args:
+            access_tokens: whom to believe.
+            max_in_flight: more calls at once are refused.
+            observe: told of every call: its name, its outcome, its seconds.
+        """
         self._access_tokens = access_tokens
         self._max_in_flight = max_in_flight
+        self._observe = observe
         self._in_flight = 0
 
     async def intercept_service(
@@ -73,10 +95,10 @@ class Guard(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(SERVICE):
             return handler
-        scope = SCOPES[method.removeprefix(SERVICE)]
+        call = method.removeprefix(SERVICE)
 
         async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 -- any message
-            return await self._handle(handler.unary_unary, scope, request, context)
+            return await self._handle(handler.unary_unary, call, request, context)
 
         return grpc.unary_unary_rpc_method_handler(
             guarded, handler.request_deserializer, handler.response_serializer
@@ -85,25 +107,30 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _handle(
         self,
         handler: Any,  # noqa: ANN401 -- any message
-        scope: str | None,
+        call: str,
         request: Any,  # noqa: ANN401
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Run the call in a task, so that whatever it raises can be looked at and answered."""
-        task = asyncio.create_task(self._admitted(handler, scope, request, context))
+        began = time.perf_counter()
+        request_id = secrets.token_hex(REQUEST_ID_SIZE)
+        structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
+        context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        task = asyncio.create_task(self._admitted(handler, SCOPES[call], request, context))
         self._in_flight += 1
         try:
             await asyncio.wait([task], timeout=_seconds(context))
         finally:
             self._in_flight -= 1
             task.cancel()  # does nothing to a task that is done
-        if not task.done():
-            return await _abort(context, Overloaded("the call took too long", RETRY_AFTER))
-        error = task.exception()
+        error = (
+            task.exception() if task.done() else Overloaded("the call took too long", RETRY_AFTER)
+        )
+        self._observe(call, _outcome(error), time.perf_counter() - began)
         if error is None:
             return task.result()
         if isinstance(error, Refusal):
-            return await _abort(context, error)
+            return await _abort(context, error, request_id)
         _log_bug(error)
         return await context.abort(grpc.StatusCode.INTERNAL, "internal error")
 
@@ -138,10 +165,16 @@ def _seconds(context: Any) -> float:  # noqa: ANN401
     return MAX_SECONDS if remaining is None else min(MAX_SECONDS, float(remaining))
 
 
-async def _abort(context: Any, refusal: Refusal) -> Any:  # noqa: ANN401
-    return await context.abort(
-        code_of(refusal), str(refusal), ((DETAILS, status_details(refusal)),)
-    )
+def _outcome(error: BaseException | None) -> str:
+    """OK, the reason of a refusal, or INTERNAL: a bounded set, for metrics."""
+    if error is None:
+        return "OK"
+    return error.reason if isinstance(error, Refusal) else "INTERNAL"
+
+
+async def _abort(context: Any, refusal: Refusal, request_id: str) -> Any:  # noqa: ANN401
+    trailing = ((DETAILS, status_details(refusal)), (REQUEST_ID, request_id))
+    return await context.abort(code_of(refusal), str(refusal), trailing)
 
 
 def _log_bug(error: BaseException) -> None:

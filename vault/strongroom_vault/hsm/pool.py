@@ -8,6 +8,8 @@ its caller goes away, so that no answer meets the wrong caller.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import structlog
@@ -92,6 +94,8 @@ class TokenPool:
         self._first: Ready | None = None
         self._is_closing = False
         self.replaced = 0
+        self.jobs: Counter[tuple[str, str]] = Counter()
+        self.job_s: defaultdict[str, float] = defaultdict(float)
 
     async def start(self) -> Ready:
         """Start all workers: the first alone, so that a wrong PIN is tried only once.
@@ -111,6 +115,11 @@ class TokenPool:
     def ready(self) -> int:
         """How many workers have an open session."""
         return len(self._alive)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a worker."""
+        return self._waiting
 
     @property
     def healthy(self) -> bool:
@@ -140,8 +149,17 @@ class TokenPool:
         Raises:
             TokenUnavailable: no worker was free in time, or it did not answer.
         """
-        worker = await self._next_worker()
-        return await asyncio.shield(self._spawn(self._call(worker, job)))
+        name = type(job).__name__
+        began = time.perf_counter()
+        try:
+            worker = await self._next_worker()
+            answer: Answer = await asyncio.shield(self._spawn(self._call(worker, job)))
+        except TokenUnavailable:
+            self.jobs[name, "unavailable"] += 1
+            raise
+        self.jobs[name, "done"] += 1
+        self.job_s[name] += time.perf_counter() - began
+        return answer
 
     async def renew(self) -> None:
         """Replace every worker by a fresh one, and wait until the old ones are gone.

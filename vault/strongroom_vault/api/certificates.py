@@ -1,0 +1,65 @@
+"""The TLS certificate: read at start and at SIGHUP, used for every new connection from then on.
+
+Open connections keep the one that they began with. A new certificate that cannot be used is
+refused, and the old one stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from strongroom_vault.config import refuse_readable_by_others
+from strongroom_vault.errors import OperatorError
+
+if TYPE_CHECKING:
+    from strongroom_vault.config import Listen
+
+log = structlog.get_logger()
+
+
+class Certificates:
+    """The server's certificate and key, as gRPC asks for them at each handshake."""
+
+    def __init__(self, listen: Listen) -> None:
+        """Read both files.
+
+        Raises:
+            OperatorError: one cannot be read, others can read the key, or they do not fit.
+        """
+        self._listen = listen
+        self._configuration, self.ends_at = _read(listen)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Return TLS 1.3 credentials that follow this object."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration, lambda: self._configuration, require_client_authentication=False
+        )
+
+    def reload(self) -> None:
+        """Read both files again; keep the old ones if these will not do."""
+        try:
+            self._configuration, self.ends_at = _read(self._listen)
+        except OperatorError as error:
+            log.error("certificate kept", problem=str(error))  # noqa: TRY400 -- a sentence says it
+        else:
+            log.info("certificate reloaded", ends_at=self.ends_at)
+
+
+def _read(listen: Listen) -> tuple[grpc.ServerCertificateConfiguration, float]:
+    refuse_readable_by_others(listen.key_file)
+    try:
+        key_pem = listen.key_file.read_bytes()
+        chain_pem = listen.certificate_file.read_bytes()
+        key = serialization.load_pem_private_key(key_pem, None)
+        certificate = x509.load_pem_x509_certificate(chain_pem)
+    except (OSError, ValueError, TypeError) as error:
+        raise OperatorError(f"cannot read the TLS certificate: {error}") from error
+    if key.public_key() != certificate.public_key():
+        raise OperatorError("the TLS certificate and its key do not belong together")
+    configuration = grpc.ssl_server_certificate_configuration([(key_pem, chain_pem)])
+    return configuration, certificate.not_valid_after_utc.timestamp()

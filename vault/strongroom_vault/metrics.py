@@ -1,0 +1,152 @@
+"""Metrics for Prometheus, on a listener of their own. Nothing secret, no account names.
+
+Most are numbers that the vault's objects count anyway, read when somebody asks (`Collected`).
+`docs/operations.md` says what each is good for; `deploy/` has a dashboard and alerts over them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from strongroom_vault.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from strongroom_vault.hsm.pool import TokenPool
+    from strongroom_vault.ledger import Ledger
+    from strongroom_vault.rotation import Rotation
+
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+Row: TypeAlias = tuple[str, str, float]
+"""Name, what it is, value."""
+
+
+class Requests:
+    """What callers asked and got."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._total = Counter(
+            "strongroom_requests",
+            "Calls of BackupKeyVault by call and outcome: OK, a reason, or INTERNAL.",
+            ("call", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "strongroom_request_seconds",
+            "How long calls took, refused ones too.",
+            ("call",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+    def observe(self, call: str, outcome: str, seconds: float) -> None:
+        """Count one call."""
+        self._total.labels(call, outcome).inc()
+        self._seconds.labels(call).observe(seconds)
+
+
+class Collected(Collector):
+    """Everything else, read from the running vault when it is asked for."""
+
+    def __init__(
+        self,
+        pool: TokenPool,
+        ledger: Ledger,
+        rotation: Rotation,
+        is_serving: Callable[[], bool],
+        certificate_ends_at: Callable[[], float],
+    ) -> None:
+        self._pool = pool
+        self._ledger = ledger
+        self._rotation = rotation
+        self._is_serving = is_serving
+        self._certificate_ends_at = certificate_ends_at
+
+    def collect(self) -> Iterator[Metric]:
+        """Return all metrics as they are now."""
+        for name, text, value in self._gauges():
+            yield GaugeMetricFamily(f"strongroom_{name}", text, value)
+        for name, text, value in self._counters():
+            yield CounterMetricFamily(f"strongroom_{name}", text, value)
+        events = CounterMetricFamily(
+            "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
+        )
+        for what, count in self._ledger.told.copy().items():
+            events.add_metric([what.value], count)
+        yield events
+        jobs = CounterMetricFamily(
+            "strongroom_token_jobs", "Jobs of token workers.", labels=["job", "outcome"]
+        )
+        for (job, outcome), count in self._pool.jobs.copy().items():
+            jobs.add_metric([job, outcome], count)
+        yield jobs
+        seconds = CounterMetricFamily(
+            "strongroom_token_job_seconds", "Time that these jobs took.", labels=["job"]
+        )
+        for job, taken in self._pool.job_s.copy().items():
+            seconds.add_metric([job], taken)
+        yield seconds
+
+    def _gauges(self) -> Iterator[Row]:
+        pool, ledger = self._pool, self._ledger
+        yield (
+            "serving",
+            "1 while token and store answer and no rollback is seen.",
+            self._is_serving(),
+        )
+        yield (
+            "rollback_detected",
+            "1 once the database is not what the anchor says.",
+            (ledger.rollback is not None),
+        )
+        yield "ledger_epoch", "Number of the newest commit.", ledger.epoch
+        yield "ledger_waiting", "Changes that wait for a commit.", ledger.waiting
+        yield "token_workers", "Token workers as configured.", pool.workers
+        yield "token_workers_ready", "Token workers with an open session.", pool.ready
+        yield "token_jobs_waiting", "Jobs that wait for a token worker.", pool.waiting
+        yield (
+            "certificate_ends_seconds",
+            "Unix time when the TLS certificate expires.",
+            (self._certificate_ends_at()),
+        )
+        yield "rotation_under_way", "1 while the wrap key is rotated.", self._rotation.is_under_way
+        yield "clock_seconds", "Unix time by this machine's clock.", time.time()
+
+    def _counters(self) -> Iterator[Row]:
+        pool, ledger = self._pool, self._ledger
+        yield "commits", "Commits since start.", ledger.commits
+        yield "changes", "Record changes in these commits.", ledger.changes
+        yield "commit_seconds", "Time that commits took, without the anchor.", ledger.commit_s
+        yield "anchor_seconds", "Time that moving the anchor took.", ledger.anchor_s
+        yield "store_errors", "Commits that the store refused.", ledger.store_errors
+        yield "token_workers_replaced", "Token workers replaced since start.", pool.replaced
+        yield "records_rewrapped", "Records rewrapped by rotations.", self._rotation.rewrapped
+
+
+def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
+    """Serve the registry over HTTP at host:port; return what ends that.
+
+    Raises:
+        OperatorError: the address cannot be listened on.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+    except OSError as error:
+        raise OperatorError(f"cannot serve metrics at {address}: {error}") from error
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
