@@ -69,7 +69,7 @@ class Vault(_Session):
         *,
         access_token: AccessToken,
         identity: str | None = None,
-        ca_certificates: bytes | Path | None = None,
+        ca_certificates: bytes | str | Path | None = None,
         account: str | None = None,
         timeout: float = 30.0,
     ) -> Self:
@@ -80,7 +80,8 @@ class Vault(_Session):
             access_token: a JWT, or a function that returns a fresh one.
             identity: 44 characters, the vault's identity. None trusts the first contact; keep
                 `vault.identity` then and give it the next time.
-            ca_certificates: PEM, or a file with it. None for the roots that gRPC trusts.
+            ca_certificates: PEM as bytes, or the path of a file with it. None for the roots that
+                gRPC trusts.
             account: None for the one in the access token.
             timeout: seconds for one request with all its repetitions.
         """
@@ -171,7 +172,7 @@ class AsyncVault(_Session):
         *,
         access_token: AccessToken,
         identity: str | None = None,
-        ca_certificates: bytes | Path | None = None,
+        ca_certificates: bytes | str | Path | None = None,
         account: str | None = None,
         timeout: float = 30.0,
     ) -> Self:
@@ -279,7 +280,7 @@ def _compare(recovered: BackupKey, key: BackupKey | None) -> None:
         raise RehearsalFailed("The vault has another key than this device.")
 
 
-def _roots(ca_certificates: bytes | Path | None) -> bytes | None:
-    if isinstance(ca_certificates, Path):
-        return ca_certificates.read_bytes()
-    return ca_certificates
+def _roots(ca_certificates: bytes | str | Path | None) -> bytes | None:
+    if ca_certificates is None or isinstance(ca_certificates, bytes):
+        return ca_certificates
+    return Path(ca_certificates).read_bytes()
