@@ -149,7 +149,7 @@ def test_replayed_and_mixed_up_finishes(shared_vault: VaultProcess, account: str
 def crash(vault_folder: VaultFolder, step: str) -> VaultProcess:
     return vault_folder.start(
         [sys.executable, str(CRASHING), step, str(vault_folder.settings_file)],
-        PYTHONPATH=str(CRASHING.parent),
+        {"PYTHONPATH": str(CRASHING.parent)},
     )
 
 

@@ -107,14 +107,16 @@ class VaultFolder:
         program = "from strongroom_vault.cli import main; main()"
         return [sys.executable, "-c", program, *arguments, "--config", str(self.settings_file)]
 
-    def start(self, program: list[str] | None = None, **more: str) -> VaultProcess:
+    def start(
+        self, program: list[str] | None = None, environment: dict[str, str] | None = None
+    ) -> VaultProcess:
         """Run the vault, and wait until it serves."""
         log = self.folder / "vault.log"
         with log.open("ab") as stderr:
             begins = stderr.tell()
             process = subprocess.Popen(
                 program or self.command("serve"),
-                env={**self.environment(), **more},
+                env={**self.environment(), **(environment or {})},
                 stderr=stderr,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

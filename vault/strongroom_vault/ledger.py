@@ -146,6 +146,8 @@ class Ledger:
         self._let_go: list[StoredOprfKey] = []
         self._unsettled: _Unsettled | None = None
         self.rollback: str | None = None
+        self.is_anchored = True
+        """Whether the anchor answered the last time that it was asked."""
         self.commits = 0
         self.changes = 0
         self.told: Counter[What] = Counter()
@@ -242,7 +244,13 @@ class Ledger:
         return await loop.run_in_executor(self._disk, self._read_bucket, bucket)
 
     async def check(self) -> None:
-        """Raise StoreError unless the store answers."""
+        """Raise StoreError unless the store answers; let the anchor catch up, if it has to.
+
+        Raises:
+            StoreUnavailable, TokenUnavailable, RollbackDetected: it cannot.
+        """
+        if not self.is_anchored:
+            await self._enqueue(None, lambda record: policy.Decision(record, None), {})
         await asyncio.get_running_loop().run_in_executor(self._disk, self._store.check)
 
     async def close(self) -> None:
@@ -301,8 +309,10 @@ class Ledger:
         newest = self._head.anchored
         if self._anchored != newest:
             began = time.perf_counter()
+            self.is_anchored = False
             await self._anchor.advance(self._anchored, newest)
             self._anchored = newest
+            self.is_anchored = True
             self.anchor_s += time.perf_counter() - began
 
     def _commit(self, batch: Sequence[_Change[Any]]) -> list[Any]:

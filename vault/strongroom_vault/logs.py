@@ -6,8 +6,21 @@ What is logged while a call is handled carries its `request_id`, which the calle
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import structlog
+
+
+class _Stderr:
+    """Writes lines. A log that cannot be written (disk full, reader gone) stops nothing else."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def configure() -> None:
@@ -19,5 +32,5 @@ def configure() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]
     )

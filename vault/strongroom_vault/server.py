@@ -265,6 +265,9 @@ class VaultServer:
         except StoreError as error:
             log.warning("store does not answer", problem=str(error))
             return False
+        except Refusal as refusal:
+            log.warning("the last commit is not anchored", problem=str(refusal))
+            return False
         return True
 
     async def _look_after(self, residents: ResidentKeys) -> None:

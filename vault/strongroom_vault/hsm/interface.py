@@ -59,5 +59,5 @@ class Token(Protocol):
     def read_anchor(self) -> Anchored | None:
         """Return what the anchor remembers, None where it remembers nothing."""
 
-    def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored | None:
+    def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored:
         """Remember `new` if the anchor holds `expected`; return what it holds afterwards."""

@@ -270,10 +270,17 @@ class Pkcs11Token:
             slots = anchor_slots.read_slots(self._session, self._labels.anchor)
             return anchor_slots.newest(slots)
 
-    def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored | None:
-        """Remember `new` if the anchor holds `expected`; return what it holds afterwards."""
+    def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored:
+        """Remember `new` if the anchor holds `expected`; return what it holds afterwards.
+
+        Raises:
+            TokenError: it holds nothing; a token that has lost its objects may find them again.
+        """
         with translated():
-            return anchor_slots.advance(self._session, expected, new, self._labels.anchor)
+            held = anchor_slots.advance(self._session, expected, new, self._labels.anchor)
+        if held is None:
+            raise TokenError("the token holds no anchor at the moment", is_session_lost=True)
+        return held
 
 
 class TokenKey:

@@ -90,6 +90,7 @@ class TokenPool:
         self._idle: asyncio.LifoQueue[WorkerProcess] = asyncio.LifoQueue()
         self._alive: set[WorkerProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._watching: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._first: Ready | None = None
         self._is_closing = False
@@ -273,7 +274,23 @@ class TokenPool:
             raise WorkerLost("the token has other keys than when the vault started")
         self._alive.add(worker)
         self._idle.put_nowait(worker)
+        self._watch(worker)
         return ready
+
+    def _watch(self, worker: WorkerProcess) -> None:
+        """Notice a worker that ends while it is idle, before a caller meets it."""
+        task = asyncio.create_task(self._notice(worker))
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
+    async def _notice(self, worker: WorkerProcess) -> None:
+        await worker.ended()
+        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
+        for one in reversed(idle):
+            if one is not worker:
+                self._idle.put_nowait(one)
+        if worker in idle and not (self._is_closing or worker.is_retired):
+            self._lose(worker, "it ended while it was idle")
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` in a task that `close` waits for."""

@@ -36,6 +36,7 @@ class _Pipe(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._received = bytearray()
+        self.is_lost = asyncio.Event()
         self._answer: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,6 +58,7 @@ class _Pipe(asyncio.Protocol):
             self._received.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost.set()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or EOFError("the worker has closed its end"))
 
@@ -152,6 +154,10 @@ class WorkerProcess:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+    async def ended(self) -> None:
+        """Wait until the pipe is closed, by whichever side."""
+        await self._pipe.is_lost.wait()
 
     async def wait(self) -> None:
         """Wait until the process has ended."""
