@@ -22,6 +22,7 @@ from strongroom import __version__
 from strongroom_vault import config, doctor, issuer, logs, maintenance, server, setup, tls
 from strongroom_vault.api.vault_admin import AdminClient
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.hardening import harden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,7 @@ def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
 @_settings_option
 def serve(settings_file: Path) -> None:
     """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
+    harden()
     logs.configure()
     asyncio.run(server.VaultServer(_load(settings_file)).run())
 

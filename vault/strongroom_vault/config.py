@@ -99,6 +99,7 @@ class Listen(_Section, frozen=True):
         key_file: PEM, readable by its owner alone.
         admin_socket: path of the operators' Unix socket.
         max_in_flight: requests at once; more are refused, uncharged.
+        max_in_flight_per_account: of these, for one account.
         reflection: whether gRPC reflection is offered.
     """
 
@@ -107,6 +108,7 @@ class Listen(_Section, frozen=True):
     key_file: Path
     admin_socket: Path
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 512
+    max_in_flight_per_account: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 16
     reflection: bool = False
 
 

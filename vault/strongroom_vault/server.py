@@ -25,7 +25,7 @@ from strongroom_vault import labels, metrics
 from strongroom_vault.anchor import TokenAnchor
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.api.certificates import Certificates
-from strongroom_vault.api.guard import Guard
+from strongroom_vault.api.guard import Guard, Limits
 from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
@@ -172,7 +172,8 @@ class VaultServer:
         exit_stack.push_async_callback(self._rotation.stop)
         registry = self._registry()
         requests = metrics.Requests(registry)
-        guard = Guard(access_tokens, settings.listen.max_in_flight, requests.observe)
+        limits = Limits(settings.listen.max_in_flight, settings.listen.max_in_flight_per_account)
+        guard = Guard(access_tokens, limits, requests.observe)
         if settings.metrics.address is not None:
             exit_stack.callback(metrics.serve(registry, settings.metrics.address))
         server = self._grpc_server(guard)

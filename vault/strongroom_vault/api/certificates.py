@@ -6,6 +6,7 @@ refused, and the old one stays.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import grpc
@@ -32,22 +33,37 @@ class Certificates:
             OperatorError: one cannot be read, others can read the key, or they do not fit.
         """
         self._listen = listen
-        self._configuration, self.ends_at = _read(listen)
+        self._initial, self.ends_at = _read(listen)
+        self._fresh: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Return TLS 1.3 credentials that follow this object."""
+        """Return credentials that follow this object."""
         return grpc.dynamic_ssl_server_credentials(
-            self._configuration, lambda: self._configuration, require_client_authentication=False
+            self._initial,
+            self._fetch,  # type: ignore[arg-type]  # None is allowed, says its documentation
+            require_client_authentication=False,
         )
 
     def reload(self) -> None:
         """Read both files again; keep the old ones if these will not do."""
         try:
-            self._configuration, self.ends_at = _read(self._listen)
+            configuration, self.ends_at = _read(self._listen)
         except OperatorError as error:
             log.error("certificate kept", problem=str(error))  # noqa: TRY400 -- a sentence says it
         else:
+            self._fresh.append(configuration)
             log.info("certificate reloaded", ends_at=self.ends_at)
+
+    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """Answer gRPC at a handshake: None for no change, as often as possible.
+
+        An answer makes gRPC's core (1.85) put new credentials in place without a lock: if each of
+        many handshakes does that at once, its reference count goes below zero and it aborts.
+        """
+        try:
+            return self._fresh.popleft()
+        except IndexError:
+            return None
 
 
 def _read(listen: Listen) -> tuple[grpc.ServerCertificateConfiguration, float]:

@@ -9,22 +9,27 @@ import asyncio
 import secrets
 import time
 import traceback
+from collections import Counter
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from strongroom_vault.api.status import DETAILS, code_of, status_details
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
+    Malformed,
     Overloaded,
     Refusal,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from strongroom_vault.auth import AccessTokens
 
@@ -58,6 +63,19 @@ def account() -> str:
     return _account.get()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many calls there may be at once.
+
+    Attributes:
+        in_flight: in all.
+        in_flight_per_account: of one account.
+    """
+
+    in_flight: int
+    in_flight_per_account: int
+
+
 Observe: TypeAlias = "Callable[[str, str, float], None]"
 
 
@@ -69,19 +87,20 @@ class Guard(grpc.aio.ServerInterceptor):
     """Lets through what is authenticated and fits in; turns refusals into statuses."""
 
     def __init__(
-        self, access_tokens: AccessTokens, max_in_flight: int, observe: Observe = _ignore
+        self, access_tokens: AccessTokens, limits: Limits, observe: Observe = _ignore
     ) -> None:
         """Guard a service.
 
         Args:
             access_tokens: whom to believe.
-            max_in_flight: more calls at once are refused.
+            limits: more calls at once are refused.
             observe: told of every call: its name, its outcome, its seconds.
         """
         self._access_tokens = access_tokens
-        self._max_in_flight = max_in_flight
+        self._limits = limits
         self._observe = observe
         self._in_flight = 0
+        self._by_account: Counter[str] = Counter()
 
     async def intercept_service(
         self,
@@ -97,18 +116,16 @@ class Guard(grpc.aio.ServerInterceptor):
             return handler
         call = method.removeprefix(SERVICE)
 
-        async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 -- any message
-            return await self._handle(handler.unary_unary, call, request, context)
+        async def guarded(request: bytes, context: Any) -> Any:  # noqa: ANN401 -- any message
+            return await self._handle(handler, call, request, context)
 
-        return grpc.unary_unary_rpc_method_handler(
-            guarded, handler.request_deserializer, handler.response_serializer
-        )
+        return grpc.unary_unary_rpc_method_handler(guarded, None, handler.response_serializer)
 
     async def _handle(
         self,
         handler: Any,  # noqa: ANN401 -- any message
         call: str,
-        request: Any,  # noqa: ANN401
+        request: bytes,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Run the call in a task, so that whatever it raises can be looked at and answered."""
@@ -138,16 +155,39 @@ class Guard(grpc.aio.ServerInterceptor):
         self,
         handler: Any,  # noqa: ANN401
         scope: str | None,
-        request: Any,  # noqa: ANN401
+        request: bytes,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        if self._in_flight > self._max_in_flight:
+        if self._in_flight > self._limits.in_flight:
             raise Overloaded("too many requests at once", RETRY_AFTER)
-        if scope is not None:
-            access = await self._access_tokens.verify(_bearer(context))
-            access.require(scope)
-            _account.set(access.account)
-        return await handler(request, context)
+        if scope is None:
+            return await handler.unary_unary(_decoded(handler, request), context)
+        access = await self._access_tokens.verify(_bearer(context))
+        access.require(scope)
+        _account.set(access.account)
+        with self._one_of_few(access.account):
+            return await handler.unary_unary(_decoded(handler, request), context)
+
+    @contextmanager
+    def _one_of_few(self, account: str) -> Iterator[None]:
+        """One account's calls must not fill the vault: that would be unfair to all others."""
+        if self._by_account[account] >= self._limits.in_flight_per_account:
+            raise Overloaded("too many requests of this account at once", RETRY_AFTER)
+        self._by_account[account] += 1
+        try:
+            yield
+        finally:
+            self._by_account[account] -= 1
+            if not self._by_account[account]:
+                del self._by_account[account]
+
+
+def _decoded(handler: Any, request: bytes) -> Any:  # noqa: ANN401
+    """Decode the message here: gRPC itself would answer UNKNOWN, with Python's own words."""
+    try:
+        return handler.request_deserializer(request)
+    except DecodeError as error:
+        raise Malformed("request", "no message of this call") from error
 
 
 def _bearer(context: Any) -> str:  # noqa: ANN401

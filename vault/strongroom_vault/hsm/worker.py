@@ -7,7 +7,6 @@ the pipe does.
 
 from __future__ import annotations
 
-import resource
 import signal
 import sys
 from socket import socket
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from strongroom.opaque.errors import OpaqueError
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.garbage import collect_garbage_less
+from strongroom_vault.hardening import harden
 from strongroom_vault.hsm import handlers
 from strongroom_vault.hsm.framing import frame, receive_job
 from strongroom_vault.hsm.interface import TokenError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def main(descriptor: int) -> None:
     """Serve the pipe until it ends."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the PIN
+    harden()  # a core dump would hold the PIN
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
     with socket(fileno=descriptor) as pipe:
         hello = receive_job(pipe)
