@@ -73,12 +73,12 @@ def test_fifty_clients_at_once_get_no_more_than_the_limit(
         with raw_client(shared_vault, account) as client:
             barrier.wait()
             try:
-                started = client.call(wrong.call)
+                started = client.insist(wrong.call)
             except KeyDestroyed:
                 return "destroyed"
             if finishes:
                 with pytest.raises((WrongPassword, KeyDestroyed)):
-                    client.call(FinishRecovery(started.state, bytes(32)))
+                    client.insist(FinishRecovery(started.state, bytes(32)))
             return "evaluated"
 
     with ThreadPoolExecutor(50) as threads:
@@ -115,7 +115,7 @@ def test_fifty_repetitions_at_once_are_one_attempt(
 
     def repeat(_: int) -> bytes:
         with raw_client(shared_vault, account) as client:
-            return bytes(client.call(guess.call).ke2[:33])
+            return bytes(client.insist(guess.call).ke2[:33])
 
     with ThreadPoolExecutor(50) as threads:
         assert len(set(threads.map(repeat, range(50)))) == 1

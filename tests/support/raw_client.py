@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from strongroom.calls import FinishRecovery, RecoveryStarted, Request, StartRecovery
+from strongroom.errors import VaultBusy
 from strongroom.opaque import client
 from strongroom.opaque.messages import KE2
 from strongroom.passwords import normalise
@@ -59,6 +61,14 @@ class RawClient:
             return decode(method(encode(request), timeout=timeout, metadata=self._metadata))
         except grpc.RpcError as error:
             raise error_of(error)[0] from error
+
+    def insist(self, request: Request[Any]) -> Any:
+        """Send until the vault, which has many of this account's calls, takes this one."""
+        while True:
+            try:
+                return self.call(request)
+            except VaultBusy:
+                time.sleep(0.01)
 
 
 @contextmanager
