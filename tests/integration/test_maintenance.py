@@ -31,23 +31,6 @@ if TYPE_CHECKING:
 PASSWORD = "correct horse battery staple"
 
 
-def operator(
-    folder: VaultFolder, *arguments: str, typed: str = "", code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        folder.command(*arguments),
-        env=folder.environment(),
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def protect(vault: VaultProcess, account: str) -> BackupKey:
     key = BackupKey.generate()
     with vault.connect(account) as client:
@@ -82,7 +65,7 @@ def old_copy(vault_folder: VaultFolder, tmp_path: Path) -> Path:
     copy = tmp_path / "old.db"
     with vault_folder.start() as vault:
         protect(vault, "alice")
-        operator(vault_folder, "backup", str(copy))
+        vault_folder.operator("backup", str(copy))
         protect(vault, "bob")
         with vault.connect("alice") as client:
             for _ in range(4):
@@ -105,10 +88,10 @@ def test_an_older_database_is_not_served(vault_folder: VaultFolder, old_copy: Pa
                 client.recover(PASSWORD)
         assert not is_serving(vault)
         assert "epochs are missing" in vault.log()
-        assert "serving        no" in operator(vault_folder, "status").stdout
+        assert "serving        no" in vault_folder.operator("status").stdout
         assert vault.stop() == 0
     assert content(vault_folder.database) == before
-    shown = operator(vault_folder, "anchor", "show", code=1)
+    shown = vault_folder.operator("anchor", "show", code=1)
     assert "epochs are missing" in shown.stderr
 
 
@@ -116,10 +99,10 @@ def test_accepting_a_loss_leaves_one_attempt_until_the_next_success(
     vault_folder: VaultFolder, old_copy: Path
 ) -> None:
     shutil.copy(old_copy, vault_folder.database)
-    operator(vault_folder, "anchor", "accept", typed="not its id\n", code=1)
-    operator(vault_folder, "anchor", "accept", typed="vault.test\n")
-    operator(vault_folder, "anchor", "show")
-    operator(vault_folder, "anchor", "accept", code=1)  # there is no loss any more
+    vault_folder.operator("anchor", "accept", typed="not its id\n", code=1)
+    vault_folder.operator("anchor", "accept", typed="vault.test\n")
+    vault_folder.operator("anchor", "show")
+    vault_folder.operator("anchor", "accept", code=1)  # there is no loss any more
     with vault_folder.start() as vault:
         assert is_serving(vault)
         assert left(vault) == 1
@@ -129,8 +112,8 @@ def test_accepting_a_loss_leaves_one_attempt_until_the_next_success(
             alice.recover(PASSWORD)
         assert left(vault) == 10
         assert vault.stop() == 0
-    operator(vault_folder, "audit", "verify")
-    assert '"event":"loss accepted"' in operator(vault_folder, "audit", "export").stdout
+    vault_folder.operator("audit", "verify")
+    assert '"event":"loss accepted"' in vault_folder.operator("audit", "export").stdout
 
 
 def test_rollbacks_cannot_be_farmed_for_guesses(vault_folder: VaultFolder, old_copy: Path) -> None:
@@ -140,7 +123,7 @@ def test_rollbacks_cannot_be_farmed_for_guesses(vault_folder: VaultFolder, old_c
         for file in vault_folder.folder.glob("vault.db*"):
             file.unlink()
         shutil.copy(old_copy, vault_folder.database)
-        operator(vault_folder, "anchor", "accept", typed="vault.test\n")
+        vault_folder.operator("anchor", "accept", typed="vault.test\n")
         evaluated = 0
         with vault_folder.start() as vault:
             for guess in (remembered, Guess.of("one"), Guess.of("two")):
@@ -159,14 +142,14 @@ def test_backup_and_restore(vault_folder: VaultFolder, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with vault_folder.start() as vault:
         key = protect(vault, "alice")
-        operator(vault_folder, "backup", str(copy))
-        operator(vault_folder, "backup", str(copy), code=1)  # never overwritten
-        operator(vault_folder, "restore", str(copy), code=1)  # the vault is running
+        vault_folder.operator("backup", str(copy))
+        vault_folder.operator("backup", str(copy), code=1)  # never overwritten
+        vault_folder.operator("restore", str(copy), code=1)  # the vault is running
         assert vault.stop() == 0
     assert copy.stat().st_mode & 0o077 == 0
     for file in vault_folder.folder.glob("vault.db*"):
         file.unlink()
-    operator(vault_folder, "restore", str(copy))
+    vault_folder.operator("restore", str(copy))
     with vault_folder.start() as vault:
         with vault.connect("alice") as client:
             assert client.recover(PASSWORD) == key
@@ -176,13 +159,13 @@ def test_backup_and_restore(vault_folder: VaultFolder, tmp_path: Path) -> None:
 def test_an_older_copy_is_restored_only_on_purpose(
     vault_folder: VaultFolder, old_copy: Path
 ) -> None:
-    refused = operator(vault_folder, "restore", str(old_copy), code=1)
+    refused = vault_folder.operator("restore", str(old_copy), code=1)
     assert "epochs are missing" in refused.stderr
-    operator(vault_folder, "anchor", "show")  # nothing was touched
-    operator(vault_folder, "restore", "--older", str(old_copy))
+    vault_folder.operator("anchor", "show")  # nothing was touched
+    vault_folder.operator("restore", "--older", str(old_copy))
     assert list(vault_folder.folder.glob("vault.db.before-*"))
-    operator(vault_folder, "anchor", "show", code=1)
-    operator(vault_folder, "anchor", "accept", typed="vault.test\n")
+    vault_folder.operator("anchor", "show", code=1)
+    vault_folder.operator("anchor", "accept", typed="vault.test\n")
     with vault_folder.start() as vault:
         assert left(vault) == 1
         assert vault.stop() == 0
@@ -205,8 +188,8 @@ def test_a_damaged_copy_is_not_restored(
     with database:
         database.execute(damage)
     database.close()
-    operator(vault_folder, "restore", "--older", str(old_copy), code=1)
-    operator(vault_folder, "anchor", "show")
+    vault_folder.operator("restore", "--older", str(old_copy), code=1)
+    vault_folder.operator("anchor", "show")
 
 
 @pytest.mark.parametrize(
@@ -223,19 +206,19 @@ def test_a_changed_audit_log_is_noticed(
     old_copy: Path,
     damage: str,
 ) -> None:
-    operator(vault_folder, "audit", "verify")
+    vault_folder.operator("audit", "verify")
     database = sqlite3.connect(vault_folder.database)
     with database:
         database.execute(damage)
     database.close()
-    assert "was changed" in operator(vault_folder, "audit", "verify", code=1).stderr
+    assert "was changed" in vault_folder.operator("audit", "verify", code=1).stderr
 
 
 def test_the_audit_log_tells_what_happened_and_to_which_record_alone(
     vault_folder: VaultFolder,
     old_copy: Path,
 ) -> None:
-    lines = operator(vault_folder, "audit", "export").stdout
+    lines = vault_folder.operator("audit", "export").stdout
     counted = {
         event: lines.count(f'"event":"{event}"')
         for event in ("initialised", "registered", "attempt", "released", "wrong password")

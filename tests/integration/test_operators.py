@@ -31,23 +31,6 @@ ACCOUNTS = 24
 KILLS = 6
 
 
-def operator(
-    folder: VaultFolder, *arguments: str, typed: str = "", code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        folder.command(*arguments),
-        env=folder.environment(),
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def registered(vault: VaultProcess, count: int) -> list[QuickAccount]:
     accounts = [QuickAccount(f"account-{number}") for number in range(count)]
     for account in accounts:
@@ -57,7 +40,7 @@ def registered(vault: VaultProcess, count: int) -> list[QuickAccount]:
 
 def shown(folder: VaultFolder, account: str) -> dict[str, object]:
     found: dict[str, object] = json.loads(
-        operator(folder, "records", "show", account, "--json").stdout
+        folder.operator("records", "show", account, "--json").stdout
     )
     return found
 
@@ -65,7 +48,7 @@ def shown(folder: VaultFolder, account: str) -> dict[str, object]:
 class TestRecords:
     def test_show_and_delete(self, vault_folder: VaultFolder) -> None:
         with vault_folder.start() as vault:
-            operator(vault_folder, "records", "show", "alice", code=1)
+            vault_folder.operator("records", "show", "alice", code=1)
             account = QuickAccount("alice")
             account.register(vault)
             with raw_client(vault) as raw:
@@ -74,19 +57,19 @@ class TestRecords:
             assert record["state"] == "active"
             assert (record["attempt_limit"], record["attempts_left"]) == (10, 9)
             assert (record["residency"], record["wrap_key"]) == ("wrapped", 0)
-            table = operator(vault_folder, "records", "show", "alice").stdout
+            table = vault_folder.operator("records", "show", "alice").stdout
             assert "attempts left   9" in table
-            operator(vault_folder, "records", "delete", "alice", typed="n\n", code=1)
+            vault_folder.operator("records", "delete", "alice", typed="n\n", code=1)
             assert account.recover(vault) == account.sealed
-            operator(vault_folder, "records", "delete", "alice", "--yes")
+            vault_folder.operator("records", "delete", "alice", "--yes")
             assert shown(vault_folder, "alice")["state"] == "deleted"
-            operator(vault_folder, "records", "delete", "alice", "--yes", code=1)
+            vault_folder.operator("records", "delete", "alice", "--yes", code=1)
             with pytest.raises(NoKey):
                 account.recover(vault)
             record_id = str(record["record_id"])
-            assert record_id in operator(vault_folder, "audit", "export").stdout
+            assert record_id in vault_folder.operator("audit", "export").stdout
             vault.stop()
-        refused = operator(vault_folder, "records", "show", "alice", code=1)
+        refused = vault_folder.operator("records", "show", "alice", code=1)
         assert "is it running" in refused.stderr
 
     def test_a_destroyed_key(self, vault_folder: VaultFolder) -> None:
@@ -108,7 +91,7 @@ class TestRotation:
             accounts = registered(vault, ACCOUNTS)
             late = QuickAccount("late")
             finish, _ = late.begin(vault)
-            operator(vault_folder, "backup", str(old_copy))
+            vault_folder.operator("backup", str(old_copy))
             is_over = threading.Event()
             served: list[bool] = []
 
@@ -120,7 +103,7 @@ class TestRotation:
 
             clients = threading.Thread(target=serve)
             clients.start()
-            done = operator(vault_folder, "rotate-wrap-key")
+            done = vault_folder.operator("rotate-wrap-key")
             is_over.set()
             clients.join()
             assert f"{ACCOUNTS} records are under wrap key 1" in done.stderr
@@ -140,18 +123,18 @@ class TestRotation:
             with raw_client(vault, "late") as raw, pytest.raises(StateExpired):
                 raw.call(finish)  # and a new process knows it too
             assert vault.stop() == 0
-        log = operator(vault_folder, "audit", "export").stdout
+        log = vault_folder.operator("audit", "export").stdout
         assert '"event":"wrap key made"' in log
         assert '"event":"wrap key destroyed"' in log
-        assert "number 1: sensitive" in operator(vault_folder, "doctor").stdout
+        assert "number 1: sensitive" in vault_folder.operator("doctor").stdout
         self._an_older_copy_is_useless(vault_folder, old_copy, accounts[0])
 
     @staticmethod
     def _an_older_copy_is_useless(
         folder: VaultFolder, old_copy: Path, account: QuickAccount
     ) -> None:
-        operator(folder, "restore", str(old_copy), "--older")
-        operator(folder, "anchor", "accept", typed="vault.test\n")
+        folder.operator("restore", str(old_copy), "--older")
+        folder.operator("anchor", "accept", typed="vault.test\n")
         with folder.start() as vault:
             for _ in range(3):
                 with pytest.raises(TokenUnavailable):
@@ -177,20 +160,20 @@ class TestRotation:
                 vault.kill()
                 display.wait(60)
         with vault_folder.start() as vault:
-            operator(vault_folder, "rotate-wrap-key")
+            vault_folder.operator("rotate-wrap-key")
             for account in accounts:
                 assert account.recover(vault) == account.sealed
             numbers = {shown(vault_folder, account.name)["wrap_key"] for account in accounts}
             assert len(numbers) == 1
             assert vault.stop() == 0
-        assert "wrap keys            number" in operator(vault_folder, "doctor").stdout
+        assert "wrap keys            number" in vault_folder.operator("doctor").stdout
 
     def test_twice_in_a_row(self, vault_folder: VaultFolder) -> None:
         with vault_folder.start() as vault:
             account = QuickAccount("alice")
             account.register(vault)
             for number in (1, 2):
-                operator(vault_folder, "rotate-wrap-key")
+                vault_folder.operator("rotate-wrap-key")
                 assert shown(vault_folder, "alice")["wrap_key"] == number
                 assert account.recover(vault) == account.sealed
             assert vault.stop() == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from strongroom import Vault
-from strongroom_vault import issuer, setup, tls
+from strongroom_vault import issuer, tls
 from strongroom_vault.config import Settings, load
 from strongroom_vault.hsm.jobs import TokenSettings
 
@@ -107,6 +107,23 @@ class VaultFolder:
         program = "from strongroom_vault.cli import main; main()"
         return [sys.executable, "-c", program, *arguments, "--config", str(self.settings_file)]
 
+    def operator(
+        self, *arguments: str, typed: str = "", code: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `strongroom-vault` to its end, which must be this exit code without a traceback."""
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
     def start(
         self, program: list[str] | None = None, environment: dict[str, str] | None = None
     ) -> VaultProcess:
@@ -177,30 +194,22 @@ class VaultProcess:
         self.kill()
 
 
-def make_vault(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> VaultFolder:
-    """Make a vault's folder: settings (`tables` over the defaults), certificate, keys, store.
-
-    SOFTHSM2_CONF of this process must name the token: its keys are made here.
-    """
+def prepare_vault(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> VaultFolder:
+    """Make settings (`tables` over the defaults), a certificate, an issuer: all but init."""
     folder.mkdir(parents=True, exist_ok=True)
     vault = VaultFolder(folder, softhsm)
     vault.tables = _tables(softhsm, tables)
     vault.settings_file.write_text(_toml(vault.tables))
     tls.create_self_signed(folder, ("localhost", "127.0.0.1"))
     issuer.create_issuer(folder)
-    program = "import sys; from vault_process import init; init(sys.argv[1])"
-    subprocess.run(
-        [sys.executable, "-c", program, str(vault.settings_file)],
-        check=True,
-        env={**vault.environment(), "PYTHONPATH": str(Path(__file__).parent)},
-    )
     return vault
 
 
-def init(settings_file: str) -> None:
-    """What `strongroom-vault init --yes` does, in a process of its own for SOFTHSM2_CONF's sake."""
-    settings = load(Path(settings_file), {})
-    setup.carry_out(settings, setup.make_plan(settings), new_store=True)
+def make_vault(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> VaultFolder:
+    """Make a vault: what `prepare_vault` makes, keys, store."""
+    vault = prepare_vault(folder, softhsm, **tables)
+    vault.operator("init", "--yes")
+    return vault
 
 
 def _tables(softhsm: SoftHsm, over: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -77,17 +77,18 @@ def cli() -> None:
 def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
     """Make the vault's keys in the token, and an empty store.
 
-    Shows what it will do first, and never overwrites anything.
+    Shows what is there and what it will make, and never overwrites anything. It may be repeated:
+    after a crash it goes on, and where nothing is missing it only prints the identity.
     """
     settings = _load(settings_file)
     plan = setup.make_plan(settings)
-    click.echo(f"vault  {settings.vault.id}", err=True)
-    click.echo(f"token  {settings.token.label}: {_keys_line(plan)}", err=True)
-    click.echo(f"store  {settings.store.path}: {_store_line(plan)}", err=True)
-    if not yes and not plan.has_store:
+    for line in _plan_lines(settings, plan):
+        click.echo(line, err=True)
+    if not yes and not plan.is_done:
         click.confirm("Go on?", abort=True, err=True)
     identity = setup.carry_out(settings, plan, new_store=new_store)
-    click.echo("The vault is ready. Its identity, for clients to pin:", err=True)
+    done = "There is nothing to do." if plan.is_done else "The vault is ready."
+    click.echo(f"{done} Its identity, for clients to pin:", err=True)
     click.echo(_identity(identity))
 
 
@@ -345,14 +346,24 @@ def _load(settings_file: Path) -> Settings:
     return config.load(settings_file, os.environ)
 
 
-def _keys_line(plan: setup.Plan) -> str:
-    if plan.existing_keys:
-        return f"has {', '.join(plan.existing_keys)}"
-    return "three keys will be made"
+def _plan_lines(settings: Settings, plan: setup.Plan) -> Iterator[str]:
+    """What init has found, and what it will make."""
+    anchored = plan.anchored
+    steps = [(f"key {label}", "is there") for label in plan.existing]
+    steps += [(f"key {label}", "will be made") for label in plan.missing]
+    steps.append((f"store {settings.store.path}", _there(is_there=plan.has_store)))
+    if anchored is None:
+        steps.append(("anchor", "will be made"))
+    else:
+        steps.append(("anchor", f"remembers commit {anchored.epoch}"))
+    yield f"vault {settings.vault.id}, token {settings.token.label}"
+    width = max(len(what) for what, _ in steps)
+    for what, state in steps:
+        yield f"  {what:<{width}}  {state}"
 
 
-def _store_line(plan: setup.Plan) -> str:
-    return "is there" if plan.has_store else "will be made"
+def _there(*, is_there: bool) -> str:
+    return "is there" if is_there else "will be made"
 
 
 def _identity(public_key: bytes) -> str:

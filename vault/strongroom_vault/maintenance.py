@@ -62,8 +62,8 @@ def standing(settings: Settings) -> Standing:
     Raises:
         OperatorError: one of them cannot be read, or the database is not this vault's.
     """
-    with _token(settings) as (_, token), closing(_reader(settings)) as store:
-        return _standing(settings, token, store)
+    with _opened(settings) as (_, found):
+        return found
 
 
 def verify_audit(settings: Settings) -> int:
@@ -72,8 +72,7 @@ def verify_audit(settings: Settings) -> int:
     Raises:
         OperatorError: an event was changed, removed or added.
     """
-    with _token(settings) as (_, token), closing(_reader(settings)) as store:
-        found = _standing(settings, token, store)
+    with _opened(settings) as (store, found):
         bodies = list(store.events())
     if audit.extend(audit.NO_EVENT, bodies) != found.head.audit:
         raise OperatorError("the audit log is not the one that the head states: it was changed")
@@ -84,7 +83,7 @@ def verify_audit(settings: Settings) -> int:
 
 def export_audit(settings: Settings) -> Iterator[bytes]:
     """Return every event as a line of JSON."""
-    with closing(_reader(settings)) as store:
+    with closing(SqliteReader(settings.store.path, settings.vault.id)) as store:
         yield from store.events()
 
 
@@ -94,8 +93,7 @@ def backup(settings: Settings, target: Path) -> Standing:
     Raises:
         OperatorError: `target` is there, or cannot be written.
     """
-    with _token(settings) as (_, token), closing(_reader(settings)) as store:
-        found = _standing(settings, token, store)
+    with _opened(settings) as (store, found):
         try:
             store.copy_to(target)
         except (OSError, StoreError) as error:
@@ -115,9 +113,9 @@ def restore(settings: Settings, source: Path, *, older: bool) -> Standing:
         OperatorError: the copy is not whole, not this vault's, or older and `older` is not given.
     """
     path = settings.store.path
-    with _downtime(settings), _token(settings) as (_, token):
+    with _downtime(settings), _token(settings) as (session, token):
         with closing(SqliteReader(source, settings.vault.id)) as copy:
-            found = _standing(settings, token, copy)
+            found = _standing(settings, session, token, copy)
             verify_rows(copy, found.head)
             if found.problem and not older:
                 raise OperatorError(f"this copy cannot be served: {found.problem}")
@@ -146,7 +144,7 @@ def accept_loss(settings: Settings) -> Standing:
         _token(settings) as (session, token),
         closing(SqliteStore(settings.store.path, settings.vault.id)) as store,
     ):
-        found = _standing(settings, token, store)
+        found = _standing(settings, session, token, store)
         if not found.problem:
             raise OperatorError("the database is the newest one; there is no loss to accept")
         verify_rows(store, found.head)
@@ -190,22 +188,42 @@ def _after_loss(found: Standing) -> tuple[Head, bytes]:
     return head, event
 
 
-def _standing(settings: Settings, token: Pkcs11Token, store: SqliteReader) -> Standing:
-    """The anchor is read first: a vault that serves meanwhile makes the database newer only."""
-    anchored = token.read_anchor()
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[SqliteReader, Standing]]:
+    """One moment of the store, and how it stands to the anchor; the vault may be serving."""
+    path, vault_id = settings.store.path, settings.vault.id
+    with _token(settings) as (session, token):
+        before = anchor_slots.look(session)
+        with closing(SqliteReader(path, vault_id)) as store:
+            yield store, _standing(settings, session, token, store, before)
+
+
+def _standing(
+    settings: Settings,
+    session: pkcs11.Session,
+    token: Pkcs11Token,
+    store: SqliteReader,
+    before: Anchored | None = None,
+) -> Standing:
+    """Compare one moment of the store with the anchor.
+
+    A vault that serves moves its anchor on meanwhile, so the store lies between two looks at it;
+    `before` is the one from before the store was opened, None where no vault can be serving.
+    """
     try:
         head = open_head(store.load().head, token.derive_secret(labels.HEAD), settings.vault.id)
     except HeadBroken as error:
         raise OperatorError(str(error)) from error
+    anchored = anchor_slots.look(session)
+    if before and anchored and before.epoch < head.epoch < anchored.epoch:
+        return Standing(head, before, "")
+    if before and head.epoch <= before.epoch:
+        anchored = before
     try:
         check_newest(head, anchored)
     except HeadBroken as error:
         return Standing(head, anchored, str(error))
     return Standing(head, anchored, "")
-
-
-def _reader(settings: Settings) -> SqliteReader:
-    return SqliteReader(settings.store.path, settings.vault.id)
 
 
 @contextmanager

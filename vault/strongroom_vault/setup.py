@@ -1,39 +1,59 @@
-"""What `strongroom-vault init` does: the vault's keys in the token, and an empty store."""
+"""What `strongroom-vault init` does: the vault's keys in the token, an empty store, the anchor.
+
+In that order, and each step only where it is still to do: after a crash, doing it again goes on.
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from strongroom_vault import labels
+from strongroom_vault import labels, maintenance
 from strongroom_vault.audit import NO_EVENT, Event, What, extend
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.head import NO_HEAD, Head, seal_head
+from strongroom_vault.head import NO_HEAD, Head, HeadBroken, open_head, seal_head
 from strongroom_vault.hsm import anchor_slots, vault_keys
 from strongroom_vault.hsm.known_answers import check_token
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.merkle import Tree
 from strongroom_vault.server import token_settings
 from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pkcs11
+
     from strongroom_vault.config import Settings
     from strongroom_vault.head import Anchored
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is there and what would be made."""
+    """What is there; what is not there would be made.
 
-    existing_keys: tuple[str, ...]
+    Attributes:
+        existing: labels of the vault's keys that the token has.
+        missing: labels of those that it lacks.
+        anchored: what the token's anchor remembers. Writing it is the last step of all, so that
+            None says: this was never done, or was cut off, and nobody was ever served.
+        has_store: whether there is a store.
+    """
+
+    existing: tuple[str, ...]
+    missing: tuple[str, ...]
+    anchored: Anchored | None
     has_store: bool
 
     @property
-    def is_clean(self) -> bool:
-        """Whether nothing of a vault is there yet."""
-        return not self.existing_keys and not self.has_store
+    def is_done(self) -> bool:
+        """Whether there is nothing to make."""
+        return not self.missing and self.anchored is not None and self.has_store
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -42,40 +62,101 @@ def make_plan(settings: Settings) -> Plan:
     Raises:
         OperatorError: the token cannot be opened.
     """
-    with open_session(token_settings(settings)) as session:
-        existing = tuple(vault_keys.existing_labels(session))
-    return Plan(existing, settings.store.path.exists())
+    with _session(settings) as session:
+        return _plan(session, settings)
 
 
 def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
-    """Make the keys, try them, make the store; return the identity public key (33 bytes).
+    """Make what is missing, try it, and return the identity public key (33 bytes).
 
-    With `new_store`, keys that are there are kept and only the store is made.
+    What an earlier call made before it was cut off is kept.
+
+    Args:
+        settings: the vault's.
+        plan: what the operator has agreed to.
+        new_store: make an empty store although this vault had one, which nobody ever used.
 
     Raises:
-        OperatorError: something is there already, or cannot be made.
+        OperatorError: what is there does not fit together, or something cannot be made.
     """
-    if plan.has_store:
-        raise OperatorError("this vault has a store already; init never overwrites one")
-    if plan.existing_keys and not new_store:
+    if plan.is_done:
+        return _check(settings)
+    lock = lock_exclusively(settings.token.pin_file, "the vault is running, or another init")
+    try:
+        with _session(settings) as session:
+            if _plan(session, settings) != plan:
+                raise OperatorError("token or store have changed meanwhile; run init again")
+            _refuse_what_does_not_fit(plan, new_store=new_store)
+            vault_keys.create_missing_keys(session)
+            token = Pkcs11Token(session, str(settings.token.module))
+            check_token(token)
+            anchored = _make_store(settings, token, plan)
+            anchor_slots.replace(session, anchored)
+            return token.identity.public_key.encode()
+    finally:
+        os.close(lock)
+
+
+def _check(settings: Settings) -> bytes:
+    """Return the identity of a vault that is whole; it may be serving."""
+    if problem := maintenance.standing(settings).problem:
+        raise OperatorError(problem)
+    with _session(settings) as session:
+        token = Pkcs11Token(session, str(settings.token.module))
+        return token.identity.public_key.encode()
+
+
+def _session(settings: Settings) -> AbstractContextManager[pkcs11.Session]:
+    return open_session(token_settings(settings))
+
+
+def _plan(session: pkcs11.Session, settings: Settings) -> Plan:
+    return Plan(
+        tuple(vault_keys.existing_labels(session)),
+        tuple(vault_keys.missing_labels(session)),
+        anchor_slots.look(session),
+        settings.store.path.exists(),
+    )
+
+
+def _refuse_what_does_not_fit(plan: Plan, *, new_store: bool) -> None:
+    if plan.missing and (plan.has_store or plan.anchored is not None):
+        raise OperatorError(
+            f"there was a vault here, and the token lacks its {', '.join(plan.missing)}: restore"
+            " the token; new keys would open no record"
+        )
+    if plan.has_store or plan.anchored is None:
+        return
+    if plan.anchored.epoch > 0:
+        raise OperatorError(
+            f"the token's anchor remembers a store with {plan.anchored.epoch} commits; restore it"
+        )
+    if not new_store:
         raise OperatorError(
             "the token has a vault's keys but there is no store. If the store was lost, restore it."
             " If this vault never served anybody, run init --new-store"
         )
-    opened = token_settings(settings)
-    with open_session(opened) as session:
-        if not plan.existing_keys:
-            vault_keys.create_vault_keys(session)
-        token = Pkcs11Token(session, opened.module)
-        check_token(token)
-        if (anchored := token.read_anchor()) is not None and anchored.epoch > 0:
-            raise OperatorError(
-                f"the token's anchor remembers a store with {anchored.epoch} commits; restore it"
-            )
-        first, anchor = first_commit(settings.vault.id, token.derive_secret(labels.HEAD))
-        sqlite.create(settings.store.path, settings.vault.id, first)
-        anchor_slots.replace(session, anchor)
-        return token.identity.public_key.encode()
+
+
+def _make_store(settings: Settings, token: Pkcs11Token, plan: Plan) -> Anchored:
+    """Make the store if there is none; return what the anchor must remember of it."""
+    path, vault_id = settings.store.path, settings.vault.id
+    head_key = token.derive_secret(labels.HEAD)
+    if not plan.has_store:
+        first, anchored = first_commit(vault_id, head_key)
+        sqlite.create(path, vault_id, first)
+        return anchored
+    with closing(sqlite.SqliteReader(path, vault_id)) as store:
+        try:
+            head = open_head(store.load().head, head_key, vault_id)
+        except HeadBroken as error:
+            raise OperatorError(str(error)) from error
+    if head.epoch > 0:
+        raise OperatorError(
+            f"the store has {head.epoch} commits but the token has no anchor: restore the token, or"
+            " see strongroom-vault anchor accept"
+        )
+    return head.anchored
 
 
 def first_commit(vault_id: str, head_key: bytes) -> tuple[Commit, Anchored]:

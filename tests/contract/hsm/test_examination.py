@@ -28,7 +28,7 @@ def _examined(session: pkcs11.Session, module: str) -> tuple[list[Finding], list
 
 
 def _initialised(session: pkcs11.Session) -> None:
-    vault_keys.create_vault_keys(session)
+    vault_keys.create_missing_keys(session)
     anchor_slots.replace(session, Anchored(7, bytes(32)))
 
 
@@ -59,7 +59,7 @@ def test_a_vaults_token(empty_token: AnyToken) -> None:
 
 
 def _left_over(session: pkcs11.Session) -> None:
-    vault_keys.create_vault_keys(session, LABELS)
+    vault_keys.create_missing_keys(session, LABELS)
 
 
 def test_what_a_doctor_that_died_has_left_is_removed(empty_token: AnyToken) -> None:

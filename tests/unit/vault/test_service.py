@@ -134,8 +134,7 @@ async def world(
 ) -> AsyncIterator[World]:
     settings = softhsm.settings()
     with open_session(settings) as session:
-        if not vault_keys.existing_labels(session):
-            vault_keys.create_vault_keys(session)
+        vault_keys.create_missing_keys(session)
     pool = TokenPool(settings, labels=labels.DERIVED_KEYS)
     ready = await pool.start()
     keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))

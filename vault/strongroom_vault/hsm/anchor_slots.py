@@ -10,9 +10,11 @@ missing or holds no value is made again by the next write. The secrets themselve
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+from pkcs11.exceptions import ObjectHandleInvalid
 
 from strongroom_vault.head import Anchored
 from strongroom_vault.hsm.interface import TokenError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.vault_keys import TokenObject
 
 SLOTS: Final = VAULT.anchor
+LOOKS: Final = 4
+LOOK_AGAIN_S: Final = 0.02
 
 
 def read_slots(
@@ -46,6 +50,27 @@ def newest(values: dict[str, Anchored | None]) -> Anchored | None:
         key=lambda value: value.epoch,
         default=None,
     )
+
+
+def look(session: pkcs11.Session) -> Anchored | None:
+    """Return the newest value, while another process, a vault that serves, may be writing.
+
+    An object that is being written may be invalid or seem missing for a moment.
+
+    Raises:
+        TokenError: a label stands for two objects.
+        PKCS11Error: the token cannot read them.
+    """
+    for _ in range(LOOKS - 1):
+        try:
+            values = read_slots(session)
+        except ObjectHandleInvalid:
+            time.sleep(LOOK_AGAIN_S)
+            continue
+        if all(values.values()):
+            return newest(values)
+        time.sleep(LOOK_AGAIN_S)
+    return newest(read_slots(session))
 
 
 def advance(

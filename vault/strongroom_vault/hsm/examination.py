@@ -204,7 +204,7 @@ def _fast_path(session: pkcs11.Session, module: str) -> str:
 @contextmanager
 def _keys(session: pkcs11.Session, module: str) -> Iterator[Pkcs11Token]:
     try:
-        vault_keys.create_vault_keys(session, LABELS)
+        vault_keys.create_missing_keys(session, LABELS)
         yield Pkcs11Token(session, module, LABELS)
     finally:
         _clean(session)
@@ -342,7 +342,7 @@ def _flag(key: vault_keys.TokenObject, attribute: Attribute) -> bool:
 
 
 def _anchor_value(session: pkcs11.Session) -> str:
-    found = anchor_slots.newest(anchor_slots.read_slots(session))
+    found = anchor_slots.look(session)
     if found is None:
         raise Unfit("the token remembers no commit")
     return f"commit {found.epoch}"

@@ -206,19 +206,21 @@ class Pkcs11Token:
     def rewrap(self, stored: StoredOprfKey) -> StoredOprfKey:
         """Return a wrapped OPRF key under the newest wrap key.
 
-        It is checked to be the record's before; for the time of this call it may be wrapped.
+        For the time of this call the key may be wrapped. What comes out is opened again and checked
+        to be the record's key: it is about to take the place of the only other copy.
         """
         if stored.wrapped is None:
             raise TokenError("a resident key is not wrapped")
-        with self.oprf_key(stored) as key:
-            if key.evaluate(_TWICE_GENERATOR) != add(key.public_key, key.public_key):
-                raise TokenError("the wrapped key is not the record's")
         point = Element.decode(stored.public_key).encode_uncompressed()
         plain = PlainOperations(self._wrap_mechanism, quirks.of(self._session.token))
         wrapping_key = self._unwrapping_key(stored)
         private = plain.unwrap(wrapping_key, stored.wrapped, point, is_extractable=True)
         with translated(), _destroyed(private):
-            return self._wrapped(stored.public_key, private)
+            rewrapped = self._wrapped(stored.public_key, private)
+        with self.oprf_key(rewrapped) as key:
+            if key.evaluate(_TWICE_GENERATOR) != add(key.public_key, key.public_key):
+                raise TokenError("the wrapped key is not the record's")
+        return rewrapped
 
     def _wrapped(self, public_key: bytes, private: vault_keys.TokenObject) -> StoredOprfKey:
         number, key = list(self._wrap_keys.items())[-1]

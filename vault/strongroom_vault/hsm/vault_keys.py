@@ -109,6 +109,11 @@ def existing_labels(session: pkcs11.Session, labels: Labels = VAULT) -> list[str
     return sorted({label for label, kind in labels.keys if _find(session, label, kind)})
 
 
+def missing_labels(session: pkcs11.Session, labels: Labels = VAULT) -> list[str]:
+    """Return the labels of the vault's keys of which the token lacks any object."""
+    return sorted({label for label, kind in labels.keys if not _find(session, label, kind)})
+
+
 def _find(session: pkcs11.Session, label: str, object_class: ObjectClass) -> list[TokenObject]:
     """Objects of the token; copies that live with a session do not count."""
     template = {
@@ -119,30 +124,36 @@ def _find(session: pkcs11.Session, label: str, object_class: ObjectClass) -> lis
     return list(session.get_objects(template))
 
 
-def create_vault_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None:
-    """Make the vault's keys in an open token that has none of them.
+def create_missing_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None:
+    """Make those of the vault's keys that the open token lacks; leave the others as they are.
 
     Raises:
-        OperatorError: one of them is there already; nothing is made then, because a new key beside
-            an old one would lock every account of the old one out.
+        OperatorError: half of a key pair is there.
     """
-    if existing := existing_labels(session, labels):
-        raise OperatorError(f"the token has keys of a vault already: {', '.join(existing)}")
-    make_wrap_key(session, 0, labels)
-    session.generate_key(
-        KeyType.GENERIC_SECRET,
-        KEY_BITS,
-        label=labels.root,
-        store=True,
-        capabilities=MechanismFlag.SIGN,
-        template=NEVER_LEAVES,
-    )
-    curve(session).generate_keypair(
-        label=labels.identity,
-        store=True,
-        capabilities=MechanismFlag.DERIVE,
-        private_template={**NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
-    )
+    missing = missing_labels(session, labels)
+    if half := set(missing) & set(existing_labels(session, labels)):
+        raise OperatorError(
+            f"the token has half of the key pair {half.pop()}, left by an init that was cut off;"
+            " destroy that object and run init again"
+        )
+    if labels.wrap in missing:
+        make_wrap_key(session, 0, labels)
+    if labels.root in missing:
+        session.generate_key(
+            KeyType.GENERIC_SECRET,
+            KEY_BITS,
+            label=labels.root,
+            store=True,
+            capabilities=MechanismFlag.SIGN,
+            template=NEVER_LEAVES,
+        )
+    if labels.identity in missing:
+        curve(session).generate_keypair(
+            label=labels.identity,
+            store=True,
+            capabilities=MechanismFlag.DERIVE,
+            private_template={**NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
+        )
 
 
 def curve(session: pkcs11.Session) -> pkcs11.DomainParameters:
