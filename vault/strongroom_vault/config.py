@@ -130,6 +130,18 @@ class Metrics(_Section, frozen=True):
     address: Annotated[str, msgspec.Meta(pattern=r"^.+:[0-9]{1,5}$")] | None = None
 
 
+class Traces(_Section, frozen=True):
+    """`[traces]`: which OpenTelemetry collector gets traces; none unless it is set.
+
+    Attributes:
+        endpoint: http(s)://host:port, OTLP over gRPC; needs the extra `traces`.
+        ratio: how many of all calls are traced.
+    """
+
+    endpoint: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
+    ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
+
+
 class Settings(_Section, frozen=True):
     """The whole file."""
 
@@ -140,6 +152,7 @@ class Settings(_Section, frozen=True):
     access_tokens: AccessTokens
     stretching: Stretching = Stretching()
     metrics: Metrics = Metrics()
+    traces: Traces = Traces()
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:

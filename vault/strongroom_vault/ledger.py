@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
-from strongroom_vault import audit, policy
+from strongroom_vault import audit, policy, traces
 from strongroom_vault.anchor import AnchorMoved
 from strongroom_vault.audit import Event, What
 from strongroom_vault.codec import decode_record, encode_record
@@ -220,7 +220,8 @@ class Ledger:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Change(record_id, decide, outcome, detail))
         self._wake.set()
-        return await outcome
+        with traces.span("commit"):
+            return await outcome
 
     async def note(self, what: What, **detail: int) -> None:
         """Write an operator's act into the audit log; return once that is durable."""

@@ -1,14 +1,23 @@
 """Logs: one JSON object a line, on stderr. Nothing secret, no account names.
 
-What is logged while a call is handled carries its `request_id`, which the caller is told too.
+What is logged while a call is handled carries its `request_id`, which the caller is told too. What
+libraries say through `logging` becomes such a line.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
+import time
 from contextlib import suppress
+from typing import Final
 
 import structlog
+
+log = structlog.get_logger()
+
+QUIET_S: Final = 60.0
+"""A library may repeat itself after so many seconds."""
 
 
 class _Stderr:
@@ -23,8 +32,25 @@ class _Stderr:
             sys.stderr.flush()
 
 
+class _FromLibraries(logging.Handler):
+    """Passes on what libraries say, each thing once in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._quiet_until: dict[tuple[str, object], float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now, said = time.monotonic(), (record.name, record.msg)
+        if now < self._quiet_until.get(said, now):
+            return
+        self._quiet_until = {key: end for key, end in self._quiet_until.items() if end > now}
+        self._quiet_until[said] = now + QUIET_S
+        log.warning("library", name=record.name, problem=record.getMessage())
+
+
 def configure() -> None:
-    """Set structlog up for the whole process."""
+    """Set structlog and `logging` up for the whole process."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_FromLibraries()], force=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

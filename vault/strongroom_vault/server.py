@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from strongroom import __version__
 from strongroom.v1 import admin_pb2_grpc, vault_pb2, vault_pb2_grpc
-from strongroom_vault import labels, metrics
+from strongroom_vault import labels, metrics, traces
 from strongroom_vault.anchor import TokenAnchor
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.api.certificates import Certificates
@@ -127,6 +127,11 @@ class VaultServer:
 
     async def _start(self, exit_stack: AsyncExitStack) -> None:
         settings = self._settings
+        if settings.traces.endpoint is not None:
+            stop = traces.configure(
+                settings.traces.endpoint, settings.traces.ratio, settings.vault.id, __version__
+            )
+            exit_stack.push_async_callback(asyncio.to_thread, stop)
         self._certificates = Certificates(settings.listen)
         access_tokens = AccessTokens(
             settings.vault.id, _key_set(settings), settings.access_tokens.issuer

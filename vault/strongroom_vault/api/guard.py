@@ -19,6 +19,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from strongroom_vault import traces
 from strongroom_vault.api.status import DETAILS, code_of, status_details
 from strongroom_vault.errors import (
     AccessTokenInvalid,
@@ -26,6 +27,8 @@ from strongroom_vault.errors import (
     Malformed,
     Overloaded,
     Refusal,
+    StoreUnavailable,
+    TokenUnavailable,
 )
 
 if TYPE_CHECKING:
@@ -133,19 +136,25 @@ class Guard(grpc.aio.ServerInterceptor):
         request_id = secrets.token_hex(REQUEST_ID_SIZE)
         structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
-        task = asyncio.create_task(self._admitted(handler, SCOPES[call], request, context))
-        self._in_flight += 1
-        try:
-            await asyncio.wait([task], timeout=_seconds(context))
-        finally:
-            self._in_flight -= 1
-            task.cancel()  # does nothing to a task that is done
-        error = (
-            task.exception() if task.done() else Overloaded("the call took too long", RETRY_AFTER)
-        )
-        self._observe(call, _outcome(error), time.perf_counter() - began)
+        with traces.trace(call, request_id=request_id) as span:
+            task = asyncio.create_task(self._admitted(handler, SCOPES[call], request, context))
+            self._in_flight += 1
+            try:
+                await asyncio.wait([task], timeout=_seconds(context))
+            finally:
+                self._in_flight -= 1
+                task.cancel()  # does nothing to a task that is done
+            if task.done():
+                error = task.exception()
+            else:
+                error = Overloaded("the call took too long", RETRY_AFTER)
+            outcome = _outcome(error)
+            span.set_attribute("outcome", outcome)
+        self._observe(call, outcome, time.perf_counter() - began)
         if error is None:
             return task.result()
+        if isinstance(error, TokenUnavailable | StoreUnavailable):
+            log.warning("call failed", reason=error.reason, problem=str(error))
         if isinstance(error, Refusal):
             return await _abort(context, error, request_id)
         _log_bug(error)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 import structlog
 
+from strongroom_vault import traces
 from strongroom_vault.errors import OperatorError, TokenUnavailable
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
@@ -153,8 +154,9 @@ class TokenPool:
         name = type(job).__name__
         began = time.perf_counter()
         try:
-            worker = await self._next_worker()
-            answer: Answer = await asyncio.shield(self._spawn(self._call(worker, job)))
+            with traces.span("token", job=name):
+                worker = await self._next_worker()
+                answer: Answer = await asyncio.shield(self._spawn(self._call(worker, job)))
         except TokenUnavailable:
             self.jobs[name, "unavailable"] += 1
             raise
