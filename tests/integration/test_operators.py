@@ -133,7 +133,8 @@ class TestRotation:
     def _an_older_copy_is_useless(
         folder: VaultFolder, old_copy: Path, account: QuickAccount
     ) -> None:
-        folder.operator("restore", str(old_copy), "--older")
+        restored = folder.operator("restore", str(old_copy), "--older")
+        assert f"{ACCOUNTS} of its keys are lost" in restored.stderr
         folder.operator("anchor", "accept", typed="vault.test\n")
         with folder.start() as vault:
             for _ in range(3):

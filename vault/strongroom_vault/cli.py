@@ -284,8 +284,14 @@ def backup(target: Path, settings_file: Path) -> None:
 @_settings_option
 def restore(source: Path, settings_file: Path, *, older: bool) -> None:
     """Put the copy SOURCE in the store's place, after every row of it is verified."""
-    found = maintenance.restore(_load(settings_file), source, older=older)
+    found, lost = maintenance.restore(_load(settings_file), source, older=older)
     click.echo(f"restored commit {found.head.epoch}; what was there is kept beside it", err=True)
+    if lost:
+        click.echo(
+            f"{lost} of its keys are lost: a rotation, an attempt limit or a deletion has destroyed"
+            " what opened them in the token",
+            err=True,
+        )
     if found.problem:
         click.echo(f"{found.problem}; run strongroom-vault anchor accept", err=True)
 

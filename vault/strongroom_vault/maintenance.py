@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from strongroom_vault import audit, labels
 from strongroom_vault.audit import Event, What
+from strongroom_vault.codec import decode_record
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.head import HeadBroken, open_head, seal_head
 from strongroom_vault.hsm import anchor_slots
@@ -22,6 +23,8 @@ from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.ledger import check_newest
 from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.merkle import EMPTY, Tree, bucket_hash
+from strongroom_vault.record import Active
+from strongroom_vault.sealing import RowSealer
 from strongroom_vault.server import token_settings
 from strongroom_vault.store.interface import BUCKET_BITS, Commit, StoreError
 from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
@@ -101,8 +104,10 @@ def backup(settings: Settings, target: Path) -> Standing:
     return found
 
 
-def restore(settings: Settings, source: Path, *, older: bool) -> Standing:
+def restore(settings: Settings, source: Path, *, older: bool) -> tuple[Standing, int]:
     """Put a copy in the store's place, if every row of it is verified; keep what was there.
+
+    Returns how the copy stands, and how many of its keys the token cannot open any more.
 
     Args:
         settings: the vault's.
@@ -117,6 +122,7 @@ def restore(settings: Settings, source: Path, *, older: bool) -> Standing:
         with closing(SqliteReader(source, settings.vault.id)) as copy:
             found = _standing(settings, session, token, copy)
             verify_rows(copy, found.head)
+            lost = _lost_keys(copy, token)
             if found.problem and not older:
                 raise OperatorError(f"this copy cannot be served: {found.problem}")
             draft = path.with_name(path.name + ".restored")
@@ -128,7 +134,7 @@ def restore(settings: Settings, source: Path, *, older: bool) -> Standing:
             if name.exists():
                 name.rename(path.with_name(kept + end))
         draft.rename(path)
-    return found
+    return found, lost
 
 
 def accept_loss(settings: Settings) -> Standing:
@@ -169,6 +175,23 @@ def verify_rows(store: SqliteReader, head: Head) -> None:
     for number in range(2**BUCKET_BITS):
         if bucket_hash(store.read_bucket(number)) != snapshot.buckets.get(number, EMPTY):
             raise OperatorError(f"the database is not whole: bucket {number} was changed")
+
+
+def _lost_keys(store: SqliteReader, token: Pkcs11Token) -> int:
+    """Count the keys whose wrap key, or who themselves, were destroyed in the token."""
+    sealer = RowSealer(token.derive_secret(labels.RECORD_SEALING))
+    wrap_keys, residents = set(token.wrap_keys()), set(token.resident_oprf_keys())
+    lost = 0
+    for number in range(2**BUCKET_BITS):
+        for record_id, row in store.read_bucket(number).items():
+            state = decode_record(sealer.open(row, record_id)).state
+            if isinstance(state, Active):
+                key = state.oprf_key
+                there = (
+                    key.public_key in residents if key.is_resident else key.wrap_key in wrap_keys
+                )
+                lost += not there
+    return lost
 
 
 def _after_loss(found: Standing) -> tuple[Head, bytes]:
