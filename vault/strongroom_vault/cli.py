@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.examination import Finding
     from strongroom_vault.rates import Rate
 
+PROGRAM: Final = "strongroom-vault"
 SCOPES: Final = "register recover read delete"
 
 _settings_option = click.option(
@@ -51,23 +52,32 @@ _folder_argument = click.argument("folder", type=click.Path(path_type=Path, file
 def main() -> None:
     """Run the command; an OperatorError is a sentence and exit code 1, never a traceback."""
     try:
-        cli(prog_name="strongroom-vault")
+        cli(prog_name=PROGRAM)
     except OperatorError as error:
-        click.echo(f"strongroom-vault: {error}", err=True)
+        click.echo(f"{PROGRAM}: {error}", err=True)
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _examples(*lines: str) -> str:
+    """Return what stands at the end of a command's help, in lines that click leaves as they are."""
+    shown = "\n".join(f"  {PROGRAM} {line}" for line in lines)
+    return f"\b\nExamples:\n{shown}"
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_examples("doctor", "init", "serve", "status --json"),
+)
 @click.version_option(__version__)
 def cli() -> None:
-    r"""Run a Strongroom vault over a PKCS#11 token.
+    """Run a Strongroom vault over a PKCS#11 token.
 
-    \b
-    Exit codes: 0 done, 1 the vault says why not, 2 the command was misused.
+    The settings come from one file (--config, or STRONGROOM_VAULT_CONFIG). Exit codes: 0 done, 1
+    the vault says why not, 2 the command was misused.
     """
 
 
-@cli.command()
+@cli.command(epilog=_examples("init", "init --yes > identity"))
 @_settings_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -93,7 +103,7 @@ def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
     click.echo(_identity(identity))
 
 
-@cli.command()
+@cli.command(epilog=_examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml"))
 @_settings_option
 def serve(settings_file: Path) -> None:
     """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
@@ -102,11 +112,11 @@ def serve(settings_file: Path) -> None:
     asyncio.run(server.VaultServer(_load(settings_file)).run())
 
 
-@cli.command()
+@cli.command(epilog=_examples("status", "status --json"))
 @_settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(settings_file: Path, *, as_json: bool) -> None:
-    """Ask the running vault how it does, over its admin socket."""
+    """Ask the running vault how it does."""
     with _running(settings_file) as vault:
         found = vault.status()
     click.echo(_status_json(found) if as_json else _status_table(found))
@@ -117,14 +127,14 @@ def records() -> None:
     """What the running vault holds for an account."""
 
 
-@records.command("show")
+@records.command("show", epilog=_examples("records show alice", "records show alice --json"))
 @click.argument("account")
 @_settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def records_show(account: str, settings_file: Path, *, as_json: bool) -> None:
-    """Show ACCOUNT's record: its state and its attempts, nothing secret.
+    """Show the state and the attempts of ACCOUNT's record.
 
-    The record id is the account's name in the database and in the audit log.
+    Nothing of it is secret. The record id is the account's name in the database and in the audit log.
     """
     with _running(settings_file) as vault:
         record = vault.show_record(account)
@@ -136,12 +146,15 @@ def records_show(account: str, settings_file: Path, *, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):<16}{value}")
 
 
-@records.command("delete")
+@records.command("delete", epilog=_examples("records delete alice", "records delete alice --yes"))
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_settings_option
 def records_delete(account: str, settings_file: Path, *, yes: bool) -> None:
-    """Delete ACCOUNT's key for good, as its owner could: the backup is lost without its digits."""
+    """Delete ACCOUNT's key for good, as its owner could.
+
+    Without its 64 digits the backup is lost.
+    """
     if not yes:
         click.confirm(f"Delete the backup key of {account!r} for good?", abort=True, err=True)
     with _running(settings_file) as vault:
@@ -149,10 +162,10 @@ def records_delete(account: str, settings_file: Path, *, yes: bool) -> None:
     click.echo("deleted", err=True)
 
 
-@cli.command("rotate-wrap-key")
+@cli.command("rotate-wrap-key", epilog=_examples("rotate-wrap-key"))
 @_settings_option
 def rotate_wrap_key(settings_file: Path) -> None:
-    """Put every wrapped OPRF key under a new wrap key, then destroy the old one.
+    """Rewrap every OPRF key, then destroy the old wrap key.
 
     The vault goes on serving. Ctrl-C ends this display, not the rotation; run it again to see how
     far it is, or to go on after a crash. Afterwards no older copy of the database opens, so make a
@@ -173,7 +186,7 @@ def rotate_wrap_key(settings_file: Path) -> None:
     click.echo(f"{progress.rewrapped} records are under wrap key {progress.wrap_key}", err=True)
 
 
-@cli.command("doctor")
+@cli.command("doctor", epilog=_examples("doctor", "doctor --json"))
 @_settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def examine(settings_file: Path, *, as_json: bool) -> None:
@@ -191,7 +204,7 @@ def examine(settings_file: Path, *, as_json: bool) -> None:
     click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
 
 
-@cli.command("bench")
+@cli.command("bench", epilog=_examples("bench", "bench --seconds 10 --json"))
 @_settings_option
 @click.option(
     "--seconds",
@@ -202,10 +215,11 @@ def examine(settings_file: Path, *, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def bench(settings_file: Path, seconds: float, *, as_json: bool) -> None:
-    """Measure how fast token and disk are for a vault, after init. Leaves nothing behind.
+    """Measure how fast token and disk are for a vault.
 
-    Recoveries wait for the token, here two for each worker; those that come together share one
-    commit and one move of the anchor. Do it while nothing else uses the token.
+    After init; leaves nothing behind. Recoveries wait for the token, here two for each worker;
+    those that come together share one commit and one move of the anchor. Do it while nothing else
+    uses the token.
     """
     for rate in rates.measure(_load(settings_file), seconds):
         click.echo(json.dumps(asdict(rate)) if as_json else _rate_line(rate))
@@ -213,23 +227,24 @@ def bench(settings_file: Path, seconds: float, *, as_json: bool) -> None:
 
 @cli.group()
 def anchor() -> None:
-    """The token's anchor, which remembers the newest commit of the database."""
+    """The newest commit of the database, as the token knows it."""
 
 
-@anchor.command("show")
+@anchor.command("show", epilog=_examples("anchor show", "anchor show --json"))
 @_settings_option
-def anchor_show(settings_file: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def anchor_show(settings_file: Path, *, as_json: bool) -> None:
     """Say how database and anchor stand to each other. Exit code 1 if the vault would not serve."""
     found = maintenance.standing(_load(settings_file))
-    click.echo(_standing_table(found))
+    click.echo(_standing_json(found) if as_json else _standing_table(found))
     if found.problem:
         raise OperatorError(found.problem)
 
 
-@anchor.command("accept")
+@anchor.command("accept", epilog=_examples("anchor accept"))
 @_settings_option
 def anchor_accept(settings_file: Path) -> None:
-    """Serve from an older database because the newer one is lost for good.
+    """Serve from an older database; the newer one is lost.
 
     What newer commits said is forgotten: registrations, deletions, destructions. Every key is left
     with one attempt at most until its next success. The vault must be down.
@@ -248,10 +263,10 @@ def anchor_accept(settings_file: Path) -> None:
 
 @cli.group()
 def audit() -> None:
-    """The audit log: every registration, attempt, release, destruction, deletion."""
+    """The log of every registration, attempt, release, loss."""
 
 
-@audit.command("verify")
+@audit.command("verify", epilog=_examples("audit verify"))
 @_settings_option
 def audit_verify(settings_file: Path) -> None:
     """Recompute the log's chain up to the anchor."""
@@ -259,7 +274,7 @@ def audit_verify(settings_file: Path) -> None:
     click.echo(f"{count} events, none changed, none missing", err=True)
 
 
-@audit.command("export")
+@audit.command("export", epilog=_examples("audit export > events.jsonl"))
 @_settings_option
 def audit_export(settings_file: Path) -> None:
     """Print every event as a line of JSON."""
@@ -267,7 +282,7 @@ def audit_export(settings_file: Path) -> None:
         click.echo(body)
 
 
-@cli.command()
+@cli.command(epilog=_examples("backup copy.db"))
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @_settings_option
 def backup(target: Path, settings_file: Path) -> None:
@@ -276,14 +291,17 @@ def backup(target: Path, settings_file: Path) -> None:
     click.echo(f"{target} holds commit {found.head.epoch}", err=True)
 
 
-@cli.command()
+@cli.command(epilog=_examples("restore copy.db", "restore copy.db --older"))
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--older", is_flag=True, help="Take a copy that is older than the anchor; then accept the loss."
 )
 @_settings_option
 def restore(source: Path, settings_file: Path, *, older: bool) -> None:
-    """Put the copy SOURCE in the store's place, after every row of it is verified."""
+    """Put the copy SOURCE in the store's place.
+
+    Every row of it is verified first, and the old store is kept beside the new one.
+    """
     found, lost = maintenance.restore(_load(settings_file), source, older=older)
     click.echo(f"restored commit {found.head.epoch}; what was there is kept beside it", err=True)
     if lost:
@@ -301,14 +319,17 @@ def token() -> None:
     """Access tokens for development. A deployment's identity provider issues its own."""
 
 
-@token.command("create-issuer")
+@token.command("create-issuer", epilog=_examples("token create-issuer ."))
 @_folder_argument
 def create_issuer(folder: Path) -> None:
-    """Make a signing key in FOLDER, and print the path of its JWK set for [access_tokens]."""
+    """Make a signing key in FOLDER for development.
+
+    Prints the path of its JWK set, for [access_tokens].
+    """
     click.echo(issuer.create_issuer(folder))
 
 
-@token.command("issue")
+@token.command("issue", epilog=_examples("token issue . --vault-id vault.example --account alice"))
 @_folder_argument
 @click.option("--vault-id", required=True, help="The vault that the token is for.")
 @click.option("--account", required=True, help="Whose token it is.")
@@ -325,11 +346,11 @@ def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime: int) 
     click.echo(issuer.issue(folder, vault_id, account, scope, lifetime))
 
 
-@cli.command("self-signed")
+@cli.command("self-signed", epilog=_examples("self-signed . --host vault.example"))
 @_folder_argument
 @click.option("--host", "hosts", multiple=True, default=("localhost", "127.0.0.1"))
 def self_signed(folder: Path, hosts: tuple[str, ...]) -> None:
-    """Make a self-signed TLS certificate for development in FOLDER."""
+    """Make a TLS certificate for development in FOLDER."""
     tls.create_self_signed(folder, hosts)
     click.echo(folder / tls.CERTIFICATE_FILE)
 
@@ -412,6 +433,18 @@ def _standing_table(found: maintenance.Standing) -> str:
             f"anchor    {anchored}",
             f"loss      {_loss_line(found.head)}",
         )
+    )
+
+
+def _standing_json(found: maintenance.Standing) -> str:
+    return json.dumps(
+        {
+            "database_epoch": found.head.epoch,
+            "anchor_epoch": found.anchored.epoch if found.anchored else None,
+            "written_at": found.head.time,
+            "loss_epoch": found.head.loss_epoch,
+            "problem": found.problem,
+        }
     )
 
 

@@ -1,0 +1,58 @@
+"""The help of `strongroom-vault`: every command has examples, and they are good ones."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from strongroom_vault.cli import PROGRAM, cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def leaves(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    for name, below in command.commands.items():
+        yield from leaves(below, f"{path} {name}".strip())
+
+
+COMMANDS = dict(leaves(cli))
+
+
+def examples(command: click.Command) -> list[str]:
+    """The words after the program's name, of each example."""
+    assert command.epilog is not None
+    _, *lines = command.epilog.removeprefix("\b\n").splitlines()
+    assert all(line.startswith(f"  {PROGRAM} ") for line in lines)
+    return [line.removeprefix(f"  {PROGRAM} ") for line in lines]
+
+
+def is_understood(example: str) -> bool:
+    """Whether it names a command, its arguments, and options that it has."""
+    words = shlex.split(example.split(" >", maxsplit=1)[0].split(" 2>", maxsplit=1)[0])
+    path = next(path for path in COMMANDS if words[: len(path.split())] == path.split())
+    command = COMMANDS[path]
+    with click.Context(command, info_name=path) as context:
+        left = command.make_parser(context).parse_args(words[len(path.split()) :])[1]
+    return not left
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_has_examples_that_it_understands(path: str) -> None:
+    command = COMMANDS[path]
+    found = examples(command)
+    assert found
+    assert all(example.startswith(path) and is_understood(example) for example in found)
+    assert command.help is not None
+    first = command.help.split(".")[0]
+    assert len(first) < 60, "the list of commands would cut this off"
+
+
+def test_the_program_has_examples_too() -> None:
+    assert all(is_understood(example) for example in examples(cli))
