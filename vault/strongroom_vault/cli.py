@@ -134,7 +134,7 @@ def records() -> None:
 def records_show(account: str, settings_file: Path, *, as_json: bool) -> None:
     """Show the state and the attempts of ACCOUNT's record.
 
-    Nothing of it is secret. The record id is the account's name in the database and in the audit log.
+    Nothing of it is secret. The record id stands for the account in database and audit log.
     """
     with _running(settings_file) as vault:
         record = vault.show_record(account)
