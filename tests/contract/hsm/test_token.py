@@ -324,6 +324,31 @@ def test_rotation_of_the_wrap_key(token: AnyToken) -> None:
     in_child(token, _rotation, token.module)
 
 
+def _unaware(session: pkcs11.Session, module: str) -> None:
+    token, other = Pkcs11Token(session, module), Pkcs11Token(session, module)
+    stored = token.generate_oprf_key(resident=False)
+    other.make_wrap_key()
+    again = other.rewrap(stored)
+    assert (stored.wrap_key, again.wrap_key) == (0, 1)
+    with token.oprf_key(again) as key:
+        assert key.evaluate(GENERATOR).encode() == stored.public_key
+
+
+def test_a_worker_that_does_not_know_of_a_rotation_yet(token: AnyToken) -> None:
+    in_child(token, _unaware, token.module)
+
+
+def _rewraps_unaware(session: pkcs11.Session, module: str) -> None:
+    token, other = Pkcs11Token(session, module), Pkcs11Token(session, module)
+    stored = token.generate_oprf_key(resident=False)
+    other.make_wrap_key()
+    assert token.rewrap(stored).wrap_key == 1
+
+
+def test_a_rewrap_by_a_worker_that_does_not_know_of_the_newest_key(token: AnyToken) -> None:
+    in_child(token, _rewraps_unaware, token.module)
+
+
 def _numbers(session: pkcs11.Session, module: str) -> tuple[int, ...]:
     return Pkcs11Token(session, module).wrap_keys()
 

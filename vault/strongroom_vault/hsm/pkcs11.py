@@ -211,6 +211,9 @@ class Pkcs11Token:
         """
         if stored.wrapped is None:
             raise TokenError("a resident key is not wrapped")
+        if stored.wrap_key == max(self._wrap_keys):
+            with translated():
+                self._find_wrap_keys()  # another worker may have made a newer one
         point = Element.decode(stored.public_key).encode_uncompressed()
         plain = PlainOperations(self._wrap_mechanism, quirks.of(self._session.token))
         wrapping_key = self._unwrapping_key(stored)
@@ -239,6 +242,9 @@ class Pkcs11Token:
         self._wrap_keys = keys
 
     def _unwrapping_key(self, stored: StoredOprfKey) -> vault_keys.TokenObject:
+        if stored.wrap_key > max(self._wrap_keys):
+            with translated():
+                self._find_wrap_keys()  # another worker has made it
         key = self._unwrapping_keys.get(stored.wrap_key)
         if key is None:
             raise TokenError(f"wrap key {stored.wrap_key} is not in the token any more")

@@ -95,6 +95,7 @@ class TokenPool:
         self._waiting = 0
         self._first: Ready | None = None
         self._is_closing = False
+        self._generation = 0
         self.replaced = 0
         self.jobs: Counter[tuple[str, str]] = Counter()
         self.job_s: defaultdict[str, float] = defaultdict(float)
@@ -165,12 +166,15 @@ class TokenPool:
         return answer
 
     async def renew(self) -> None:
-        """Replace every worker by a fresh one, and wait until the old ones are gone.
+        """Replace every worker by one that starts now, and wait until the old ones are gone.
 
         Raises:
             TokenUnavailable: a worker does not start; the old ones that are left go on.
         """
+        self._generation += 1
         for worker in list(self._alive):
+            if worker not in self._alive:
+                continue  # lost meanwhile, and replaced
             try:
                 await self._start_worker()
             except (WorkerRefused, WorkerLost) as error:
@@ -270,7 +274,12 @@ class TokenPool:
                 return
 
     async def _start_worker(self) -> Ready:
-        worker, ready = await WorkerProcess.start(self._hello)
+        while True:
+            generation = self._generation
+            worker, ready = await WorkerProcess.start(self._hello)
+            if generation == self._generation:
+                break
+            await worker.retire()  # it looked at the token before all were to be renewed
         if self._first is not None and ready != self._first:
             await worker.kill()
             raise WorkerLost("the token has other keys than when the vault started")

@@ -1,0 +1,130 @@
+"""The token workers as a pool, over real workers and SoftHSM: grown old, hung, renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from strongroom.opaque import client
+from strongroom_vault.errors import OperatorError, TokenUnavailable
+from strongroom_vault.hsm import vault_keys
+from strongroom_vault.hsm.jobs import ListWrapKeys, RegistrationStarted, StartRegistration
+from strongroom_vault.hsm.pkcs11 import open_session
+from strongroom_vault.hsm.pool import TokenPool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vault_process import SoftHsm
+
+REQUEST = client.create_registration_request(b"password")[0].encode()
+BOOT = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@asynccontextmanager
+async def open_pool(softhsm: SoftHsm, **options: Any) -> AsyncIterator[TokenPool]:
+    settings = softhsm.settings()
+    with open_session(settings) as session:
+        vault_keys.create_missing_keys(session)
+    pool = TokenPool(settings, **options)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def ask(pool: TokenPool) -> RegistrationStarted:
+    return await pool.run(StartRegistration(REQUEST))
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def started_at(pid: int) -> float:
+    """When a process was started, as time.time() says it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return BOOT + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+async def until_ready(pool: TokenPool, count: int) -> None:
+    async with asyncio.timeout(30):
+        while pool.ready != count:
+            await asyncio.sleep(0.02)
+
+
+async def test_workers_that_grow_old_are_replaced_and_no_job_is_lost(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=2, max_calls=10) as pool:
+        first = set(pool.pids)
+        answers = await asyncio.gather(*(ask(pool) for _ in range(120)))
+        assert len({answer.oprf_key.public_key for answer in answers}) == 120
+        async with asyncio.timeout(30):
+            while first & set(pool.pids) or pool.ready != 2:
+                await asyncio.sleep(0.02)
+        assert pool.replaced >= 2
+        await ask(pool)
+
+
+async def test_a_worker_that_hangs_is_killed_and_replaced(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1, call_timeout=0.5) as pool:
+        (hung,) = pool.pids
+        os.kill(hung, signal.SIGSTOP)
+        with pytest.raises(TokenUnavailable):
+            await ask(pool)
+        assert not is_alive(hung)
+        await until_ready(pool, 1)
+        await ask(pool)
+        assert pool.jobs["StartRegistration", "unavailable"] == 1
+
+
+async def test_more_jobs_than_may_wait_are_refused_at_once(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1, max_waiting=5) as pool:
+        done = await asyncio.gather(*(ask(pool) for _ in range(30)), return_exceptions=True)
+        refused = [found for found in done if isinstance(found, TokenUnavailable)]
+        answered = [found for found in done if isinstance(found, RegistrationStarted)]
+        assert len(refused) + len(answered) == 30
+        assert 5 <= len(answered) <= 7
+        assert all(error.retry_after for error in refused)
+
+
+async def test_renewed_under_load_every_worker_is_a_new_one(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=2) as pool:
+        before = set(pool.pids)
+        jobs = [asyncio.create_task(ask(pool)) for _ in range(200)]
+        await pool.renew()
+        assert not before & set(pool.pids)
+        assert pool.ready == 2
+        assert len(await asyncio.gather(*jobs)) == 200
+        assert not any(is_alive(pid) for pid in before)
+
+
+async def test_a_worker_that_starts_while_all_are_renewed_starts_again(softhsm: SoftHsm) -> None:
+    """It may have looked at the token before what they are renewed for."""
+    async with open_pool(softhsm, workers=2) as pool:
+        os.kill(pool.pids[0], signal.SIGKILL)
+        while pool.ready == 2:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)  # its successor is starting
+        began = time.time()
+        await pool.renew()
+        await until_ready(pool, 2)
+        assert all(started_at(pid) >= began - 0.02 for pid in pool.pids)
+        await pool.run(ListWrapKeys())
+
+
+async def test_a_token_that_does_not_open_starts_no_pool(softhsm: SoftHsm, tmp_path: Path) -> None:
+    pin = tmp_path / "pin"
+    pin.write_text("wrong")
+    pin.chmod(0o600)
+    settings = softhsm.settings()
+    wrong = type(settings)(settings.module, settings.label, str(pin))
+    with pytest.raises(OperatorError, match="PIN"):
+        await TokenPool(wrong, workers=3).start()
