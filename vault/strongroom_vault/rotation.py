@@ -2,7 +2,8 @@
 
 1. A second wrap key is made in the token, and every worker renewed: what is wrapped from now on is
    under it.
-2. Registrations that began under the old key are refused, so that none brings it back.
+2. Registrations that began under the old key are refused, so that none brings it back, and those
+   that were let through before are waited for.
 3. Every record is rewrapped, bucket by bucket, until a walk finds none under an older key.
 4. The old key is destroyed, and every worker renewed, with its copy of it.
 
@@ -128,8 +129,9 @@ class Rotation:
         numbers = (await self._patiently(lambda: self._pool.run(MakeWrapKey()))).numbers
         newest = progress.wrap_key = numbers[-1]
         await self._patiently(self._pool.renew)
-        await self._patiently(lambda: self._ledger.note(What.WRAP_KEY_MADE, wrap_key=newest))
         self._refuse_wrap_keys_before(newest)
+        # Once this is committed, so is every registration that was let through before.
+        await self._patiently(lambda: self._ledger.note(What.WRAP_KEY_MADE, wrap_key=newest))
         log.info("rotation", stage="rewrapping", wrap_key=newest)
         progress.stage = Stage.REWRAPPING
         while await self._walk(newest):
