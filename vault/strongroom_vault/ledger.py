@@ -18,7 +18,7 @@ import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from strongroom_vault import audit, policy, traces
 from strongroom_vault.anchor import AnchorMoved
@@ -26,7 +26,7 @@ from strongroom_vault.audit import Event, What
 from strongroom_vault.codec import decode_record, encode_record
 from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
 from strongroom_vault.head import Head, HeadBroken, open_head, seal_head
-from strongroom_vault.merkle import EMPTY, Tree, Update, bucket_hash
+from strongroom_vault.merkle import EMPTY, Bucket, Tree, Update
 from strongroom_vault.record import Record, StoredOprfKey
 from strongroom_vault.sealing import RowSealer, SealBroken
 from strongroom_vault.store.interface import (
@@ -55,7 +55,6 @@ RETRY_AFTER_STORE_ERROR: Final = 5.0
 BROKEN: Final = "a record in the database is not what this vault wrote"
 
 Outcome = TypeVar("Outcome")
-Buckets: TypeAlias = "dict[int, dict[bytes, bytes]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class LedgerKeys:
 class _Draft:
     """A commit in the making: what was read, verified, and what is to become of it."""
 
-    buckets: dict[int, dict[bytes, bytes]]
+    buckets: dict[int, Bucket]
     before: dict[bytes, Record]
     after: dict[bytes, Record]
     events: list[bytes]
@@ -338,9 +337,9 @@ class Ledger:
 
     def _store_commit(self, rows: list[Row], draft: _Draft, now: int) -> None:
         for row in rows:
-            draft.buckets[bucket_of(row.id)][row.id] = row.sealed
+            draft.buckets[bucket_of(row.id)].put(row.id, row.sealed)
         changed = {bucket_of(row.id) for row in rows}
-        buckets = {number: bucket_hash(draft.buckets[number]) for number in changed}
+        buckets = {number: draft.buckets[number].hash for number in changed}
         update = self._tree.plan(buckets)
         head = self._next_head(update, draft.events, now)
         sealed_head = seal_head(head, self._keys.head)
@@ -433,7 +432,7 @@ class Ledger:
             draft.told[decision.event] += 1
         return decision.outcome
 
-    def _read(self, record_id: bytes, buckets: Buckets) -> Record | None:
+    def _read(self, record_id: bytes, buckets: dict[int, Bucket]) -> Record | None:
         """Return a record of a verified bucket, None where there is none.
 
         Raises:
@@ -441,15 +440,15 @@ class Ledger:
         """
         number = bucket_of(record_id)
         if number not in buckets:
-            buckets[number] = self._verified_rows(number)
-        row = buckets[number].get(record_id)
+            buckets[number] = self._verified_bucket(number)
+        row = buckets[number].rows.get(record_id)
         return None if row is None else self._open_row(record_id, row)
 
-    def _verified_rows(self, bucket: int) -> dict[bytes, bytes]:
-        rows = dict(self._store.read_bucket(bucket))
-        if bucket_hash(rows) != self._tree.bucket(bucket):
+    def _verified_bucket(self, number: int) -> Bucket:
+        bucket = Bucket(self._store.read_bucket(number))
+        if bucket.hash != self._tree.bucket(number):
             raise SealBroken("the bucket is not the one that the head states")
-        return rows
+        return bucket
 
     def _open_row(self, record_id: bytes, row: bytes) -> Record:
         return decode_record(self._sealer.open(row, record_id))
@@ -466,7 +465,7 @@ class Ledger:
         if self.rollback is not None or self._tree.bucket(bucket) == EMPTY:
             return {}
         try:
-            rows = self._verified_rows(bucket)
+            rows = self._verified_bucket(bucket).rows
             return {name: self._open_row(name, row) for name, row in rows.items()}
         except SealBroken:
             self.rollback = BROKEN

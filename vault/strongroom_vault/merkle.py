@@ -23,12 +23,30 @@ def record_digest(record_id: bytes, sealed: bytes) -> bytes:
     return sha256(b"\x00" + record_id + sealed).digest()
 
 
+class Bucket:
+    """The sealed records of a bucket by id. A record's digest is computed once."""
+
+    def __init__(self, rows: Mapping[bytes, bytes]) -> None:
+        self.rows: Final = dict(rows)
+        self._digests = {name: record_digest(name, sealed) for name, sealed in rows.items()}
+
+    def put(self, record_id: bytes, sealed: bytes) -> None:
+        """Add a record, or replace it."""
+        self.rows[record_id] = sealed
+        self._digests[record_id] = record_digest(record_id, sealed)
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of the bucket as it is now, 32 bytes."""
+        if not self._digests:
+            return EMPTY
+        digests = (self._digests[name] for name in sorted(self._digests))
+        return sha256(b"\x01" + b"".join(digests)).digest()
+
+
 def bucket_hash(rows: Mapping[bytes, bytes]) -> bytes:
     """Return the hash of a bucket, given its sealed records by id."""
-    if not rows:
-        return EMPTY
-    digests = (record_digest(record_id, rows[record_id]) for record_id in sorted(rows))
-    return sha256(b"\x01" + b"".join(digests)).digest()
+    return Bucket(rows).hash
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
