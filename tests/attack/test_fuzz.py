@@ -23,7 +23,7 @@ from strongroom.calls import FinishRecovery, GetKey, StartRegistration
 from strongroom.opaque import client as opaque
 from strongroom.v1 import vault_pb2
 from strongroom.wire import SUITE, encode
-from strongroom_vault.hsm.framing import FrameError, body_size, decode_answer
+from strongroom_vault.hsm.framing import FrameError, decode_answer, first_body
 
 if TYPE_CHECKING:
     from vault_process import VaultFolder, VaultProcess
@@ -198,7 +198,7 @@ def test_answers_of_a_worker(seed: int) -> None:
         body = choose.randbytes(choose.randrange(0, 200))
         try:
             decode_answer(body)
-            body_size(body[:4])
+            first_body(body)
         except FrameError:
             continue
 

@@ -1,4 +1,7 @@
-"""Messages on the pipe between the vault and a worker: a length of 4 bytes, then msgpack."""
+"""Messages on the pipe between the vault and a worker: a length of 4 bytes, then msgpack.
+
+The vault sends some jobs in one frame; the worker answers each in a frame of its own, in order.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from strongroom_vault.errors import StrongroomVaultError
 from strongroom_vault.hsm.jobs import Answer, Job
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from socket import socket
 
 LENGTH_SIZE: Final = 4
 MAX_SIZE: Final = 64 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
-_job_decoder: Final = msgspec.msgpack.Decoder(Job)
+_jobs_decoder: Final = msgspec.msgpack.Decoder(tuple[Job, ...])
 _answer_decoder: Final = msgspec.msgpack.Decoder(Answer)
 
 
@@ -24,22 +28,24 @@ class FrameError(StrongroomVaultError):
     """The other side sent what is no message."""
 
 
-def frame(message: Job | Answer) -> bytes:
-    """Return the message as it goes over the pipe."""
+def frame(message: Sequence[Job] | Answer) -> bytes:
+    """Return jobs, or an answer, as they go over the pipe."""
     body = _encode(message)
     return len(body).to_bytes(LENGTH_SIZE, "big") + body
 
 
-def body_size(length: bytes) -> int:
-    """Return how many bytes follow a length.
+def first_body(received: bytes | bytearray) -> bytes | None:
+    """Return the body of the first frame in what was received, None until all of it is there.
 
     Raises:
-        FrameError: more than any message has.
+        FrameError: the frame is larger than any message.
     """
-    size = int.from_bytes(length, "big")
-    if size > MAX_SIZE:
-        raise FrameError(f"a message of {size} bytes")
-    return size
+    if len(received) < LENGTH_SIZE:
+        return None
+    end = LENGTH_SIZE + int.from_bytes(received[:LENGTH_SIZE], "big")
+    if end > LENGTH_SIZE + MAX_SIZE:
+        raise FrameError(f"a message of {end - LENGTH_SIZE} bytes")
+    return bytes(received[LENGTH_SIZE:end]) if len(received) >= end else None
 
 
 def decode_answer(body: bytes) -> Answer:
@@ -55,18 +61,16 @@ def decode_answer(body: bytes) -> Answer:
     return answer
 
 
-def receive_job(pipe: socket) -> Job | None:
-    """Return the next job, or None when the vault has closed the pipe or is gone.
+def receive_jobs(pipe: socket) -> tuple[Job, ...]:
+    """Return the next jobs; none when the vault has closed the pipe or is gone.
 
-    The vault sends no job before the last one is answered, so what comes is one frame.
+    The vault sends no jobs before the last ones are answered, so what comes is one frame.
     """
     received = b""
-    while len(received) < LENGTH_SIZE or len(received) < LENGTH_SIZE + body_size(
-        received[:LENGTH_SIZE]
-    ):
+    while (body := first_body(received)) is None:
         part = pipe.recv(MAX_SIZE)
         if not part:
-            return None
+            return ()
         received += part
-    job: Job = _job_decoder.decode(received[LENGTH_SIZE:])
-    return job
+    jobs: tuple[Job, ...] = _jobs_decoder.decode(body)
+    return jobs

@@ -1,4 +1,7 @@
-"""The token workers: hands each job to an idle one, replaces those that die, hang or grow old.
+"""The token workers: hands jobs to idle ones, replaces those that die, hang or grow old.
+
+Jobs that wait are shared out among the workers, some to each at a time, so that a busy vault wakes
+a worker once for all of them.
 
 A call that a worker leaves unanswered ends in TokenUnavailable; nothing of an answer has left the
 vault then, so the caller may give the attempt back. A job once begun is awaited to its end even if
@@ -9,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import structlog
@@ -43,7 +47,7 @@ from strongroom_vault.hsm.jobs import (
 from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
 log = structlog.get_logger()
 
@@ -52,6 +56,8 @@ CALL_TIMEOUT: Final = 10.0
 MAX_CALLS: Final = 20_000
 """SoftHSM never frees destroyed session objects; a worker is replaced after so many calls."""
 MAX_WAITING: Final = 1024
+MAX_TOGETHER: Final = 8
+"""So many jobs, if so many wait, are handed to a worker at once. One that dies loses them all."""
 RETRY_AFTER: Final = 1.0
 BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each try to start a worker again; the last one stands for all later ones."""
@@ -68,6 +74,16 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     ReadAnchor: AnchorIs,
     AdvanceAnchor: AnchorIs,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A job, and where its caller waits. Times are those of the event loop."""
+
+    job: Request
+    outcome: asyncio.Future[Answer]
+    until: float
+    began: float = field(default_factory=time.perf_counter)
 
 
 class TokenPool:
@@ -88,11 +104,13 @@ class TokenPool:
         self._call_timeout = call_timeout
         self._max_calls = max_calls
         self._max_waiting = max_waiting
-        self._idle: asyncio.LifoQueue[WorkerProcess] = asyncio.LifoQueue()
+        self._idle: list[WorkerProcess] = []
+        self._queue: deque[_Waiting] = deque()
+        self._handing_out: asyncio.Handle | None = None
+        self._giving_up: asyncio.TimerHandle | None = None
         self._alive: set[WorkerProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watching: set[asyncio.Task[None]] = set()
-        self._waiting = 0
         self._first: Ready | None = None
         self._is_closing = False
         self._generation = 0
@@ -122,7 +140,7 @@ class TokenPool:
     @property
     def waiting(self) -> int:
         """How many jobs wait for a worker."""
-        return self._waiting
+        return len(self._queue)
 
     @property
     def healthy(self) -> bool:
@@ -147,23 +165,22 @@ class TokenPool:
     @overload
     async def run(self, job: ReadAnchor | AdvanceAnchor) -> AnchorIs: ...
     async def run(self, job: Request) -> Answer:
-        """Have the job done by the next idle worker.
+        """Have the job done by the next idle worker. Moves of the anchor go before all others.
 
         Raises:
             TokenUnavailable: no worker was free in time, or it did not answer.
         """
-        name = type(job).__name__
-        began = time.perf_counter()
-        try:
-            with traces.span("token", job=name):
-                worker = await self._next_worker()
-                answer: Answer = await asyncio.shield(self._spawn(self._call(worker, job)))
-        except TokenUnavailable:
-            self.jobs[name, "unavailable"] += 1
-            raise
-        self.jobs[name, "done"] += 1
-        self.job_s[name] += time.perf_counter() - began
-        return answer
+        if self._is_closing or len(self._queue) >= self._max_waiting:
+            raise self._unavailable(job, "too many requests wait for the token")
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(job, loop.create_future(), loop.time() + self._call_timeout)
+        if isinstance(job, AdvanceAnchor):
+            self._queue.appendleft(waiting)  # a whole commit waits for it
+        else:
+            self._queue.append(waiting)
+        self._hand_out_soon()
+        with traces.span("token", job=type(job).__name__):
+            return await waiting.outcome
 
     async def renew(self) -> None:
         """Replace every worker by one that starts now, and wait until the old ones are gone.
@@ -186,57 +203,98 @@ class TokenPool:
 
     def _retire_idle(self) -> None:
         """Let workers that are retired and idle end now."""
-        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
-        for worker in reversed(idle):
+        idle, self._idle = self._idle, []
+        for worker in idle:
             self._put(worker)
 
     def _put(self, worker: WorkerProcess) -> None:
         if worker.is_retired:
             self._spawn(worker.retire())
         else:
-            self._idle.put_nowait(worker)
+            self._idle.append(worker)
+            self._hand_out_soon()
 
     async def close(self) -> None:
         """Wait for the calls under way, then end the workers."""
         self._is_closing = True
+        for waiting in self._queue:
+            self._refuse(waiting, "the vault is going down")
+        self._queue.clear()
         while self._tasks:
             await asyncio.wait(self._tasks)
-        while not self._idle.empty():
-            self._alive.add(self._idle.get_nowait())
         await asyncio.gather(*(worker.retire() for worker in self._alive))
         self._alive.clear()
 
-    async def _next_worker(self) -> WorkerProcess:
-        if self._is_closing or self._waiting >= self._max_waiting:
-            raise TokenUnavailable("too many requests wait for the token", RETRY_AFTER)
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self._call_timeout):
-                return await self._idle.get()
-        except TimeoutError as error:
-            raise TokenUnavailable("no token worker is free", RETRY_AFTER) from error
-        finally:
-            self._waiting -= 1
+    def _hand_out_soon(self) -> None:
+        """Hand out once all that is ready to ask has asked."""
+        loop = asyncio.get_running_loop()
+        if self._handing_out is None:
+            self._handing_out = loop.call_soon(self._hand_out)
+        if self._giving_up is None and self._queue:
+            self._giving_up = loop.call_at(self._queue[0].until, self._give_up)
 
-    async def _call(self, worker: WorkerProcess, job: Request) -> Answer:
-        try:
-            answer = await worker.call(job, self._call_timeout)
-        except WorkerLost as error:
-            self._lose(worker, str(error))
-            raise TokenUnavailable("the token did not answer", RETRY_AFTER) from error
-        if isinstance(answer, Failed) and answer.is_session_lost:
-            self._lose(worker, answer.problem)
-        else:
-            self._release(worker)
-        if not isinstance(answer, _ANSWERS[type(job)]):
+    def _hand_out(self) -> None:
+        """Share out the jobs that wait among the idle workers."""
+        self._handing_out = None
+        while self._idle and self._queue:
+            share = -(-len(self._queue) // max(1, len(self._alive)))
+            batch = [self._queue.popleft() for _ in range(min(share, MAX_TOGETHER))]
+            if wanted := [waiting for waiting in batch if not waiting.outcome.done()]:
+                self._spawn(self._work(self._idle.pop(), wanted))
+
+    def _give_up(self) -> None:
+        """Refuse the jobs that no worker took in time."""
+        now = asyncio.get_running_loop().time()
+        late = [waiting for waiting in self._queue if waiting.until <= now]
+        self._queue = deque(waiting for waiting in self._queue if waiting.until > now)
+        for waiting in late:
+            self._refuse(waiting, "no token worker is free")
+        self._giving_up = None
+        if self._queue:
+            self._hand_out_soon()
+
+    async def _work(self, worker: WorkerProcess, batch: Sequence[_Waiting]) -> None:
+        """Have a worker do some jobs, and tell their callers."""
+        asked = worker.ask([waiting.job for waiting in batch])
+        for done, (waiting, one) in enumerate(zip(batch, asked, strict=True)):
+            try:
+                answer = await worker.answer(one, self._call_timeout)
+            except WorkerLost as error:
+                answer = Failed(str(error), is_session_lost=True)
+            if isinstance(answer, Failed) and answer.is_session_lost:
+                self._lose(worker, answer.problem)
+                for left in batch[done:]:
+                    self._refuse(left, "the token did not answer")
+                return
+            self._tell(waiting, answer)
+        self._release(worker)
+
+    def _tell(self, waiting: _Waiting, answer: Answer) -> None:
+        """Answer a caller; one that has gone away needs no answer."""
+        name = type(waiting.job).__name__
+        if not isinstance(answer, _ANSWERS[type(waiting.job)]):
             problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
             log.error("token failed", problem=problem)
-            raise TokenUnavailable("the token failed", RETRY_AFTER)
-        return answer
+            self._refuse(waiting, "the token failed")
+            return
+        self.jobs[name, "done"] += 1
+        self.job_s[name] += time.perf_counter() - waiting.began
+        if not waiting.outcome.done():
+            waiting.outcome.set_result(answer)
+
+    def _refuse(self, waiting: _Waiting, problem: str) -> None:
+        error = self._unavailable(waiting.job, problem)
+        if not waiting.outcome.done():
+            waiting.outcome.set_exception(error)
+
+    def _unavailable(self, job: Request, problem: str) -> TokenUnavailable:
+        self.jobs[type(job).__name__, "unavailable"] += 1
+        return TokenUnavailable(problem, RETRY_AFTER)
 
     def _release(self, worker: WorkerProcess) -> None:
         """Make a worker idle again; one that is old goes on until its successor is there."""
-        if worker.calls == self._max_calls:
+        if worker.calls >= self._max_calls and not worker.has_successor:
+            worker.has_successor = True
             self._spawn(self._succeed(worker))
         self._put(worker)
 
@@ -284,7 +342,7 @@ class TokenPool:
             await worker.kill()
             raise WorkerLost("the token has other keys than when the vault started")
         self._alive.add(worker)
-        self._idle.put_nowait(worker)
+        self._put(worker)
         self._watch(worker)
         return ready
 
@@ -296,11 +354,10 @@ class TokenPool:
 
     async def _notice(self, worker: WorkerProcess) -> None:
         await worker.ended()
-        idle = [self._idle.get_nowait() for _ in range(self._idle.qsize())]
-        for one in reversed(idle):
-            if one is not worker:
-                self._idle.put_nowait(one)
-        if worker in idle and not (self._is_closing or worker.is_retired):
+        if worker not in self._idle:
+            return  # whoever awaits its answer notices
+        self._idle.remove(worker)
+        if not (self._is_closing or worker.is_retired):
             self._lose(worker, "it ended while it was idle")
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from typing import TYPE_CHECKING, Final, cast
 
 from strongroom_vault.errors import OperatorError, StrongroomVaultError
-from strongroom_vault.hsm.framing import LENGTH_SIZE, FrameError, body_size, decode_answer, frame
+from strongroom_vault.hsm.framing import LENGTH_SIZE, FrameError, decode_answer, first_body, frame
 from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from strongroom_vault.hsm.jobs import Answer, Job
 
 START_TIMEOUT: Final = 60.0
@@ -31,70 +34,69 @@ class WorkerRefused(OperatorError):
 
 
 class _Pipe(asyncio.Protocol):
-    """Our end of the pipe: one frame out, one frame back."""
+    """Our end of the pipe: jobs out, one frame back for each, in order."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._received = bytearray()
+        self._open: deque[asyncio.Future[Answer]] = deque()
         self.is_lost = asyncio.Event()
-        self._answer: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- narrows the type
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if self._answer is None or self._answer.done():
-            self._transport.abort()  # nobody asked
-            return
         try:
-            body = self._whole_body()
+            while (body := first_body(self._received)) is not None:
+                del self._received[: LENGTH_SIZE + len(body)]
+                self._settle(decode_answer(body))
         except FrameError as error:
-            self._answer.set_exception(error)
-            return
-        if body is not None:
-            self._answer.set_result(body)
-            self._received.clear()
+            self._fail(error)
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_lost.set()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(exc or EOFError("the worker has closed its end"))
+        self._fail(exc or EOFError("the worker has closed its end"))
 
-    async def exchange(self, message: bytes) -> bytes:
-        """Send a frame and return the body of the one that comes back."""
+    def ask(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
+        """Send jobs; the futures become their answers, in order."""
+        create_future = asyncio.get_running_loop().create_future
+        answers: list[asyncio.Future[Answer]] = [create_future() for _ in jobs]
+        self._open.extend(answers)
         if self._transport.is_closing():
-            raise EOFError("the pipe is closed")
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(message)
-        return await self._answer
+            self._fail(EOFError("the pipe is closed"))
+        else:
+            self._transport.write(frame(jobs))
+        return answers
 
     def close(self) -> None:
         """Close our end, which ends the worker."""
         self._transport.close()
 
-    def _whole_body(self) -> bytes | None:
-        """Return the body of the frame once all of it is there.
+    def _settle(self, answer: Answer) -> None:
+        if not self._open:
+            raise FrameError("an answer to nothing")
+        asked = self._open.popleft()
+        if not asked.done():
+            asked.set_result(answer)
 
-        Raises:
-            FrameError: what was received is no frame.
-        """
-        if len(self._received) < LENGTH_SIZE:
-            return None
-        size = LENGTH_SIZE + body_size(bytes(self._received[:LENGTH_SIZE]))
-        if len(self._received) > size:
-            raise FrameError("more than one answer")
-        return bytes(self._received[LENGTH_SIZE:]) if len(self._received) == size else None
+    def _fail(self, error: Exception) -> None:
+        for asked in self._open:
+            if not asked.done():
+                asked.set_exception(error)
+                asked.exception()  # one that nobody awaits any more is no noise
+        self._open.clear()
 
 
 class WorkerProcess:
-    """A process that holds one token session. One call at a time."""
+    """A process that holds one token session and does one job after the other."""
 
     def __init__(self, process: asyncio.subprocess.Process, pipe: _Pipe) -> None:
         self._process = process
         self._pipe = pipe
         self.calls = 0
+        self.has_successor = False
         self.is_retired = False
 
     @classmethod
@@ -118,7 +120,7 @@ class WorkerProcess:
             )
         _, pipe = await asyncio.get_running_loop().create_connection(_Pipe, sock=ours)
         worker = cls(process, pipe)
-        answer = await worker.call(hello, START_TIMEOUT)
+        answer = await worker.answer(worker.ask((hello,))[0], START_TIMEOUT)
         if isinstance(answer, Ready):
             return worker, answer
         await worker.kill()
@@ -131,16 +133,26 @@ class WorkerProcess:
         """The process id."""
         return self._process.pid
 
-    async def call(self, job: Job, timeout: float) -> Answer:  # noqa: ASYNC109 -- it ends in a kill
-        """Ask, and wait for the answer at most `timeout` seconds.
+    def ask(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
+        """Send jobs, to be done in order; `answer` awaits each of what this returns, in order."""
+        self.calls += len(jobs)
+        return self._pipe.ask(jobs)
+
+    async def answer(
+        self,
+        asked: asyncio.Future[Answer],
+        timeout: float,  # noqa: ASYNC109 -- it ends in a kill
+    ) -> Answer:
+        """Return the answer to a job, which may take `timeout` seconds once its turn has come.
 
         Raises:
             WorkerLost: it died, hung or answered nonsense; it is killed.
         """
-        self.calls += 1
         try:
-            async with asyncio.timeout(timeout):
-                return decode_answer(await self._pipe.exchange(frame(job)))
+            if not asked.done():
+                async with asyncio.timeout(timeout):
+                    await asked
+            return asked.result()
         except (TimeoutError, EOFError, OSError, FrameError) as error:
             await self.kill()
             raise WorkerLost(f"{type(error).__name__} in a call") from error

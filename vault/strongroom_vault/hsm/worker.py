@@ -17,7 +17,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hardening import harden
 from strongroom_vault.hsm import handlers
-from strongroom_vault.hsm.framing import frame, receive_job
+from strongroom_vault.hsm.framing import frame, receive_jobs
 from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 from strongroom_vault.hsm.known_answers import check_token
@@ -32,9 +32,11 @@ def main(descriptor: int) -> None:
     harden()  # a core dump would hold the PIN
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
     with socket(fileno=descriptor) as pipe:
-        hello = receive_job(pipe)
-        if not isinstance(hello, Hello):
-            return
+        match receive_jobs(pipe):
+            case (Hello() as hello,):
+                pass
+            case _:
+                return
         try:
             with open_session(hello.token) as session:
                 token = Pkcs11Token(session, hello.token.module)
@@ -55,11 +57,12 @@ def _ready(token: Pkcs11Token, hello: Hello) -> Ready:
 
 def _serve(token: Pkcs11Token, pipe: socket) -> None:
     """One job at a time, until the pipe ends or the session is lost."""
-    while (job := receive_job(pipe)) is not None:
-        answer = _answer(token, job)
-        pipe.sendall(frame(answer))
-        if isinstance(answer, Failed) and answer.is_session_lost:
-            return
+    while jobs := receive_jobs(pipe):
+        for job in jobs:
+            answer = _answer(token, job)
+            pipe.sendall(frame(answer))
+            if isinstance(answer, Failed) and answer.is_session_lost:
+                return
 
 
 def _answer(token: Pkcs11Token, job: Job) -> Answer:
