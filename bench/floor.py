@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiled import build
 from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.constants import DEFAULT
 from worlds import TokenOf, in_token
@@ -20,6 +16,8 @@ from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.hsm.vault_keys import VAULT, find_one
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vault_process import VaultFolder
 
 
@@ -35,13 +33,34 @@ UNWRAPPED = {
 READABLE = {Attribute.PRIVATE: False, Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}
 
 
-def measure(vault: VaultFolder, rounds: int) -> dict[str, float | None]:
-    """Return `c_cpu_us` (None without a compiler) and `python_cpu_us`, per recovery start."""
-    wrapped = in_token(vault, "floor:make_key")
-    return {
-        "c_cpu_us": _from_c(vault, wrapped.hex(), rounds),
-        "python_cpu_us": in_token(vault, "floor:from_python", rounds),
-    }
+class Floor:
+    """Measures the floor of one vault's token, as often as one likes."""
+
+    def __init__(self, vault: VaultFolder, folder: Path) -> None:
+        self._vault = vault
+        self._wrapped: str = in_token(vault, "floor:make_key").hex()
+        self._program = build("floor.c", folder)
+
+    def measure(self, rounds: int) -> dict[str, float | None]:
+        """Return `c_cpu_us` (None without a compiler) and `python_cpu_us`, per recovery start."""
+        return {
+            "c_cpu_us": self._from_c(rounds),
+            "python_cpu_us": in_token(self._vault, "floor:from_python", rounds),
+        }
+
+    def _from_c(self, rounds: int) -> float | None:
+        if self._program is None:
+            return None
+        token = self._vault.settings().token
+        pin = token.pin_file.read_text(encoding="utf-8").strip()
+        done = subprocess.run(
+            [self._program, token.module, token.label, pin, str(rounds), self._wrapped],
+            env=self._vault.environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return float(done.stdout)
 
 
 def make_key(token_of: TokenOf) -> bytes:
@@ -89,24 +108,3 @@ def from_python(token_of: TokenOf, rounds: int) -> float:
                 secret.destroy()
             key.destroy()
         return (time.process_time() - before) / rounds * 1e6
-
-
-def _from_c(vault: VaultFolder, wrapped: str, rounds: int) -> float | None:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        print("no C compiler: the floor in C is left out", file=sys.stderr)
-        return None
-    token = vault.settings().token
-    pin = token.pin_file.read_text(encoding="utf-8").strip()
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "floor"
-        source = Path(__file__).with_name("floor.c")
-        subprocess.run([compiler, "-O2", "-o", program, source, "-ldl"], check=True)
-        done = subprocess.run(
-            [program, token.module, token.label, pin, str(rounds), wrapped],
-            env={**os.environ, **vault.environment()},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    return float(done.stdout)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import backup
 import floor
+from compiled import build
 from fill import account
 from tables import print_tables
 from worlds import REPOSITORY, cpu_s, in_token, new_vault, rss_mb
@@ -63,7 +64,7 @@ class Size:
         return max(20, self.recoveries // 10)
 
 
-FULL: Final = Size(2000, 3000, (1_000, 100_000, 1_000_000), 200, 5, 100_000)
+FULL: Final = Size(5000, 1500, (1_000, 100_000, 1_000_000), 200, 5, 100_000)
 SHORT: Final = Size(50, 60, (300,), 5, 1, 300)
 
 
@@ -89,16 +90,16 @@ def measure(size: Size) -> dict[str, Any]:
     figures: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        vault = _filled(folder / "plain", ACCOUNTS)
-        figures["floor"] = floor.measure(vault, size.rounds)
-        figures["recovery"] = recoveries(vault, size)
-        figures["recovery"]["per_s_by_workers"] = by_workers(folder, size)
-        figures["registration"] = loads(vault, size, "registration")
+        figures |= in_turns(folder, size)
+        figures["recovery"]["per_s_by_workers"] = by_workers(folder / "here", size)
+        far_token = build("slow_token.c", folder, "-shared", "-fPIC")
+        figures["recovery"]["per_s_by_workers_far_token"] = far_token and by_workers(
+            folder / "far", size, far_token
+        )
         figures["growth"] = growth(folder, size)
         figures["ledger"] = ledger_share(folder / "ledger", size.ledger_records, size)
     figures["client"] = client_costs(size.rounds // 50)
     figures["backup"] = backup.measure(size.megabytes, 3)
-    figures["peer"] = {"opaque_p256_cpu_us": peer(size.rounds // 10)}
     return figures
 
 
@@ -121,21 +122,52 @@ def machine() -> dict[str, object]:
     }
 
 
-def recoveries(vault: VaultFolder, size: Size) -> dict[str, Any]:
-    """Recoveries at each number of clients: figure -> number of clients -> value."""
-    return loads(vault, size, "recovery")
+def in_turns(folder: Path, size: Size) -> dict[str, Any]:
+    """Floor, recoveries, registrations and the peer, all of them some times: medians.
 
-
-def loads(vault: VaultFolder, size: Size, kind: str) -> dict[str, Any]:
-    """The same for recoveries and registrations."""
-    found: dict[str, Any] = {}
+    The machine is now fast, now slow, and meets all alike; so ratios of one run can be compared.
+    """
+    vault = _filled(folder / "plain", ACCOUNTS)
+    token, other = floor.Floor(vault, folder), Peer()
+    turns: list[dict[str, Any]] = []
     with vault.start() as running:
-        run_load(running, kind, 8, size.warm, ACCOUNTS)  # warm
-        for clients in CLIENTS:
-            count = size.recoveries if clients > 1 else size.recoveries // 3
-            for name, value in run_load(running, kind, clients, count, ACCOUNTS).items():
-                found.setdefault(name, {})[str(clients)] = value
+        run_load(running, "recovery", 8, size.warm, ACCOUNTS)
+        for _ in range(size.turns):
+            turn: dict[str, Any] = {
+                "floor": token.measure(size.rounds // size.turns),
+                "recovery": loads(running, size, "recovery"),
+                "registration": loads(running, size, "registration"),
+                "peer": {"opaque_p256_cpu_us": other.measure(size.rounds // 10 // size.turns)},
+            }
+            cpu = turn["recovery"]["cpu_us"]["64"]
+            turn["ratio"] = {
+                "to_floor": _ratio(cpu, turn["floor"]["c_cpu_us"]),
+                "to_peer": _ratio(cpu, turn["peer"]["opaque_p256_cpu_us"]),
+            }
+            turns.append(turn)
         running.stop()
+    return dict(medians(turns))
+
+
+def _ratio(value: float, reference: float | None) -> float | None:
+    return None if reference is None else value / reference
+
+
+def medians(turns: list[Any]) -> Any:
+    """The median of each figure of some turns; None where it was not measured."""
+    first = turns[0]
+    if isinstance(first, dict):
+        return {name: medians([turn[name] for turn in turns]) for name in first}
+    return None if first is None else statistics.median(turns)
+
+
+def loads(running: VaultProcess, size: Size, kind: str) -> dict[str, Any]:
+    """A load at each number of clients: figure -> number of clients -> value."""
+    found: dict[str, Any] = {}
+    for clients in CLIENTS:
+        count = size.recoveries if clients > 1 else size.recoveries // 3
+        for name, value in run_load(running, kind, clients, count, ACCOUNTS).items():
+            found.setdefault(name, {})[str(clients)] = value
     return found
 
 
@@ -190,18 +222,21 @@ def run_load(
     }
 
 
-def by_workers(folder: Path, size: Size) -> dict[str, float]:
-    """Recoveries per second at 64 clients with one token worker and with two."""
-    found = {}
-    for workers in (1, 2):
-        vault = _filled(folder / f"workers-{workers}", ACCOUNTS, workers=workers)
-        with vault.start() as running:
-            run_load(running, "recovery", 8, size.warm, ACCOUNTS)
-            found[str(workers)] = run_load(running, "recovery", 64, size.recoveries, ACCOUNTS)[
-                "per_s"
-            ]
-            running.stop()
-    return found
+def by_workers(folder: Path, size: Size, module: Path | None = None) -> dict[str, float]:
+    """Recoveries per second at 64 clients with one token worker and with two, in turns."""
+    vaults = {
+        workers: _filled(folder / str(workers), ACCOUNTS, workers=workers, module=module)
+        for workers in (1, 2)
+    }
+    found: dict[str, list[float]] = {str(workers): [] for workers in vaults}
+    for _ in range(size.turns):
+        for workers, vault in vaults.items():
+            with vault.start() as running:
+                run_load(running, "recovery", 8, size.warm, ACCOUNTS)
+                load = run_load(running, "recovery", 64, size.recoveries, ACCOUNTS)
+                found[str(workers)].append(load["per_s"])
+                running.stop()
+    return {workers: statistics.median(rates) for workers, rates in found.items()}
 
 
 def growth(folder: Path, size: Size) -> list[dict[str, float]]:
@@ -264,8 +299,10 @@ def ledger_share(folder: Path, count: int, size: Size) -> dict[str, float]:
     }
 
 
-def _filled(folder: Path, count: int, *, workers: int = 2) -> VaultFolder:
-    vault = new_vault(folder, workers=workers)
+def _filled(
+    folder: Path, count: int, *, workers: int = 2, module: Path | None = None
+) -> VaultFolder:
+    vault = new_vault(folder, workers=workers, module=module)
     in_token(vault, "fill:fill", count)
     return vault
 
@@ -308,22 +345,27 @@ def _cpu(work: Callable[[], object], rounds: int) -> float:
     return (time.process_time() - before) / rounds * 1e6
 
 
-def peer(rounds: int) -> float | None:
-    """CPU us of opaque-p256's server per recovery; None where there is no node."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        print("no node or npm: the peer is left out", file=sys.stderr)
-        return None
-    sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
-    import opaque_p256_peer  # noqa: PLC0415 -- only where it can be installed
+class Peer:
+    """The server of opaque-p256, where there is a node to run it."""
 
-    opaque_p256_peer.install()
-    done = subprocess.run(
-        ["node", HERE / "peer.mjs", opaque_p256_peer.FOLDER, str(rounds)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return float(done.stdout)
+    def __init__(self) -> None:
+        self._command: list[str | Path] = []
+        if shutil.which("node") is None or shutil.which("npm") is None:
+            print("no node or npm: the peer is left out", file=sys.stderr)
+            return
+        sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+        import opaque_p256_peer  # noqa: PLC0415 -- only where it can be installed
+
+        opaque_p256_peer.install()
+        self._command = ["node", HERE / "peer.mjs", str(opaque_p256_peer.FOLDER)]
+
+    def measure(self, rounds: int) -> float | None:
+        """CPU us per recovery; None where there is no node."""
+        if not self._command:
+            return None
+        command = [*self._command, str(max(rounds, 2))]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return float(done.stdout)
 
 
 if __name__ == "__main__":

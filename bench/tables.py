@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+_FAR: Final = "per_s_by_workers_far_token"
 
 
 def print_tables(figures: dict[str, Any]) -> None:
@@ -15,18 +17,19 @@ def print_tables(figures: dict[str, Any]) -> None:
         clients = list(loads["cpu_us"])
         rows = [("clients", "".join(f"{number:>10}" for number in clients))]
         for name, values in loads.items():
-            if name != "per_s_by_workers":
+            if not name.startswith("per_s_by_workers"):
                 rows.append((name, "".join(f"{values[number]:>10,.1f}" for number in clients)))
         _print(kind, rows)
-    reference = floor["c_cpu_us"] or floor["python_cpu_us"]
-    ratio = figures["recovery"]["cpu_us"]["64"] / reference
+    ratio = figures["ratio"]
     _print(
         "recoveries",
         [
-            ("CPU at 64 clients / floor", f"{ratio:.2f}"),
+            ("CPU at 64 clients / floor", _share(ratio["to_floor"])),
+            ("CPU at 64 clients / opaque-p256", _share(ratio["to_peer"])),
             *(
-                (f"per s, {workers} token worker(s)", f"{value:,.1f}")
-                for workers, value in figures["recovery"]["per_s_by_workers"].items()
+                (f"per s, {workers} worker(s), {where}", f"{value:,.1f}")
+                for where, name in (("SoftHSM", "per_s_by_workers"), ("1 ms away", _FAR))
+                for workers, value in (figures["recovery"][name] or {}).items()
             ),
         ],
     )
@@ -45,6 +48,10 @@ def print_tables(figures: dict[str, Any]) -> None:
     )
     for name in ("client", "backup", "peer"):
         _print(name, _numbers(figures[name]))
+
+
+def _share(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.2f}"
 
 
 def _numbers(values: dict[str, float | None]) -> list[tuple[str, str]]:

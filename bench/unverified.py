@@ -12,7 +12,7 @@ from strongroom_vault.ledger import Ledger
 from strongroom_vault.store.interface import Commit, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class _Rows:
@@ -22,8 +22,8 @@ class _Rows:
         self.rows = rows
 
 
-def _bucket(self: Ledger, number: int) -> _Rows:
-    return _Rows(self._store.read_bucket(number))
+def _buckets(self: Ledger, numbers: Collection[int]) -> dict[int, _Rows]:
+    return {number: _Rows(rows) for number, rows in self._store.read_buckets(numbers).items()}
 
 
 def _commit(self: Ledger, rows: list[Row], _draft: Any, _now: int) -> None:
@@ -32,7 +32,7 @@ def _commit(self: Ledger, rows: list[Row], _draft: Any, _now: int) -> None:
 
 
 if __name__ == "__main__":
-    for name, instead in (("_verified_bucket", _bucket), ("_store_commit", _commit)):
+    for name, instead in (("_verified_buckets", _buckets), ("_store_commit", _commit)):
         getattr(Ledger, name)  # fails loudly where the ledger has changed
         setattr(Ledger, name, instead)
     cli.main()

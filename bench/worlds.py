@@ -6,7 +6,7 @@ import importlib
 import multiprocessing
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,9 +29,12 @@ class TokenOf:
     settings_file: str
 
 
-def new_vault(folder: Path, *, workers: int = 2) -> VaultFolder:
-    """A vault of its own, with its own SoftHSM token, ready to start."""
+def new_vault(folder: Path, *, workers: int = 2, module: Path | None = None) -> VaultFolder:
+    """A vault of its own, with its own SoftHSM token, ready to start; `module` stands before it."""
     softhsm = make_softhsm(folder / "token")
+    if module is not None:
+        os.environ["STRONGROOM_BENCH_MODULE"] = softhsm.module
+        softhsm = replace(softhsm, module=str(module))
     return make_vault(
         folder / "vault", softhsm, token={"workers": workers}, listen={"max_in_flight": 2000}
     )

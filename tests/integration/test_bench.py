@@ -40,6 +40,9 @@ def test_every_figure_is_there(out: Path) -> None:
             assert list(figures[kind][name]) == CLIENTS
             assert all(value > 0 for value in figures[kind][name].values())
     assert list(figures["recovery"]["per_s_by_workers"]) == ["1", "2"]
+    assert list(figures["recovery"]["per_s_by_workers_far_token"]) == ["1", "2"]
+    assert figures["ratio"]["to_floor"] > 0
+    assert "to_peer" in figures["ratio"]
     for size in figures["growth"]:
         for name in ("records", "cpu_us", "start_s", "rss_mb", "bytes_per_record"):
             assert size[name] > 0

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import jwt
@@ -171,7 +172,7 @@ class AccessTokens:
     async def _claims(self, token: str) -> dict[str, Any]:
         """Verify the signature by the key that the token names, and what PyJWT checks."""
         try:
-            key = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            key = await self._keys.find(_key_id(token.partition(".")[0]))
             if key is None:
                 raise AccessTokenInvalid("the access token is signed by no trusted key")
             return jwt.decode(
@@ -202,6 +203,17 @@ class AccessTokens:
         self._verified[name] = access
         if len(self._verified) > MAX_REMEMBERED:
             self._verified.popitem(last=False)
+
+
+@lru_cache(maxsize=64)
+def _key_id(header: str) -> str | None:
+    """Return which key a token names, by its header as it is on the wire: all of an issuer's agree.
+
+    Raises:
+        jwt.PyJWTError: it is no header.
+    """
+    key_id: str | None = jwt.get_unverified_header(f"{header}..").get("kid")
+    return key_id
 
 
 def _size(account: str) -> int:

@@ -40,7 +40,7 @@ from strongroom_vault.store.interface import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from strongroom_vault.anchor import Anchor
     from strongroom_vault.head import Anchored
@@ -321,6 +321,9 @@ class Ledger:
         now = time.time_ns() // 1_000_000
         began = time.perf_counter()
         try:
+            draft.buckets = self._verified_buckets(
+                {bucket_of(change.record_id) for change in batch if change.record_id is not None}
+            )
             outcomes = [self._decide(change, draft, now) for change in batch]
             rows = self._seal(draft)
             if rows or draft.events:
@@ -432,23 +435,26 @@ class Ledger:
             draft.told[decision.event] += 1
         return decision.outcome
 
-    def _read(self, record_id: bytes, buckets: dict[int, Bucket]) -> Record | None:
+    def _read(self, record_id: bytes, buckets: Mapping[int, Bucket]) -> Record | None:
         """Return a record of a verified bucket, None where there is none.
 
         Raises:
-            SealBroken: the bucket or the row is not what this vault wrote.
+            SealBroken: the row is not what this vault wrote.
         """
-        number = bucket_of(record_id)
-        if number not in buckets:
-            buckets[number] = self._verified_bucket(number)
-        row = buckets[number].rows.get(record_id)
+        row = buckets[bucket_of(record_id)].rows.get(record_id)
         return None if row is None else self._open_row(record_id, row)
 
-    def _verified_bucket(self, number: int) -> Bucket:
-        bucket = Bucket(self._store.read_bucket(number))
-        if bucket.hash != self._tree.bucket(number):
-            raise SealBroken("the bucket is not the one that the head states")
-        return bucket
+    def _verified_buckets(self, numbers: Collection[int]) -> dict[int, Bucket]:
+        """Read buckets, all in one go.
+
+        Raises:
+            SealBroken: one is not what this vault wrote.
+        """
+        stored = self._store.read_buckets(numbers)
+        buckets = {number: Bucket(rows) for number, rows in stored.items()}
+        if any(bucket.hash != self._tree.bucket(number) for number, bucket in buckets.items()):
+            raise SealBroken("a bucket is not the one that the head states")
+        return buckets
 
     def _open_row(self, record_id: bytes, row: bytes) -> Record:
         return decode_record(self._sealer.open(row, record_id))
@@ -465,7 +471,7 @@ class Ledger:
         if self.rollback is not None or self._tree.bucket(bucket) == EMPTY:
             return {}
         try:
-            rows = self._verified_bucket(bucket).rows
+            rows = self._verified_buckets((bucket,))[bucket].rows
             return {name: self._open_row(name, row) for name, row in rows.items()}
         except SealBroken:
             self.rollback = BROKEN

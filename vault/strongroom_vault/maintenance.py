@@ -173,7 +173,9 @@ def verify_rows(store: SqliteReader, head: Head) -> None:
             "the database is not whole: its bucket hashes are not those of its head"
         )
     for number in range(2**BUCKET_BITS):
-        if bucket_hash(store.read_bucket(number)) != snapshot.buckets.get(number, EMPTY):
+        if bucket_hash(store.read_buckets((number,))[number]) != snapshot.buckets.get(
+            number, EMPTY
+        ):
             raise OperatorError(f"the database is not whole: bucket {number} was changed")
 
 
@@ -183,7 +185,7 @@ def _lost_keys(store: SqliteReader, token: Pkcs11Token) -> int:
     wrap_keys, residents = set(token.wrap_keys()), set(token.resident_oprf_keys())
     lost = 0
     for number in range(2**BUCKET_BITS):
-        for record_id, row in store.read_bucket(number).items():
+        for record_id, row in store.read_buckets((number,))[number].items():
             state = decode_record(sealer.open(row, record_id)).state
             if isinstance(state, Active):
                 key = state.oprf_key

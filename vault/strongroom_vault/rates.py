@@ -16,6 +16,7 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+import uvloop
 from pkcs11 import Attribute
 
 from strongroom.opaque import client
@@ -77,7 +78,7 @@ def measure(settings: Settings, seconds: float) -> Iterator[Rate]:
     """
     for workers in sorted({1, settings.token.workers}):
         try:
-            times, taken = asyncio.run(_recoveries(settings, workers, seconds))
+            times, taken = uvloop.run(_recoveries(settings, workers, seconds))
         except TokenUnavailable as error:
             raise OperatorError(f"the token does not answer: {error}") from error
         yield _rate(f"token: recoveries, {workers} worker{'s'[: workers - 1]}", times, taken)
@@ -119,7 +120,7 @@ async def _attempt(pool: TokenPool) -> StartRecovery:
         stretch=lambda password: password,
     )
     ke1, _ = client.generate_ke1(b"bench")
-    return StartRecovery(ke1.encode(), started.oprf_key, record.encode(), _CLIENT, _SERVER)
+    return StartRecovery.of(ke1, started.oprf_key, record.encode(), _CLIENT, _SERVER)
 
 
 def _anchor(settings: Settings, seconds: float) -> Rate:

@@ -246,8 +246,8 @@ class BackupKeyService:
             TokenUnavailable: the token did not answer, and the attempt was given back.
         """
         with _malformed("ke1"):
-            blinded_element = KE1.decode(ke1).credential_request.encode()
-        return await self._to_the_end(self._attempt(account, ke1, blinded_element))
+            decoded = KE1.decode(ke1)
+        return await self._to_the_end(self._attempt(account, decoded))
 
     async def finish_recovery(self, account: str, state: bytes, ke3: bytes) -> bytes:
         """Release the sealed backup key (60 bytes) to whoever proves the password."""
@@ -310,7 +310,8 @@ class BackupKeyService:
         while self._running:
             await asyncio.wait(self._running)
 
-    async def _attempt(self, account: str, ke1: bytes, blinded_element: bytes) -> StartedRecovery:
+    async def _attempt(self, account: str, ke1: KE1) -> StartedRecovery:
+        blinded_element = ke1.credential_request.encode()
         record_id = self._keys.record_id(account)
         now = self._clock()
         try:
@@ -322,8 +323,8 @@ class BackupKeyService:
             if isinstance(error.outcome, policy.Attempt):
                 await self._give_back(record_id, error.outcome)
             raise
-        job = StartRecovery(
-            ke1=ke1,
+        job = StartRecovery.of(
+            ke1,
             oprf_key=attempt.key.oprf_key,
             registration_record=attempt.key.registration_record,
             client_identity=account.encode(),

@@ -19,7 +19,7 @@ from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import StoreError, bucket_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
     from pathlib import Path
 
     from strongroom_vault.store.interface import Commit, Row
@@ -39,10 +39,10 @@ class WatchedStore(sqlite.SqliteStore):
         self.may_commit.set()
         self.fails = False
 
-    def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
+    def read_buckets(self, buckets: Collection[int]) -> Mapping[int, Mapping[bytes, bytes]]:
         if self.fails:
             raise StoreError("the disk is gone")
-        return super().read_bucket(bucket)
+        return super().read_buckets(buckets)
 
     def commit(self, commit: Commit) -> None:
         assert self.may_commit.wait(10)
@@ -205,7 +205,7 @@ async def test_a_row_that_is_not_what_the_vault_wrote_stops_it_for_good(
     ledger: Ledger, store: WatchedStore, damage: str
 ) -> None:
     await asyncio.gather(*(ledger.change(name, charge) for name in (ID, NEIGHBOUR, ELSEWHERE)))
-    rows = dict(store.read_bucket(0x1234))
+    rows = store.read_buckets((0x1234,))[0x1234]
     broken = {
         "changed": rows[ID][:-1] + bytes([rows[ID][-1] ^ 1]),
         "swapped": rows[NEIGHBOUR],
@@ -213,14 +213,14 @@ async def test_a_row_that_is_not_what_the_vault_wrote_stops_it_for_good(
         "added": rows[ID],
     }[damage]
     store.damage(b"\x12\x34" + b"z" * 30 if damage == "added" else ID, broken)
-    before = dict(store.read_bucket(0x1234))
+    before = store.read_buckets((0x1234,))[0x1234]
     assert await ledger.change(ELSEWHERE, charge) == 2
     for name in (NEIGHBOUR, ID, ELSEWHERE):
         for decide in (read, charge):
             with pytest.raises(RollbackDetected):
                 await ledger.change(name, decide)
     assert ledger.rollback is not None
-    assert dict(store.read_bucket(0x1234)) == before
+    assert store.read_buckets((0x1234,))[0x1234] == before
 
 
 async def test_an_anchor_that_fails_leaves_nothing_answered_and_is_caught_up(

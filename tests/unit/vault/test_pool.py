@@ -14,10 +14,16 @@ import pytest
 
 from strongroom.opaque import client
 from strongroom_vault.errors import OperatorError, TokenUnavailable
-from strongroom_vault.hsm import vault_keys
-from strongroom_vault.hsm.jobs import ListWrapKeys, RegistrationStarted, StartRegistration
+from strongroom_vault.head import Anchored
+from strongroom_vault.hsm import anchor_slots, vault_keys
+from strongroom_vault.hsm.jobs import (
+    AdvanceAnchor,
+    ListWrapKeys,
+    RegistrationStarted,
+    StartRegistration,
+)
 from strongroom_vault.hsm.pkcs11 import open_session
-from strongroom_vault.hsm.pool import TokenPool
+from strongroom_vault.hsm.pool import MAX_TOGETHER, TokenPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from vault_process import SoftHsm
 
 REQUEST = client.create_registration_request(b"password")[0].encode()
+FIRST, SECOND = Anchored(1, bytes(32)), Anchored(2, bytes(32))
 BOOT = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -33,6 +40,7 @@ async def open_pool(softhsm: SoftHsm, **options: Any) -> AsyncIterator[TokenPool
     settings = softhsm.settings()
     with open_session(settings) as session:
         vault_keys.create_missing_keys(session)
+        anchor_slots.replace(session, FIRST)
     pool = TokenPool(settings, **options)
     await pool.start()
     try:
@@ -85,6 +93,78 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(softhsm: SoftHsm) -> N
         assert pool.jobs["StartRegistration", "unavailable"] == 1
 
 
+async def test_a_worker_that_dies_leaves_no_caller_waiting(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1) as pool:
+        (doomed,) = pool.pids
+        os.kill(doomed, signal.SIGSTOP)
+        jobs = [asyncio.create_task(ask(pool)) for _ in range(MAX_TOGETHER + 3)]
+        await asyncio.sleep(0.05)
+        assert pool.waiting == 3  # it has as many in hand as it may
+        os.kill(doomed, signal.SIGKILL)
+        done = await asyncio.gather(*jobs, return_exceptions=True)
+        assert all(isinstance(lost, TokenUnavailable) for lost in done[:MAX_TOGETHER])
+        assert all(isinstance(answer, RegistrationStarted) for answer in done[MAX_TOGETHER:])
+        assert pool.jobs["StartRegistration", "unavailable"] == MAX_TOGETHER
+
+
+async def test_a_move_of_the_anchor_goes_before_all_that_wait(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1) as pool:
+        (worker,) = pool.pids
+        os.kill(worker, signal.SIGSTOP)
+        jobs = [asyncio.create_task(ask(pool))]
+        await asyncio.sleep(0.05)
+        jobs += [asyncio.create_task(ask(pool)) for _ in range(20)]
+        await asyncio.sleep(0)
+        move = asyncio.create_task(pool.run(AdvanceAnchor(FIRST, SECOND)))
+        await asyncio.sleep(0.05)
+        os.kill(worker, signal.SIGCONT)
+        ended: list[asyncio.Task[Any]] = []
+        for job in (*jobs, move):
+            job.add_done_callback(ended.append)
+        await asyncio.gather(*jobs)
+        assert (await move).value == SECOND
+        assert ended[1] is move  # one had begun
+
+
+async def test_what_nobody_awaits_any_more_is_not_asked(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1) as pool:
+        (worker,) = pool.pids
+        os.kill(worker, signal.SIGSTOP)
+        begun = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0.05)
+        late = [asyncio.create_task(ask(pool)) for _ in range(5)]
+        await asyncio.sleep(0)
+        for job in late:
+            job.cancel()
+        os.kill(worker, signal.SIGCONT)
+        await begun
+        await ask(pool)
+        assert pool.jobs["StartRegistration", "done"] == 2
+        assert pool.waiting == 0
+
+
+async def test_a_job_that_no_worker_takes_in_time_is_refused(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1, call_timeout=1.0) as pool:
+        (worker,) = pool.pids
+        os.kill(worker, signal.SIGSTOP)
+        first = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0.9)
+        late = [asyncio.create_task(ask(pool)) for _ in range(3)]
+        with pytest.raises(TokenUnavailable):
+            await first
+        await asyncio.gather(*late)  # the worker's successor is there before their time is up
+        for pid in pool.pids:
+            os.kill(pid, signal.SIGSTOP)
+        stuck = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0.05)
+        pool._max_waiting = 1  # one may wait, and waits in vain
+        began = time.monotonic()
+        with pytest.raises(TokenUnavailable):
+            await ask(pool)
+        assert 0.9 < time.monotonic() - began < 3
+        await asyncio.gather(stuck, return_exceptions=True)
+
+
 async def test_more_jobs_than_may_wait_are_refused_at_once(softhsm: SoftHsm) -> None:
     async with open_pool(softhsm, workers=1, max_waiting=5) as pool:
         done = await asyncio.gather(*(ask(pool) for _ in range(30)), return_exceptions=True)
@@ -118,6 +198,14 @@ async def test_a_worker_that_starts_while_all_are_renewed_starts_again(softhsm: 
         await until_ready(pool, 2)
         assert all(started_at(pid) >= began - 0.02 for pid in pool.pids)
         await pool.run(ListWrapKeys())
+
+
+async def test_many_workers_start(softhsm: SoftHsm) -> None:
+    """SoftHSM fails now and then when many processes open one token at once."""
+    for _ in range(3):
+        async with open_pool(softhsm, workers=8) as pool:
+            assert pool.ready == 8
+            await asyncio.gather(*(ask(pool) for _ in range(16)))
 
 
 async def test_a_token_that_does_not_open_starts_no_pool(softhsm: SoftHsm, tmp_path: Path) -> None:

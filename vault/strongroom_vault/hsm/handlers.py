@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.opaque.envelope import Identities
-from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
+from strongroom.opaque.messages import RegistrationRecord, RegistrationRequest
 from strongroom.opaque.server import create_registration_response, generate_ke2
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
@@ -44,11 +44,10 @@ def start_registration(token: Token, job: StartRegistration) -> RegistrationStar
 
 def start_recovery(token: Token, job: StartRecovery) -> RecoveryStarted:
     """Evaluate a charged attempt and make KE2."""
-    ke1 = KE1.decode(job.ke1)
     record = RegistrationRecord.decode(job.registration_record)
     identities = Identities(client=job.client_identity, server=job.server_identity)
     with token.oprf_key(job.oprf_key) as oprf_key:
-        ke2, expected = generate_ke2(ke1, record, token.identity, oprf_key, identities)
+        ke2, expected = generate_ke2(job.ke1(), record, token.identity, oprf_key, identities)
     return RecoveryStarted(ke2.encode(), expected.client_mac)
 
 

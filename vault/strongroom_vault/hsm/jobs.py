@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from strongroom.opaque.group import Element
+from strongroom.opaque.messages import KE1, AuthRequest, CredentialRequest
 from strongroom_vault.head import Anchored
 from strongroom_vault.record import StoredOprfKey
 
@@ -84,18 +86,56 @@ class StartRecovery(msgspec.Struct, frozen=True, tag=True):
     """Asks for the answer to a charged attempt.
 
     Attributes:
-        ke1: 98 bytes, RFC 9807 KE1.
+        blinded_message: of KE1, 65 bytes, SEC 1 uncompressed: to decode it again costs no root.
+        client_nonce: of KE1, 32 bytes.
+        client_public_keyshare: of KE1, as `blinded_message`.
         oprf_key: the record's OPRF key.
         registration_record: 129 bytes, RFC 9807 RegistrationRecord.
         client_identity: the account, UTF-8.
         server_identity: `strongroom/v1/<vault id>`.
     """
 
-    ke1: bytes
+    blinded_message: bytes
+    client_nonce: bytes
+    client_public_keyshare: bytes
     oprf_key: StoredOprfKey
     registration_record: bytes
     client_identity: bytes
     server_identity: bytes
+
+    @classmethod
+    def of(
+        cls,
+        ke1: KE1,
+        oprf_key: StoredOprfKey,
+        registration_record: bytes,
+        client_identity: bytes,
+        server_identity: bytes,
+    ) -> StartRecovery:
+        """Return the job that answers a KE1."""
+        request = ke1.auth_request
+        return cls(
+            ke1.credential_request.blinded_message.encode_uncompressed(),
+            request.client_nonce,
+            request.client_public_keyshare.encode_uncompressed(),
+            oprf_key,
+            registration_record,
+            client_identity,
+            server_identity,
+        )
+
+    def ke1(self) -> KE1:
+        """Return the message.
+
+        Raises:
+            DecodeError: a point is none.
+        """
+        return KE1(
+            CredentialRequest(Element.decode_uncompressed(self.blinded_message)),
+            AuthRequest(
+                self.client_nonce, Element.decode_uncompressed(self.client_public_keyshare)
+            ),
+        )
 
 
 class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):

@@ -119,14 +119,18 @@ class TokenPool:
         self.job_s: defaultdict[str, float] = defaultdict(float)
 
     async def start(self) -> Ready:
-        """Start all workers: the first alone, so that a wrong PIN is tried only once.
+        """Start all workers, one after the other.
+
+        So a wrong PIN is tried only once; and SoftHSM does not always open a token that eight
+        processes open at the same moment (5 starts of 12 failed).
 
         Raises:
             OperatorError: a worker cannot open the token, and says why.
         """
         try:
             self._first = await self._start_worker()
-            await asyncio.gather(*(self._start_worker() for _ in range(self.workers - 1)))
+            for _ in range(self.workers - 1):
+                await self._start_worker()
         except (WorkerRefused, WorkerLost) as error:
             await self.close()
             raise OperatorError(f"the token cannot be used: {error}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from strongroom_vault.errors import StrongroomVaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 BUCKET_BITS: Final = 16
 """Buckets are numbered by this many first bits of the record id; fixed when a store is made."""
@@ -70,8 +70,8 @@ class Store(Protocol):
     def load(self) -> Snapshot:
         """Return the head and the bucket hashes."""
 
-    def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
-        """Return the sealed records of one bucket by record id."""
+    def read_buckets(self, buckets: Collection[int]) -> Mapping[int, Mapping[bytes, bytes]]:
+        """Return the sealed records of some buckets: number -> record id -> record."""
 
     def events(self) -> Iterator[bytes]:
         """Return the bodies of all audit events, in order."""

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
@@ -23,23 +24,26 @@ from strongroom_vault.store.interface import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 FORMAT: Final = "1"
 CACHE_KIB: Final = 16 * 1024
 """So that the second half of a recovery finds the pages of its first, whatever the store's size."""
 _SCHEMA: Final = files("strongroom_vault.store").joinpath("schema/sqlite.sql")
-_READ_BUCKET: Final = "SELECT id, sealed FROM record WHERE bucket = ?"
-_WRITE_RECORD: Final = (
-    "INSERT INTO record (bucket, id, sealed) VALUES (?, ?, ?)"
+ROWS_AT_ONCE: Final = 256
+"""One statement takes so many rows. Python lets other threads run at each step of a statement, and
+a busy event loop is slow to let this one on: a statement for each row costs more than the disk."""
+_READ_BUCKETS: Final = "SELECT bucket, id, sealed FROM record WHERE bucket IN ({values})"
+_WRITE_RECORDS: Final = (
+    "INSERT INTO record (bucket, id, sealed) VALUES {values}"
     " ON CONFLICT (bucket, id) DO UPDATE SET sealed = excluded.sealed"
 )
-_WRITE_BUCKET: Final = (
-    "INSERT INTO bucket (number, hash) VALUES (?, ?)"
+_WRITE_BUCKETS: Final = (
+    "INSERT INTO bucket (number, hash) VALUES {values}"
     " ON CONFLICT (number) DO UPDATE SET hash = excluded.hash"
 )
-_WRITE_EVENT: Final = "INSERT INTO event (body) VALUES (?)"
+_WRITE_EVENTS: Final = "INSERT INTO event (body) VALUES {values}"
 _WRITE_HEAD: Final = "INSERT OR REPLACE INTO head (one, stored) VALUES (1, ?)"
 
 
@@ -79,7 +83,11 @@ class SqliteReader:
             self._lock(path, undo)
             try:
                 self._db = sqlite3.connect(
-                    path, isolation_level=None, check_same_thread=False, timeout=5
+                    path,
+                    isolation_level=None,
+                    check_same_thread=False,
+                    timeout=5,
+                    cached_statements=4 * ROWS_AT_ONCE,  # of each kind, for one row, two, ...
                 )
                 undo.callback(self._db.close)
                 self._prepare()
@@ -101,14 +109,18 @@ class SqliteReader:
             for (body,) in self._db.execute("SELECT body FROM event ORDER BY number"):
                 yield body
 
-    def read_bucket(self, bucket: int) -> Mapping[bytes, bytes]:
-        """Return the sealed records of one bucket by record id."""
+    def read_buckets(self, buckets: Collection[int]) -> Mapping[int, Mapping[bytes, bytes]]:
+        """Return the sealed records of some buckets: number -> record id -> record."""
+        found: dict[int, dict[bytes, bytes]] = {bucket: {} for bucket in buckets}
         with _translated("read"):
-            return dict(self._db.execute(_READ_BUCKET, (bucket,)))
+            for rows in _executed(self._db, _READ_BUCKETS, "?", [(bucket,) for bucket in found]):
+                for bucket, name, sealed in rows:
+                    found[bucket][name] = sealed
+        return found
 
     def check(self) -> None:
         """Raise StoreError unless the store can be read."""
-        self.read_bucket(0)
+        self.read_buckets((0,))
 
     def close(self) -> None:
         """Close the file, then let go of its lock."""
@@ -170,11 +182,29 @@ class SqliteStore(SqliteReader):
 
 
 def _write(db: sqlite3.Connection, commit: Commit) -> None:
-    rows = ((bucket_of(row.id), row.id, row.sealed) for row in commit.rows)
-    db.executemany(_WRITE_RECORD, rows)
-    db.executemany(_WRITE_BUCKET, commit.buckets.items())
-    db.executemany(_WRITE_EVENT, ((body,) for body in commit.events))
+    rows = [(bucket_of(row.id), row.id, row.sealed) for row in commit.rows]
+    _execute(db, _WRITE_RECORDS, "(?,?,?)", rows)
+    _execute(db, _WRITE_BUCKETS, "(?,?)", list(commit.buckets.items()))
+    _execute(db, _WRITE_EVENTS, "(?)", [(body,) for body in commit.events])
     db.execute(_WRITE_HEAD, (commit.head,))
+
+
+def _execute(
+    db: sqlite3.Connection, statement: str, row: str, rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Execute a statement for rows, with as few steps as there can be."""
+    for _ in _executed(db, statement, row, rows):
+        pass
+
+
+def _executed(
+    db: sqlite3.Connection, statement: str, row: str, rows: Sequence[tuple[object, ...]]
+) -> Iterator[sqlite3.Cursor]:
+    """Execute a statement for rows, some at once: `row` is what stands for one of them."""
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[first : first + ROWS_AT_ONCE]
+        values = ",".join([row] * len(some))
+        yield db.execute(statement.format(values=values), [*chain.from_iterable(some)])
 
 
 def _settings(vault_id: str) -> dict[str, str]:
