@@ -66,7 +66,7 @@ def _work(
 def cpu_s(vault: VaultProcess) -> float:
     """CPU time in s that the vault's process and its token workers have used, dead ones too."""
     root = vault.process.pid
-    return sum(_used(pid) for pid in (root, *_children(root)))
+    return sum(_used(pid) for pid in (root, *vault.workers()))
 
 
 def rss_mb(vault: VaultProcess) -> float:
@@ -79,8 +79,3 @@ def rss_mb(vault: VaultProcess) -> float:
 def _used(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     return sum(int(fields[place]) for place in (11, 12, 13, 14)) / TICKS
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]

@@ -219,14 +219,8 @@ def slow_vault(vault_folder: VaultFolder) -> VaultProcess:
 
 def worker_of(vault: VaultProcess) -> int:
     """The process id of the vault's only token worker."""
-    children = Path(f"/proc/{vault.process.pid}/task/{vault.process.pid}/children").read_text()
-    workers = [
-        int(child)
-        for child in children.split()
-        if b"strongroom_vault.hsm.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
-    assert len(workers) == 1
-    return workers[0]
+    (worker,) = vault.workers()
+    return worker
 
 
 @pytest.mark.parametrize("dies", [True, False], ids=["killed", "hangs"])

@@ -17,7 +17,6 @@ import subprocess
 import time
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -33,6 +32,7 @@ from strongroom_vault import issuer, tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from vault_process import SoftHsm, VaultFolder
 
@@ -44,15 +44,6 @@ def eventually(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < ends_at, "it never came to that"
         time.sleep(0.1)
-
-
-def is_serving(vault: VaultProcess) -> bool:
-    roots = grpc.ssl_channel_credentials(vault.folder.certificate.read_bytes())
-    options = (("grpc.use_local_subchannel_pool", 1),)
-    with grpc.secure_channel(vault.address, roots, options=options) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def attempts_left(vault: VaultProcess, account: str = "alice") -> int:
@@ -67,11 +58,6 @@ def metric(vault: VaultProcess, name: str) -> float:
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-
-def workers(vault: VaultProcess) -> list[int]:
-    tasks = Path(f"/proc/{vault.process.pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 @pytest.fixture
@@ -101,15 +87,15 @@ def test_the_token_goes_away_and_comes_back(measured: VaultFolder) -> None:
             for _ in range(3):
                 with pytest.raises(TokenUnavailable):
                     account.recover(vault)
-            for worker in workers(vault):
+            for worker in vault.workers():
                 os.kill(worker, signal.SIGKILL)
             eventually(lambda: "token worker does not start" in vault.log())
-            eventually(lambda: not is_serving(vault))
+            eventually(lambda: not vault.is_serving())
             assert metric(vault, "strongroom_serving") == 0
             assert metric(vault, "strongroom_token_workers_ready") == 0
             with pytest.raises(TokenUnavailable):
                 account.recover(vault)
-        eventually(lambda: is_serving(vault))
+        eventually(vault.is_serving)
         assert account.recover(vault) == account.sealed
         assert attempts_left(vault) == 10
         eventually(lambda: metric(vault, "strongroom_token_workers_ready") == 2)
@@ -118,11 +104,11 @@ def test_the_token_goes_away_and_comes_back(measured: VaultFolder) -> None:
 
 def test_workers_that_die_while_nobody_asks_are_replaced(measured: VaultFolder) -> None:
     with measured.start() as vault:
-        for worker in workers(vault):
+        for worker in vault.workers():
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: metric(vault, "strongroom_token_workers_replaced_total") == 2)
         assert "ended while it was idle" in vault.log()
-        assert is_serving(vault)
+        assert vault.is_serving()
         assert vault.stop() == 0
 
 
@@ -132,12 +118,12 @@ def test_a_pin_that_is_wrong_is_tried_once(measured: VaultFolder) -> None:
         account.register(vault)
         right = measured.softhsm.pin_file.read_text()
         measured.softhsm.pin_file.write_text("not the PIN")
-        for worker in workers(vault):
+        for worker in vault.workers():
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: vault.log().count("token worker does not start") == 2)
         time.sleep(1.5)  # long enough for a second try, if there were one
         assert vault.log().count("token worker does not start") == 2
-        assert not is_serving(vault)
+        assert not vault.is_serving()
         measured.softhsm.pin_file.write_text(right)
         assert vault.stop() == 0
     with measured.start() as vault:
@@ -171,11 +157,32 @@ def test_a_full_disk(measured: VaultFolder) -> None:
         with raw_client(vault) as raw:
             raw.call(Guess.of("wrong").call)
         assert attempts_left(vault) == 9  # none of those on the full disk was charged
-        assert is_serving(vault)
+        assert vault.is_serving()
         assert vault.stop() == 0
     with measured.start() as vault:
         assert account.recover(vault) == account.sealed
         assert vault.stop() == 0
+
+
+def test_a_store_on_a_read_only_file_system(measured: VaultFolder) -> None:
+    """As a file system is after errors of its disk. The vault says so, and changes nothing."""
+    before = measured.database.read_bytes()
+    read_only = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    folder = str(measured.folder)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", read_only, folder, *measured.command("serve")],
+        env=measured.environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "Read-only file system" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert measured.database.read_bytes() == before
+    with measured.start() as vault:
+        assert vault.is_serving()
 
 
 def served_certificate(vault: VaultProcess) -> str:
@@ -246,7 +253,7 @@ def test_a_log_that_nobody_reads_stops_nothing(measured: VaultFolder) -> None:
     with VaultProcess(measured, process, port) as vault:  # type: ignore[arg-type]
         account = QuickAccount("alice")
         account.register(vault)
-        for worker in workers(vault):
+        for worker in vault.workers():
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: metric(vault, "strongroom_token_workers_replaced_total") == 2)
         assert account.recover(vault) == account.sealed

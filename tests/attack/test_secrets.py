@@ -61,7 +61,7 @@ def test_nothing_secret_is_left_behind(
                 client.recover(WRONG_PASSWORD)
             client.recover(PASSWORD)
             shown = f"{wrong.value!r} {wrong.value} {key!r} {client!r} {vars(client)!r}"
-        processes = vault.process.pid, *children(vault.process.pid)
+        processes = vault.process.pid, *vault.workers()
         assert len(processes) >= 3
         arguments = b"".join(
             Path(f"/proc/{process}/{file}").read_bytes()
@@ -89,8 +89,3 @@ def files(folder: Path) -> bytes:
     names = sorted(path for path in folder.iterdir() if path.is_file())
     assert any(path.name == "vault.db" for path in names)
     return b"".join(path.read_bytes() for path in names if "issuer" not in path.name)
-
-
-def children(process: int) -> list[int]:
-    text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(child) for child in text.split()]

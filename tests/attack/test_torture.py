@@ -21,7 +21,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pytest
@@ -56,6 +55,7 @@ from strongroom.opaque.messages import KE2, RegistrationResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from vault_process import VaultFolder, VaultProcess
 
@@ -268,7 +268,7 @@ class HostileClient:
 def kill(vault: VaultProcess, choose: random.Random) -> str:
     how = choose.choices(["vault", "worker", "power cut"], [4, 2, 3])[0]
     if how == "worker":
-        workers = children(vault.process.pid)
+        workers = vault.workers()
         with suppress(ProcessLookupError, IndexError):
             os.kill(choose.choice(workers), signal.SIGKILL)
     elif how == "power cut":
@@ -277,11 +277,6 @@ def kill(vault: VaultProcess, choose: random.Random) -> str:
     else:
         vault.kill()
     return how
-
-
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def kill_while_it_starts(folder: VaultFolder, choose: random.Random) -> None:

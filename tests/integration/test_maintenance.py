@@ -8,9 +8,7 @@ import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from raw_client import Guess, raw_client
 
 from strongroom import (
@@ -43,14 +41,6 @@ def left(vault: VaultProcess, account: str = "alice") -> int:
         status = client.status()
     assert isinstance(status, ActiveKey)
     return status.attempts_left
-
-
-def is_serving(vault: VaultProcess) -> bool:
-    roots = grpc.ssl_channel_credentials(vault.folder.certificate.read_bytes())
-    with grpc.secure_channel(vault.address, roots) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def content(database: Path) -> list[str]:
@@ -86,7 +76,7 @@ def test_an_older_database_is_not_served(vault_folder: VaultFolder, old_copy: Pa
                     call()
             with pytest.raises(RollbackDetected):
                 client.recover(PASSWORD)
-        assert not is_serving(vault)
+        assert not vault.is_serving()
         assert "epochs are missing" in vault.log()
         assert "serving        no" in vault_folder.operator("status").stdout
         assert vault.stop() == 0
@@ -104,7 +94,7 @@ def test_accepting_a_loss_leaves_one_attempt_until_the_next_success(
     vault_folder.operator("anchor", "show")
     vault_folder.operator("anchor", "accept", code=1)  # there is no loss any more
     with vault_folder.start() as vault:
-        assert is_serving(vault)
+        assert vault.is_serving()
         assert left(vault) == 1
         with vault.connect("bob") as bob, pytest.raises(NoKey):
             bob.recover(PASSWORD)  # registered after the copy was made: lost

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -43,6 +45,54 @@ def shown(folder: VaultFolder, account: str) -> dict[str, object]:
         folder.operator("records", "show", account, "--json").stdout
     )
     return found
+
+
+class TestDrain:
+    def test_calls_are_refused_uncharged_until_it_ends(self, vault_folder: VaultFolder) -> None:
+        with vault_folder.start() as vault:
+            account = QuickAccount("alice")
+            account.register(vault)
+            assert "drained" in vault_folder.operator("drain").stderr
+            for guess in (Guess.of("one"), Guess.of("two")):
+                with pytest.raises(VaultBusy), raw_client(vault) as raw:
+                    raw.call(guess.call)
+            status = json.loads(vault_folder.operator("status", "--json").stdout)
+            assert (status["draining"], status["serving"], status["in_flight"]) == (True, False, 0)
+            assert "drained by an operator" in vault_folder.operator("status").stdout
+            time.sleep(1.5)
+            assert not vault.is_serving()
+            vault_folder.operator("drain", "--end")
+            assert account.recover(vault) == account.sealed
+            assert shown(vault_folder, "alice")["charged"] == 1
+            time.sleep(1.5)
+            assert vault.is_serving()
+
+    def test_it_waits_for_what_is_charged(self, vault_folder: VaultFolder) -> None:
+        with vault_folder.start() as vault:
+            QuickAccount("alice").register(vault)
+            workers = vault.workers()
+            answers: list[object] = []
+
+            def attempt() -> None:
+                with raw_client(vault) as raw:
+                    answers.append(raw.call(Guess.of("wrong").call))
+
+            for worker in workers:
+                os.kill(worker, signal.SIGSTOP)
+            calling = threading.Thread(target=attempt)
+            calling.start()
+            time.sleep(0.5)
+            draining = subprocess.Popen(
+                vault_folder.command("drain"), env=vault_folder.environment()
+            )
+            time.sleep(1.5)
+            assert draining.poll() is None
+            assert not answers
+            for worker in workers:
+                os.kill(worker, signal.SIGCONT)
+            assert draining.wait(20) == 0
+            calling.join(20)
+            assert len(answers) == 1
 
 
 class TestRecords:

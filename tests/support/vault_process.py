@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from strongroom import Vault
 from strongroom_vault import issuer, tls
 from strongroom_vault.config import Settings, load
@@ -170,6 +173,20 @@ class VaultProcess:
             identity=identity,
             timeout=timeout,
         )
+
+    def is_serving(self) -> bool:
+        """Whether its health service says so."""
+        roots = grpc.ssl_channel_credentials(self.folder.certificate.read_bytes())
+        options = (("grpc.use_local_subchannel_pool", 1),)
+        with grpc.secure_channel(self.address, roots, options=options) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def workers(self) -> list[int]:
+        """The process ids of its token workers."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(child) for task in tasks for child in task.read_text().split()]
 
     def log(self) -> str:
         """All that this folder's vaults have logged."""

@@ -122,6 +122,22 @@ def status(settings_file: Path, *, as_json: bool) -> None:
     click.echo(_status_json(found) if as_json else _status_table(found))
 
 
+@cli.command(epilog=_examples("drain", "drain --end"))
+@click.option("--end", is_flag=True, help="Take calls again.")
+@_settings_option
+def drain(settings_file: Path, *, end: bool) -> None:
+    """Have the running vault take no new calls, and wait until none is under way.
+
+    Health checks say NOT_SERVING a second later at most. Calls are refused uncharged, and clients
+    try again. It lasts until --end, or until the vault is started anew.
+    """
+    with _running(settings_file) as vault:
+        vault.drain(end=end)
+        while not end and vault.status().in_flight:
+            time.sleep(0.05)
+    click.echo("serving again" if end else "drained: no call is under way", err=True)
+
+
 @cli.group()
 def records() -> None:
     """What the running vault holds for an account."""
@@ -458,6 +474,12 @@ def _status_json(found: Status) -> str:
     return json.dumps(fields)
 
 
+def _serving(found: Status) -> str:
+    if found.draining:
+        return f"no, drained by an operator; {found.in_flight} calls under way"
+    return "yes" if found.serving else "no"
+
+
 def _status_table(found: Status) -> str:
     started = datetime.fromtimestamp(found.started_at / 1000, UTC)
     return "\n".join(
@@ -465,7 +487,7 @@ def _status_table(found: Status) -> str:
             f"vault          {found.vault_id}",
             f"identity       {_identity(found.identity_public_key)}",
             f"version        {found.version}",
-            f"serving        {'yes' if found.serving else 'no'}",
+            f"serving        {_serving(found)}",
             f"since          {started:%Y-%m-%d %H:%M:%S} UTC",
             (
                 f"token workers  {found.token_workers_ready} of {found.token_workers} ready,"

@@ -85,6 +85,7 @@ class VaultServer:
         self._rotation: Rotation
         self._ledger: Ledger
         self._service: BackupKeyService
+        self._guard: Guard
         self.port = 0
 
     async def run(self) -> None:
@@ -167,21 +168,21 @@ class VaultServer:
         )
         self._service.refuse_wrap_keys_before(await self._oldest_wrap_key())
         exit_stack.push_async_callback(self._service.drain)
+        self._rotation = Rotation(self._pool, self._ledger, self._service.refuse_wrap_keys_before)
+        exit_stack.push_async_callback(self._rotation.stop)
+        registry = self._registry()
+        requests = metrics.Requests(registry)
+        limits = Limits(settings.listen.max_in_flight, settings.listen.max_in_flight_per_account)
+        self._guard = Guard(access_tokens, limits, requests.observe)
+        if settings.metrics.address is not None:
+            exit_stack.callback(metrics.serve(registry, settings.metrics.address))
         for work in (
             self._watch(),
             self._sweep(settings.vault.sweep_period_s),
             self._look_after(residents),
         ):
             exit_stack.push_async_callback(_cancel, asyncio.create_task(work))
-        self._rotation = Rotation(self._pool, self._ledger, self._service.refuse_wrap_keys_before)
-        exit_stack.push_async_callback(self._rotation.stop)
-        registry = self._registry()
-        requests = metrics.Requests(registry)
-        limits = Limits(settings.listen.max_in_flight, settings.listen.max_in_flight_per_account)
-        guard = Guard(access_tokens, limits, requests.observe)
-        if settings.metrics.address is not None:
-            exit_stack.callback(metrics.serve(registry, settings.metrics.address))
-        server = self._grpc_server(guard)
+        server = self._grpc_server()
         self.port = _bind(server, settings.listen.address, self._certificates.credentials())
         await server.start()
         exit_stack.push_async_callback(server.stop, GRACE_S)
@@ -197,8 +198,8 @@ class VaultServer:
             log.warning("a rotation was cut off; run strongroom-vault rotate-wrap-key")
         return numbers[0]
 
-    def _grpc_server(self, guard: Guard) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=(guard,), options=_OPTIONS)
+    def _grpc_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
         vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.listen.reflection:
@@ -211,7 +212,7 @@ class VaultServer:
         path = self._settings.listen.admin_socket
         _remove_stale(path)
         server = grpc.aio.server()
-        admin = VaultAdmin(self._status, self._service, self._rotation)
+        admin = VaultAdmin(self._status, self._guard, self._service, self._rotation)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
         try:
@@ -242,13 +243,19 @@ class VaultServer:
             identity_public_key=self._service.parameters.identity_public_key,
             version=__version__,
             started_at=self._started_at,
-            serving=self._pool.healthy and self._ledger.rollback is None,
+            serving=self._may_serve,
             token_workers=self._pool.workers,
             token_workers_ready=self._pool.ready,
             token_workers_replaced=self._pool.replaced,
             commits=self._ledger.commits,
             changes=self._ledger.changes,
+            draining=self._guard.is_draining,
+            in_flight=max(self._guard.in_flight, self._service.under_way),
         )
+
+    @property
+    def _may_serve(self) -> bool:
+        return self._pool.healthy and self._ledger.rollback is None and not self._guard.is_draining
 
     async def _watch(self) -> None:
         """Tell the health service whether token and store answer."""
@@ -264,7 +271,7 @@ class VaultServer:
             await asyncio.sleep(HEALTH_PERIOD_S)
 
     async def _answers(self) -> bool:
-        if not self._pool.healthy or self._ledger.rollback is not None:
+        if not self._may_serve:
             return False
         try:
             await self._ledger.check()

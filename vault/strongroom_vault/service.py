@@ -305,6 +305,11 @@ class BackupKeyService:
         )
         return len(swept)
 
+    @property
+    def under_way(self) -> int:
+        """How many requests that may be charged have not come to their end."""
+        return len(self._running)
+
     async def drain(self) -> None:
         """Wait until everything that was begun has come to its end."""
         while self._running:

@@ -46,6 +46,8 @@ class GetStatusResponse(_message.Message):
     TOKEN_WORKERS_REPLACED_FIELD_NUMBER: _builtins.int
     COMMITS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_FIELD_NUMBER: _builtins.int
     vault_id: _builtins.str
     identity_public_key: _builtins.bytes
     """33 bytes, SEC 1 compressed"""
@@ -62,6 +64,10 @@ class GetStatusResponse(_message.Message):
     """since start"""
     changes: _builtins.int
     """record changes in those commits"""
+    draining: _builtins.bool
+    """takes no new calls"""
+    in_flight: _builtins.int
+    """calls under way"""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -77,14 +83,51 @@ class GetStatusResponse(_message.Message):
         token_workers_replaced: _builtins.int = ...,
         commits: _builtins.int = ...,
         changes: _builtins.int = ...,
+        draining: _builtins.bool = ...,
+        in_flight: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "commits", b"commits", "identity_public_key", b"identity_public_key", "serving", b"serving", "started_at", b"started_at", "token_workers", b"token_workers", "token_workers_ready", b"token_workers_ready", "token_workers_replaced", b"token_workers_replaced", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "commits", b"commits", "draining", b"draining", "identity_public_key", b"identity_public_key", "in_flight", b"in_flight", "serving", b"serving", "started_at", b"started_at", "token_workers", b"token_workers", "token_workers_ready", b"token_workers_ready", "token_workers_replaced", b"token_workers_replaced", "vault_id", b"vault_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class DrainRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_FIELD_NUMBER: _builtins.int
+    end: _builtins.bool
+    """take calls again"""
+    def __init__(
+        self,
+        *,
+        end: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainRequest: _TypeAlias = DrainRequest  # noqa: Y015
+
+@_typing.final
+class DrainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainResponse: _TypeAlias = DrainResponse  # noqa: Y015
 
 @_typing.final
 class ShowRecordRequest(_message.Message):

@@ -39,6 +39,11 @@ class VaultAdminStub:
                 request_serializer=strongroom_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Drain = channel.unary_unary(
+                '/strongroom.v1.VaultAdmin/Drain',
+                request_serializer=strongroom_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_admin__pb2.DrainResponse.FromString,
+                _registered_method=True)
         self.ShowRecord = channel.unary_unary(
                 '/strongroom.v1.VaultAdmin/ShowRecord',
                 request_serializer=strongroom_dot_v1_dot_admin__pb2.ShowRecordRequest.SerializeToString,
@@ -66,6 +71,13 @@ class VaultAdminServicer:
 
     def GetStatus(self, request, context):
         """What the running vault is and how it does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Drain(self, request, context):
+        """Takes no new calls from now on, and tells health checks so; or takes them again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,6 +118,11 @@ def add_VaultAdminServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=strongroom_dot_v1_dot_admin__pb2.GetStatusRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_admin__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'Drain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drain,
+                    request_deserializer=strongroom_dot_v1_dot_admin__pb2.DrainRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_admin__pb2.DrainResponse.SerializeToString,
             ),
             'ShowRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.ShowRecord,
@@ -155,6 +172,33 @@ class VaultAdmin:
             '/strongroom.v1.VaultAdmin/GetStatus',
             strongroom_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
             strongroom_dot_v1_dot_admin__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Drain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultAdmin/Drain',
+            strongroom_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
+            strongroom_dot_v1_dot_admin__pb2.DrainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,6 +33,8 @@ class VaultAdminStub:
     def __new__(cls, channel: _aio.Channel) -> VaultAdminAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """What the running vault is and how it does."""
+    Drain: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainRequest, _admin_pb2.DrainResponse]
+    """Takes no new calls from now on, and tells health checks so; or takes them again."""
     ShowRecord: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowRecordRequest, _admin_pb2.ShowRecordResponse]
     """What the vault holds for an account. NOT_FOUND where it never held anything."""
     DeleteRecord: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteRecordRequest, _admin_pb2.DeleteRecordResponse]
@@ -47,6 +49,8 @@ class VaultAdminAsyncStub(VaultAdminStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """What the running vault is and how it does."""
+    Drain: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainRequest, _admin_pb2.DrainResponse]  # type: ignore[assignment]
+    """Takes no new calls from now on, and tells health checks so; or takes them again."""
     ShowRecord: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowRecordRequest, _admin_pb2.ShowRecordResponse]  # type: ignore[assignment]
     """What the vault holds for an account. NOT_FOUND where it never held anything."""
     DeleteRecord: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteRecordRequest, _admin_pb2.DeleteRecordResponse]  # type: ignore[assignment]
@@ -64,6 +68,14 @@ class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
         """What the running vault is and how it does."""
+
+    @_abc_1.abstractmethod
+    def Drain(
+        self,
+        request: _admin_pb2.DrainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DrainResponse, _abc.Awaitable[_admin_pb2.DrainResponse]]:
+        """Takes no new calls from now on, and tells health checks so; or takes them again."""
 
     @_abc_1.abstractmethod
     def ShowRecord(

@@ -102,7 +102,9 @@ class Guard(grpc.aio.ServerInterceptor):
         self._access_tokens = access_tokens
         self._limits = limits
         self._observe = observe
-        self._in_flight = 0
+        self.in_flight = 0
+        self.is_draining = False
+        """Whether every call is refused, because an operator wants none to begin."""
         self._by_account: Counter[str] = Counter()
 
     async def intercept_service(
@@ -138,11 +140,11 @@ class Guard(grpc.aio.ServerInterceptor):
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         with traces.trace(call, request_id=request_id) as span:
             task = asyncio.create_task(self._admitted(handler, SCOPES[call], request, context))
-            self._in_flight += 1
+            self.in_flight += 1
             try:
                 await asyncio.wait([task], timeout=_seconds(context))
             finally:
-                self._in_flight -= 1
+                self.in_flight -= 1
                 task.cancel()  # does nothing to a task that is done
             if task.done():
                 error = task.exception()
@@ -167,7 +169,9 @@ class Guard(grpc.aio.ServerInterceptor):
         request: bytes,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        if self._in_flight > self._limits.in_flight:
+        if self.is_draining:
+            raise Overloaded("the vault takes no calls for the moment", RETRY_AFTER)
+        if self.in_flight > self._limits.in_flight:
             raise Overloaded("too many requests at once", RETRY_AFTER)
         if scope is None:
             return await handler.unary_unary(_decoded(handler, request), context)

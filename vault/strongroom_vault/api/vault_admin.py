@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import grpc
+import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom.v1 import admin_pb2 as pb
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from strongroom_vault.api.guard import Guard
     from strongroom_vault.record import Record
     from strongroom_vault.rotation import Rotation
     from strongroom_vault.service import BackupKeyService
+
+log = structlog.get_logger()
 
 TIMEOUT_S = 30.0
 
@@ -40,15 +44,22 @@ class Status:
     token_workers_replaced: int
     commits: int
     changes: int
+    draining: bool
+    in_flight: int
 
 
 class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
     """The service for operators; see protos/strongroom/v1/admin.proto."""
 
     def __init__(
-        self, status: Callable[[], Status], service: BackupKeyService, rotation: Rotation
+        self,
+        status: Callable[[], Status],
+        guard: Guard,
+        service: BackupKeyService,
+        rotation: Rotation,
     ) -> None:
         self._status = status
+        self._guard = guard
         self._service = service
         self._rotation = rotation
 
@@ -68,7 +79,17 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
             token_workers_replaced=status.token_workers_replaced,
             commits=status.commits,
             changes=status.changes,
+            draining=status.draining,
+            in_flight=status.in_flight,
         )
+
+    async def Drain(  # noqa: N802
+        self, request: pb.DrainRequest, _context: object
+    ) -> pb.DrainResponse:
+        """Take no new calls, or take them again."""
+        self._guard.is_draining = not request.end
+        log.info("taking calls again" if request.end else "draining")
+        return pb.DrainResponse()
 
     async def ShowRecord(  # noqa: N802
         self, request: pb.ShowRecordRequest, context: grpc.aio.ServicerContext[object, object]
@@ -147,7 +168,13 @@ class AdminClient:
             token_workers_replaced=status.token_workers_replaced,
             commits=status.commits,
             changes=status.changes,
+            draining=status.draining,
+            in_flight=status.in_flight,
         )
+
+    def drain(self, *, end: bool) -> None:
+        """Have it take no new calls, or take them again."""
+        self._stub.Drain(pb.DrainRequest(end=end), timeout=TIMEOUT_S)
 
     def show_record(self, account: str) -> pb.ShowRecordResponse:
         """Ask what the vault holds for an account."""

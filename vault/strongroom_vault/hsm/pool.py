@@ -174,11 +174,12 @@ class TokenPool:
         Raises:
             TokenUnavailable: no worker was free in time, or it did not answer.
         """
-        if self._is_closing or len(self._queue) >= self._max_waiting:
+        is_anchor = isinstance(job, AdvanceAnchor)
+        if self._is_closing or (len(self._queue) >= self._max_waiting and not is_anchor):
             raise self._unavailable(job, "too many requests wait for the token")
         loop = asyncio.get_running_loop()
         waiting = _Waiting(job, loop.create_future(), loop.time() + self._call_timeout)
-        if isinstance(job, AdvanceAnchor):
+        if is_anchor:
             self._queue.appendleft(waiting)  # a whole commit waits for it
         else:
             self._queue.append(waiting)
@@ -235,7 +236,8 @@ class TokenPool:
         if self._handing_out is None:
             self._handing_out = loop.call_soon(self._hand_out)
         if self._giving_up is None and self._queue:
-            self._giving_up = loop.call_at(self._queue[0].until, self._give_up)
+            first = min(waiting.until for waiting in self._queue)
+            self._giving_up = loop.call_at(first, self._give_up)
 
     def _hand_out(self) -> None:
         """Share out the jobs that wait among the idle workers."""
