@@ -12,11 +12,12 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import grpc
@@ -26,7 +27,13 @@ from quick_account import QuickAccount
 from raw_client import Guess, raw_client
 from vault_process import VAULT_ID, VaultProcess
 
-from strongroom import AccessTokenInvalid, ActiveKey, StoreUnavailable, TokenUnavailable
+from strongroom import (
+    AccessTokenInvalid,
+    ActiveKey,
+    RollbackDetected,
+    StoreUnavailable,
+    TokenUnavailable,
+)
 from strongroom.calls import GetKey
 from strongroom_vault import issuer, tls
 
@@ -183,6 +190,34 @@ def test_a_store_on_a_read_only_file_system(measured: VaultFolder) -> None:
     assert measured.database.read_bytes() == before
     with measured.start() as vault:
         assert vault.is_serving()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE head SET stored = zeroblob(length(stored))",
+        "DELETE FROM head",
+        "INSERT INTO bucket VALUES (131077, zeroblob(32))",
+        "INSERT INTO bucket VALUES (7, zeroblob(31))",
+    ],
+    ids=["a foreign head", "no head", "a bucket that cannot be", "a hash that is none"],
+)
+def test_a_store_that_cannot_be_served_is_seen_from_outside(
+    measured: VaultFolder, damage: str
+) -> None:
+    """The alert must fire, so the metrics must be there whatever the database is."""
+    with closing(sqlite3.connect(measured.database)) as database, database:
+        database.execute(damage)
+    with measured.start() as vault:
+        assert metric(vault, "strongroom_rollback_detected") == 1
+        assert metric(vault, "strongroom_serving") == 0
+        assert "rollback detected" in vault.log()
+        assert not vault.is_serving()
+        with pytest.raises(RollbackDetected), raw_client(vault) as raw:
+            raw.call(GetKey())
+        measured.operator("rotate-wrap-key", code=1)
+        assert "Traceback" not in vault.log()
+        assert vault.stop() == 0
 
 
 def served_certificate(vault: VaultProcess) -> str:

@@ -117,6 +117,23 @@ def add_row(choose: random.Random, _history: History, database: sqlite3.Connecti
     database.execute("INSERT INTO record VALUES (?, ?, ?)", (bucket, new, sealed))
 
 
+def move_boundary(choose: random.Random, _history: History, database: sqlite3.Connection) -> None:
+    """The end of an id becomes the beginning of its row: id and row joined are the same bytes."""
+    name, sealed = choose.choice(database.execute("SELECT id, sealed FROM record").fetchall())
+    by = choose.choice((-1, 1)) * choose.randrange(1, 30)
+    joined = name + sealed
+    database.execute(
+        "UPDATE record SET id = ?, sealed = ? WHERE id = ?",
+        (joined[: len(name) + by], joined[len(name) + by :], name),
+    )
+
+
+def foreign_bucket(choose: random.Random, _history: History, database: sqlite3.Connection) -> None:
+    """A hash for a bucket that there cannot be, or one that is none."""
+    number = choose.choice((-1, 2**16, 2**17 + 5, 2**40))
+    database.execute("INSERT INTO bucket VALUES (?, ?)", (number, choose.randbytes(32)))
+
+
 def flip_bit(choose: random.Random, _history: History, database: sqlite3.Connection) -> None:
     table, key, value = choose.choice(
         [("record", "id", "sealed"), ("bucket", "number", "hash"), ("head", "one", "stored")]
@@ -149,7 +166,16 @@ def old_bucket_whole(choose: random.Random, history: History, database: sqlite3.
         old.close()
 
 
-DAMAGES = (old_rows, delete_row, swap_rows, add_row, flip_bit, old_bucket_whole)
+DAMAGES = (
+    old_rows,
+    delete_row,
+    swap_rows,
+    add_row,
+    move_boundary,
+    foreign_bucket,
+    flip_bit,
+    old_bucket_whole,
+)
 
 
 async def is_noticed(database: Path, anchored: Anchored) -> str:

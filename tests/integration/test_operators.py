@@ -6,10 +6,11 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,6 +179,32 @@ class TestRotation:
         assert '"event":"wrap key destroyed"' in log
         assert "number 1: sensitive" in vault_folder.operator("doctor").stdout
         self._an_older_copy_is_useless(vault_folder, old_copy, accounts[0])
+
+    def test_a_row_that_cannot_be_read_keeps_the_old_wrap_key(
+        self, vault_folder: VaultFolder
+    ) -> None:
+        """A rotation that is shown too few records would destroy the key of the others for ever."""
+        with vault_folder.start() as vault:
+            accounts = registered(vault, ACCOUNTS)
+            with closing(sqlite3.connect(vault_folder.database)) as database, database:
+                rows = database.execute("SELECT id, sealed FROM record ORDER BY id").fetchall()
+                name, sealed = rows[len(rows) // 2]
+                change = "UPDATE record SET sealed = ? WHERE id = ?"
+                database.execute(change, (sealed[:-1] + bytes((sealed[-1] ^ 1,)), name))
+            done = vault_folder.operator("rotate-wrap-key", code=1)
+            assert "not what this vault wrote" in done.stderr
+            assert not json.loads(vault_folder.operator("status", "--json").stdout)["serving"]
+            assert vault.stop() == 0
+        with closing(sqlite3.connect(vault_folder.database)) as database, database:
+            database.execute(change, (sealed, name))
+        with vault_folder.start() as vault:
+            for account in accounts:
+                assert account.recover(vault) == account.sealed
+            vault_folder.operator("rotate-wrap-key")
+            for account in accounts:
+                assert account.recover(vault) == account.sealed
+                assert shown(vault_folder, account.name)["wrap_key"] == 1
+            assert vault.stop() == 0
 
     @staticmethod
     def _an_older_copy_is_useless(

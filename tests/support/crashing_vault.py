@@ -8,13 +8,12 @@ before-evaluate, after-evaluate, before-answer. Everything else is the vault as 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import uvloop
 
 from strongroom_vault import logs, server
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
@@ -93,4 +92,4 @@ if __name__ == "__main__":
     for kind in (CrashingStore, CrashingPool, CrashingApi):
         setattr(server, kind.__mro__[1].__name__, kind)
     logs.configure()
-    uvloop.run(server.VaultServer(load(Path(sys.argv[2]), os.environ)).run())
+    asyncio.run(server.VaultServer(load(Path(sys.argv[2]), os.environ)).run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
-import uvloop
 
 from strongroom import __version__
 from strongroom_vault import config, doctor, issuer, logs, maintenance, rates, server, setup, tls
@@ -109,7 +109,7 @@ def serve(settings_file: Path) -> None:
     """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
     harden()
     logs.configure()
-    uvloop.run(server.VaultServer(_load(settings_file)).run())
+    asyncio.run(server.VaultServer(_load(settings_file)).run())
 
 
 @cli.command(epilog=_examples("status", "status --json"))

@@ -26,7 +26,7 @@ from strongroom_vault.audit import Event, What
 from strongroom_vault.codec import decode_record, encode_record
 from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
 from strongroom_vault.head import Head, HeadBroken, open_head, seal_head
-from strongroom_vault.merkle import EMPTY, Bucket, Tree, Update
+from strongroom_vault.merkle import EMPTY, Bucket, NotOurs, Tree, Update
 from strongroom_vault.record import Record, StoredOprfKey
 from strongroom_vault.sealing import RowSealer, SealBroken
 from strongroom_vault.store.interface import (
@@ -145,6 +145,8 @@ class Ledger:
         self._let_go: list[StoredOprfKey] = []
         self._unsettled: _Unsettled | None = None
         self.rollback: str | None = None
+        self.epoch = 0
+        """The number of the newest commit; 0 while there is no head to believe."""
         self.is_anchored = True
         """Whether the anchor answered the last time that it was asked."""
         self.commits = 0
@@ -178,15 +180,14 @@ class Ledger:
             HeadBroken: they do not fit together; the message says how.
         """
         self._head = open_head(snapshot.head, self._keys.head, self._vault_id)
-        self._tree = Tree(BUCKET_BITS, snapshot.buckets)
+        self.epoch = self._head.epoch
+        try:
+            self._tree = Tree(BUCKET_BITS, snapshot.buckets)
+        except NotOurs as error:
+            raise HeadBroken(f"the database has {error}, which no vault wrote") from error
         if self._tree.root != self._head.root:
             raise HeadBroken("the bucket hashes in the database are not those of its head")
         self._anchored = check_newest(self._head, anchored)
-
-    @property
-    def epoch(self) -> int:
-        """The number of the newest commit."""
-        return self._head.epoch
 
     @property
     def waiting(self) -> int:
@@ -235,11 +236,21 @@ class Ledger:
         return [record_id for record_id in ids if await self.change(record_id, decide)]
 
     def occupied_buckets(self) -> list[int]:
-        """Return the numbers of the buckets that hold any record."""
+        """Return the numbers of the buckets that hold any record.
+
+        Raises:
+            RollbackDetected: the database is not what this vault wrote.
+        """
+        self._refuse_if_stopped()
         return self._tree.occupied()
 
     async def read_bucket(self, bucket: int) -> Mapping[bytes, Record]:
-        """Return the records of a bucket by id, as of the newest commit."""
+        """Return the records of a bucket by id, as of the newest commit.
+
+        Raises:
+            StoreError: the store does not answer.
+            RollbackDetected: the database is not what this vault wrote.
+        """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._disk, self._read_bucket, bucket)
 
@@ -281,8 +292,7 @@ class Ledger:
             StoreUnavailable: nothing of the batch is there.
             TokenUnavailable: an earlier commit cannot be anchored, so nothing was done.
         """
-        if self.rollback is not None:
-            raise RollbackDetected(self.rollback)
+        self._refuse_if_stopped()
         loop = asyncio.get_running_loop()
         if self._unsettled is not None:
             await loop.run_in_executor(self._disk, self._settle_now)
@@ -385,6 +395,7 @@ class Ledger:
         """Go on from a commit that is durable."""
         self._tree.apply(settled.update)
         self._head = settled.head
+        self.epoch = settled.head.epoch
         self._let_go += settled.let_go
         self.told += settled.told
         self.commits += 1
@@ -451,7 +462,10 @@ class Ledger:
             SealBroken: one is not what this vault wrote.
         """
         stored = self._store.read_buckets(numbers)
-        buckets = {number: Bucket(rows) for number, rows in stored.items()}
+        try:
+            buckets = {number: Bucket(rows) for number, rows in stored.items()}
+        except NotOurs as error:
+            raise SealBroken("a row's id is not one that this vault made") from error
         if any(bucket.hash != self._tree.bucket(number) for number, bucket in buckets.items()):
             raise SealBroken("a bucket is not the one that the head states")
         return buckets
@@ -465,17 +479,25 @@ class Ledger:
         return [name for name, record in records.items() if decide(record).record != record]
 
     def _read_bucket(self, bucket: int) -> dict[bytes, Record]:
-        """Return the verified records of a bucket by id; none once the ledger is stopped."""
+        """Return the verified records of a bucket by id.
+
+        Never fewer than there are: a rotation destroys the key of those that it is not shown.
+        """
         if self._unsettled is not None:
             raise StoreError("nobody knows yet whether the last commit is there")
-        if self.rollback is not None or self._tree.bucket(bucket) == EMPTY:
+        self._refuse_if_stopped()
+        if self._tree.bucket(bucket) == EMPTY:
             return {}
         try:
             rows = self._verified_buckets((bucket,))[bucket].rows
             return {name: self._open_row(name, row) for name, row in rows.items()}
-        except SealBroken:
+        except SealBroken as error:
             self.rollback = BROKEN
-            return {}
+            raise RollbackDetected(self.rollback) from error
+
+    def _refuse_if_stopped(self) -> None:
+        if self.rollback is not None:
+            raise RollbackDetected(self.rollback)
 
 
 def check_newest(head: Head, anchored: Anchored | None) -> Anchored:

@@ -10,7 +10,7 @@ import os
 import time
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom_vault import audit, labels
 from strongroom_vault.audit import Event, What
@@ -22,7 +22,7 @@ from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.ledger import check_newest
 from strongroom_vault.locks import lock_exclusively
-from strongroom_vault.merkle import EMPTY, Tree, bucket_hash
+from strongroom_vault.merkle import EMPTY, NotOurs, Tree, bucket_hash
 from strongroom_vault.record import Active
 from strongroom_vault.sealing import RowSealer
 from strongroom_vault.server import token_settings
@@ -30,13 +30,16 @@ from strongroom_vault.store.interface import BUCKET_BITS, Commit, StoreError
 from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import pkcs11
 
     from strongroom_vault.config import Settings
     from strongroom_vault.head import Anchored, Head
+
+BUCKETS_AT_ONCE: Final = 256
+"""So many buckets are read at a time by what reads them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +171,27 @@ def verify_rows(store: SqliteReader, head: Head) -> None:
         OperatorError: one does not fit.
     """
     snapshot = store.load()
-    if Tree(BUCKET_BITS, snapshot.buckets).root != head.root:
+    try:
+        root = Tree(BUCKET_BITS, snapshot.buckets).root
+    except NotOurs as error:
+        raise OperatorError(f"the database is not whole: it has {error}") from error
+    if root != head.root:
         raise OperatorError(
             "the database is not whole: its bucket hashes are not those of its head"
         )
-    for number in range(2**BUCKET_BITS):
-        if bucket_hash(store.read_buckets((number,))[number]) != snapshot.buckets.get(
-            number, EMPTY
-        ):
+    for number, rows in _buckets(store):
+        try:
+            is_whole = bucket_hash(rows) == snapshot.buckets.get(number, EMPTY)
+        except NotOurs:
+            is_whole = False
+        if not is_whole:
             raise OperatorError(f"the database is not whole: bucket {number} was changed")
+
+
+def _buckets(store: SqliteReader) -> Iterator[tuple[int, Mapping[bytes, bytes]]]:
+    """All buckets of a store, some read at a time."""
+    for first in range(0, 2**BUCKET_BITS, BUCKETS_AT_ONCE):
+        yield from store.read_buckets(range(first, first + BUCKETS_AT_ONCE)).items()
 
 
 def _lost_keys(store: SqliteReader, token: Pkcs11Token) -> int:
@@ -184,8 +199,8 @@ def _lost_keys(store: SqliteReader, token: Pkcs11Token) -> int:
     sealer = RowSealer(token.derive_secret(labels.RECORD_SEALING))
     wrap_keys, residents = set(token.wrap_keys()), set(token.resident_oprf_keys())
     lost = 0
-    for number in range(2**BUCKET_BITS):
-        for record_id, row in store.read_buckets((number,))[number].items():
+    for _, rows in _buckets(store):
+        for record_id, row in rows.items():
             state = decode_record(sealer.open(row, record_id)).state
             if isinstance(state, Active):
                 key = state.oprf_key

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from strongroom_vault.errors import StrongroomVaultError
+from strongroom_vault.labels import RECORD_ID_SIZE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,13 +21,30 @@ HASH_SIZE: Final = 32
 EMPTY: Final = bytes(HASH_SIZE)
 
 
+class NotOurs(StrongroomVaultError):
+    """No vault writes this: an id or a hash that has not its size, a bucket that there is not.
+
+    Sizes matter, because a digest over two parts does not say where one ends and the other begins.
+    """
+
+
 def record_digest(record_id: bytes, sealed: bytes) -> bytes:
-    """Return the digest of one row."""
+    """Return the digest of one row.
+
+    Raises:
+        NotOurs: the id is none.
+    """
+    if len(record_id) != RECORD_ID_SIZE:
+        raise NotOurs(f"an id of {len(record_id)} bytes")
     return sha256(b"\x00" + record_id + sealed).digest()
 
 
 class Bucket:
-    """The sealed records of a bucket by id. A record's digest is computed once."""
+    """The sealed records of a bucket by id. A record's digest is computed once.
+
+    Raises:
+        NotOurs: an id is none.
+    """
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
         self.rows: Final = dict(rows)
@@ -66,7 +86,14 @@ class Tree:
     """All nodes in one array: the root at 1, the children of n at 2n and 2n + 1, leaves last."""
 
     def __init__(self, bits: int, buckets: Mapping[int, bytes]) -> None:
-        """Build the tree over 2**bits buckets from the hashes of those that are not empty."""
+        """Build the tree over 2**bits buckets from the hashes of those that are not empty.
+
+        Raises:
+            NotOurs: a bucket is not one of these, or a hash is none.
+        """
+        for number, value in buckets.items():
+            if not 0 <= number < 1 << bits or len(value) != HASH_SIZE:
+                raise NotOurs(f"a hash of {len(value)} bytes for bucket {number}")
         self._first_leaf = 1 << bits
         levels = [EMPTY * (1 << bits)]
         empty = EMPTY

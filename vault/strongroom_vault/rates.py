@@ -16,7 +16,6 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-import uvloop
 from pkcs11 import Attribute
 
 from strongroom.opaque import client
@@ -78,7 +77,7 @@ def measure(settings: Settings, seconds: float) -> Iterator[Rate]:
     """
     for workers in sorted({1, settings.token.workers}):
         try:
-            times, taken = uvloop.run(_recoveries(settings, workers, seconds))
+            times, taken = asyncio.run(_recoveries(settings, workers, seconds))
         except TokenUnavailable as error:
             raise OperatorError(f"the token does not answer: {error}") from error
         yield _rate(f"token: recoveries, {workers} worker{'s'[: workers - 1]}", times, taken)

@@ -64,13 +64,12 @@ class ResidentKeys:
         """Compare the token's keys with the records; destroy what is doomed and still unnamed.
 
         Raises:
-            TokenUnavailable, StoreError: the look could not be finished; nothing is lost by that.
+            TokenUnavailable, StoreError, RollbackDetected: the look could not be finished; nothing
+                is lost by that.
         """
         there = frozenset((await self._token.run(ListOprfKeys())).public_keys)
         self._doomed |= self._unnamed & there
         unnamed = there - await _named(ledger) if there else there
-        if ledger.rollback is not None:
-            return
         for public_key in self._doomed & unnamed:
             await self._destroy(public_key)
         self._doomed &= unnamed

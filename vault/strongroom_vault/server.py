@@ -288,7 +288,7 @@ class VaultServer:
         while True:
             try:
                 await residents.look(self._ledger)
-            except (TokenUnavailable, StoreError) as error:
+            except (Refusal, StoreError) as error:
                 log.warning("look at resident keys failed", problem=str(error))
             await asyncio.sleep(LOOK_PERIOD_S)
 
@@ -298,6 +298,8 @@ class VaultServer:
         while True:
             for bucket in range(buckets):
                 await asyncio.sleep(period_s / buckets)
+                if self._ledger.rollback is not None:
+                    continue
                 try:
                     destroyed = await self._service.sweep_bucket(bucket)
                 except (Refusal, StoreError) as error:

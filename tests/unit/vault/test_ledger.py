@@ -273,9 +273,25 @@ async def test_the_sweep_changes_what_is_to_be_changed(ledger: Ledger, store: Wa
     assert list(await ledger.sweep_bucket(0x1234, sweep)) == []
     assert list(await ledger.sweep_bucket(0x1235, sweep)) == []
     store.damage(ID, b"broken" * 100)
-    assert list(await ledger.sweep_bucket(0x1234, sweep)) == []
-    assert ledger.rollback is not None
-    assert list(await ledger.sweep_bucket(0xFFFF, sweep)) == []
+    for bucket in (0x1234, 0xFFFF):
+        with pytest.raises(RollbackDetected):
+            await ledger.sweep_bucket(bucket, sweep)
+        assert ledger.rollback is not None
+
+
+async def test_a_stopped_ledger_shows_nothing_rather_than_too_little(
+    ledger: Ledger, store: WatchedStore
+) -> None:
+    """Who looks through all records to destroy what none of them needs must not see fewer."""
+    await asyncio.gather(*(ledger.change(name, charge) for name in (ID, ELSEWHERE)))
+    store.damage(ID, b"broken" * 100)
+    assert len(await ledger.read_bucket(bucket_of(ELSEWHERE))) == 1
+    with pytest.raises(RollbackDetected):
+        await ledger.read_bucket(0x1234)
+    with pytest.raises(RollbackDetected):
+        await ledger.read_bucket(bucket_of(ELSEWHERE))
+    with pytest.raises(RollbackDetected):
+        ledger.occupied_buckets()
 
 
 async def test_closing_finishes_what_was_accepted(

@@ -9,7 +9,7 @@ from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
 from strongroom_vault import policy
-from strongroom_vault.errors import TokenUnavailable
+from strongroom_vault.errors import RollbackDetected, TokenUnavailable
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys, OprfKeys
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.record import Active, Record, StoredOprfKey
@@ -158,4 +158,6 @@ async def test_a_stopped_ledger_destroys_nothing(world: World) -> None:
     await world.register(1)
     world.ledger.rollback = "an older database"
     for _ in range(3):
-        assert await world.look() == [public_key(1)]
+        with pytest.raises(RollbackDetected):
+            await world.look()
+    assert world.token.there == [public_key(1)]

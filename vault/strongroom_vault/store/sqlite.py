@@ -33,8 +33,12 @@ CACHE_KIB: Final = 16 * 1024
 _SCHEMA: Final = files("strongroom_vault.store").joinpath("schema/sqlite.sql")
 ROWS_AT_ONCE: Final = 256
 """One statement takes so many rows. Python lets other threads run at each step of a statement, and
-a busy event loop is slow to let this one on: a statement for each row costs more than the disk."""
-_READ_BUCKETS: Final = "SELECT bucket, id, sealed FROM record WHERE bucket IN ({values})"
+a busy event loop is slow to let this one on: a statement for each row costs more than the disk.
+For the same reason all buckets of a read come back as one row, of text."""
+_READ_BUCKETS: Final = (
+    "SELECT group_concat(bucket || ' ' || hex(id) || ' ' || hex(sealed), ';')"
+    " FROM record WHERE bucket IN ({values})"
+)
 _WRITE_RECORDS: Final = (
     "INSERT INTO record (bucket, id, sealed) VALUES {values}"
     " ON CONFLICT (bucket, id) DO UPDATE SET sealed = excluded.sealed"
@@ -114,8 +118,10 @@ class SqliteReader:
         found: dict[int, dict[bytes, bytes]] = {bucket: {} for bucket in buckets}
         with _translated("read"):
             for rows in _executed(self._db, _READ_BUCKETS, "?", [(bucket,) for bucket in found]):
-                for bucket, name, sealed in rows:
-                    found[bucket][name] = sealed
+                for row in (rows.fetchone()[0] or "").split(";"):
+                    match row.split(" "):
+                        case bucket, name, sealed:
+                            found[int(bucket)][bytes.fromhex(name)] = bytes.fromhex(sealed)
         return found
 
     def check(self) -> None:
