@@ -218,6 +218,13 @@ class TestRotation:
                 with pytest.raises(TokenUnavailable):
                     account.recover(vault)
             assert shown(folder, account.name)["attempts_left"] == 1  # each was given back
+            late = QuickAccount("later still")
+            late.register(vault)
+            done = folder.operator("rotate-wrap-key")  # lost keys are in nobody's way
+            assert "1 records are under wrap key 2" in done.stderr
+            assert late.recover(vault) == late.sealed
+            account.register(vault)
+            assert account.recover(vault) == account.sealed
             assert vault.stop() == 0
 
     def test_killed_anywhere_and_done_again(self, vault_folder: VaultFolder) -> None:

@@ -5,7 +5,8 @@
 2. Registrations that began under the old key are refused, so that none brings it back, and those
    that were let through before are waited for.
 3. Every record is rewrapped, bucket by bucket, until a walk finds none under an older key.
-4. The old key is destroyed, and every worker renewed, with its copy of it.
+4. The keys that were there before are destroyed, no others, and every worker renewed, with its copy
+   of them.
 
 Wherever this is cut off, doing it again goes on from there: what there is to do is seen in the
 token and in the records. Afterwards every older copy of the database is useless even with the
@@ -127,39 +128,44 @@ class Rotation:
     async def _rotate(self) -> None:
         progress = self.progress
         numbers = (await self._patiently(lambda: self._pool.run(MakeWrapKey()))).numbers
-        newest = progress.wrap_key = numbers[-1]
+        *older, newest = numbers
+        progress.wrap_key = newest
         await self._patiently(self._pool.renew)
         self._refuse_wrap_keys_before(newest)
         # Once this is committed, so is every registration that was let through before.
         await self._patiently(lambda: self._ledger.note(What.WRAP_KEY_MADE, wrap_key=newest))
         log.info("rotation", stage="rewrapping", wrap_key=newest)
         progress.stage = Stage.REWRAPPING
-        while await self._walk(newest):
+        while await self._walk(frozenset(older)):
             pass
         progress.stage = Stage.DESTROYING
-        await self._patiently(lambda: self._pool.run(DestroyWrapKeys(newest)))
+        await self._patiently(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
         await self._patiently(self._pool.renew)
         await self._patiently(lambda: self._ledger.note(What.WRAP_KEY_DESTROYED, before=newest))
         log.info("rotation", stage="done", wrap_key=newest, rewrapped=progress.rewrapped)
         progress.stage = Stage.DONE
 
-    async def _walk(self, newest: int) -> int:
-        """Rewrap what is under an older key; return how many records that were."""
+    async def _walk(self, older: frozenset[int]) -> int:
+        """Rewrap what is under one of these keys; return how many records that were.
+
+        A record under a key that the token had not when the rotation began is lost already: its
+        owner registers again, and nothing waits for it.
+        """
         occupied = self._ledger.occupied_buckets()
         self.progress.buckets, self.progress.buckets_done = len(occupied), 0
         found = 0
         for bucket in occupied:
-            found += await self._patiently(partial(self._rewrap, bucket, newest))
+            found += await self._patiently(partial(self._rewrap, bucket, older))
             self.progress.buckets_done += 1
         return found
 
-    async def _rewrap(self, bucket: int, newest: int) -> int:
+    async def _rewrap(self, bucket: int, older: frozenset[int]) -> int:
         records = await self._ledger.read_bucket(bucket)
-        older = [name for name, record in records.items() if _is_older(record, newest)]
-        for first in range(0, len(older), AT_ONCE):
-            names = older[first : first + AT_ONCE]
+        found = [name for name, record in records.items() if _is_under(record, older)]
+        for first in range(0, len(found), AT_ONCE):
+            names = found[first : first + AT_ONCE]
             await asyncio.gather(*(self._rewrap_record(name, records[name]) for name in names))
-        return len(older)
+        return len(found)
 
     async def _rewrap_record(self, record_id: bytes, record: Record) -> None:
         if not isinstance(record.state, Active):
@@ -188,10 +194,10 @@ class Rotation:
                 return result
 
 
-def _is_older(record: Record, newest: int) -> bool:
+def _is_under(record: Record, wrap_keys: frozenset[int]) -> bool:
     state = record.state
     return (
         isinstance(state, Active)
         and not state.oprf_key.is_resident
-        and state.oprf_key.wrap_key < newest
+        and state.oprf_key.wrap_key in wrap_keys
     )

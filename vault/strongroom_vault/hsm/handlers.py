@@ -74,7 +74,7 @@ def make_wrap_key(token: Token, _job: MakeWrapKey) -> WrapKeys:
 
 def destroy_wrap_keys(token: Token, job: DestroyWrapKeys) -> WrapKeys:
     """Destroy what a rotation leaves behind, for good."""
-    token.destroy_wrap_keys(job.oldest)
+    token.destroy_wrap_keys(job.numbers)
     return WrapKeys(token.wrap_keys())
 
 

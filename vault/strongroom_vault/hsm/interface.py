@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from strongroom_vault.errors import StrongroomVaultError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
 
     from strongroom.opaque.keys import AkePrivateKey, OprfKey
@@ -47,8 +48,8 @@ class Token(Protocol):
     def make_wrap_key(self) -> None:
         """Make a second wrap key, if there is only one."""
 
-    def destroy_wrap_keys(self, oldest: int) -> None:
-        """Destroy all wrap keys with a number below `oldest`; never the newest."""
+    def destroy_wrap_keys(self, numbers: Collection[int]) -> None:
+        """Destroy the wrap keys with these numbers; never the newest."""
 
     def rewrap(self, stored: StoredOprfKey) -> StoredOprfKey:
         """Return a wrapped OPRF key under the newest wrap key."""

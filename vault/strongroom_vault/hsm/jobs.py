@@ -182,9 +182,9 @@ class MakeWrapKey(msgspec.Struct, frozen=True, tag=True):
 
 
 class DestroyWrapKeys(msgspec.Struct, frozen=True, tag=True):
-    """Asks to destroy all wrap keys with a number below `oldest`. Repeating it is safe."""
+    """Asks to destroy the wrap keys with these numbers, never the newest. Repeating it is safe."""
 
-    oldest: int
+    numbers: tuple[int, ...]
 
 
 class WrapKeys(msgspec.Struct, frozen=True, tag=True):

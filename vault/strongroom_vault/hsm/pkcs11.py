@@ -25,7 +25,7 @@ from strongroom_vault.hsm.plain import PlainOperations, translated
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from strongroom_vault.head import Anchored
     from strongroom_vault.hsm.jobs import TokenSettings
@@ -194,12 +194,12 @@ class Pkcs11Token:
                 vault_keys.make_wrap_key(self._session, newest + 1, self._labels)
                 self._find_wrap_keys()
 
-    def destroy_wrap_keys(self, oldest: int) -> None:
-        """Destroy all wrap keys with a number below `oldest`; never the newest."""
+    def destroy_wrap_keys(self, numbers: Collection[int]) -> None:
+        """Destroy the wrap keys with these numbers; never the newest."""
         with translated():
             self._find_wrap_keys()
             for number, key in list(self._wrap_keys.items())[:-1]:
-                if number < oldest:
+                if number in numbers:
                     key.destroy()
             self._find_wrap_keys()
 
