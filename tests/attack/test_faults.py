@@ -175,9 +175,9 @@ def test_a_store_on_a_read_only_file_system(measured: VaultFolder) -> None:
     """As a file system is after errors of its disk. The vault says so, and changes nothing."""
     before = measured.database.read_bytes()
     read_only = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-    folder = str(measured.folder)
+    shell = ["unshare", "--map-root-user", "--mount", "sh", "-c", read_only, str(measured.folder)]
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", read_only, folder, *measured.command("serve")],
+        [*shell, *measured.command("serve")],
         env=measured.environment(),
         check=False,
         capture_output=True,

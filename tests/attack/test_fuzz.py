@@ -23,7 +23,8 @@ from strongroom.calls import FinishRecovery, GetKey, StartRegistration
 from strongroom.opaque import client as opaque
 from strongroom.v1 import vault_pb2
 from strongroom.wire import SUITE, encode
-from strongroom_vault.hsm.framing import FrameError, decode_answer, first_body
+from strongroom_vault.hsm.framing import LENGTH_SIZE, FrameError, decode_answer, first_body, frame
+from strongroom_vault.hsm.jobs import Failed, Ready
 
 if TYPE_CHECKING:
     from vault_process import VaultFolder, VaultProcess
@@ -194,10 +195,14 @@ def test_bytes_that_are_no_calls(shared_vault: VaultProcess) -> None:
 def test_answers_of_a_worker(seed: int) -> None:
     """The vault believes its workers nothing but messages that they may send."""
     choose = random.Random(seed)
+    real = [frame(Failed("a problem")), frame(Ready(bytes(33), (bytes(32),)))]
     for _ in range(max(500, CALLS // 10)):
-        body = choose.randbytes(choose.randrange(0, 200))
+        body = bytearray(choose.choice(real)[LENGTH_SIZE:])
+        for _ in range(choose.randrange(1, 4)):
+            body[choose.randrange(len(body))] = choose.randrange(256)
+        body = choose.choice((body, bytearray(choose.randbytes(choose.randrange(0, 200)))))
         try:
-            decode_answer(body)
+            decode_answer(bytes(body))
             first_body(body)
         except FrameError:
             continue

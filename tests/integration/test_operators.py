@@ -48,6 +48,11 @@ def shown(folder: VaultFolder, account: str) -> dict[str, object]:
     return found
 
 
+def status(folder: VaultFolder) -> dict[str, object]:
+    found: dict[str, object] = json.loads(folder.operator("status", "--json").stdout)
+    return found
+
+
 class TestDrain:
     def test_calls_are_refused_uncharged_until_it_ends(self, vault_folder: VaultFolder) -> None:
         with vault_folder.start() as vault:
@@ -57,8 +62,8 @@ class TestDrain:
             for guess in (Guess.of("one"), Guess.of("two")):
                 with pytest.raises(VaultBusy), raw_client(vault) as raw:
                     raw.call(guess.call)
-            status = json.loads(vault_folder.operator("status", "--json").stdout)
-            assert (status["draining"], status["serving"], status["in_flight"]) == (True, False, 0)
+            found = status(vault_folder)
+            assert (found["draining"], found["serving"], found["in_flight"]) == (True, False, 0)
             assert "drained by an operator" in vault_folder.operator("status").stdout
             time.sleep(1.5)
             assert not vault.is_serving()
@@ -86,7 +91,10 @@ class TestDrain:
             draining = subprocess.Popen(
                 vault_folder.command("drain"), env=vault_folder.environment()
             )
-            time.sleep(1.5)
+            while not (found := status(vault_folder))["draining"]:
+                time.sleep(0.05)
+            assert found["in_flight"] == 1
+            time.sleep(0.5)
             assert draining.poll() is None
             assert not answers
             for worker in workers:
@@ -193,7 +201,7 @@ class TestRotation:
                 database.execute(change, (sealed[:-1] + bytes((sealed[-1] ^ 1,)), name))
             done = vault_folder.operator("rotate-wrap-key", code=1)
             assert "not what this vault wrote" in done.stderr
-            assert not json.loads(vault_folder.operator("status", "--json").stdout)["serving"]
+            assert not status(vault_folder)["serving"]
             assert vault.stop() == 0
         with closing(sqlite3.connect(vault_folder.database)) as database, database:
             database.execute(change, (sealed, name))

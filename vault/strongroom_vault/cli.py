@@ -133,7 +133,9 @@ def drain(settings_file: Path, *, end: bool) -> None:
     """
     with _running(settings_file) as vault:
         vault.drain(end=end)
-        while not end and vault.status().in_flight:
+        while not end and (found := vault.status()).in_flight:
+            if not found.draining:
+                raise OperatorError("somebody else had the vault take calls again")
             time.sleep(0.05)
     click.echo("serving again" if end else "drained: no call is under way", err=True)
 

@@ -287,7 +287,8 @@ class VaultServer:
         """Find the keys in the token that no record needs."""
         while True:
             try:
-                await residents.look(self._ledger)
+                if not self._guard.is_draining:
+                    await residents.look(self._ledger)
             except (Refusal, StoreError) as error:
                 log.warning("look at resident keys failed", problem=str(error))
             await asyncio.sleep(LOOK_PERIOD_S)
@@ -298,7 +299,7 @@ class VaultServer:
         while True:
             for bucket in range(buckets):
                 await asyncio.sleep(period_s / buckets)
-                if self._ledger.rollback is not None:
+                if self._ledger.rollback is not None or self._guard.is_draining:
                     continue
                 try:
                     destroyed = await self._service.sweep_bucket(bucket)

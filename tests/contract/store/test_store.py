@@ -66,6 +66,21 @@ def test_rows_come_back_by_bucket(store: Store) -> None:
     assert store.read_buckets((7,))[7] == {}
 
 
+@pytest.mark.parametrize("count", [255, 256, 257, 700])
+def test_many_rows_in_one_commit(store: Store, count: int) -> None:
+    rows = [Row(record_id(number, 1), number.to_bytes(2, "big") * 256) for number in range(count)]
+    hashes = {number: number.to_bytes(32, "big") for number in range(count)}
+    events = [b"event %d" % number for number in range(count)]
+    store.commit(commit(*rows, buckets=hashes, events=events))
+    found = store.read_buckets(range(count + 1))
+    assert found == {
+        **{number: {row.id: row.sealed} for number, row in enumerate(rows)},
+        count: {},
+    }
+    assert store.load().buckets == hashes
+    assert list(store.events()) == events
+
+
 def test_a_row_is_replaced(store: Store) -> None:
     store.commit(commit(Row(record_id(5), b"old")))
     store.commit(commit(Row(record_id(5), b"new")))

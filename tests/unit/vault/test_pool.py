@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from strongroom_vault.hsm.jobs import (
     ListWrapKeys,
     RegistrationStarted,
     StartRegistration,
+    TokenSettings,
 )
 from strongroom_vault.hsm.pkcs11 import open_session
 from strongroom_vault.hsm.pool import MAX_TOGETHER, TokenPool
@@ -87,10 +89,104 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(softhsm: SoftHsm) -> N
         os.kill(hung, signal.SIGSTOP)
         with pytest.raises(TokenUnavailable):
             await ask(pool)
-        assert not is_alive(hung)
         await until_ready(pool, 1)
+        assert not is_alive(hung)
         await ask(pool)
         assert pool.jobs["StartRegistration", "unavailable"] == 1
+
+
+NONSENSE = """#!{python}
+import socket, sys
+sys.path[:0] = {path!r}
+from strongroom_vault.hsm.framing import frame, receive_jobs
+from strongroom_vault.hsm.jobs import Failed, Ready
+
+with socket.socket(fileno=int(sys.argv[-1])) as pipe:
+    receive_jobs(pipe)
+    pipe.sendall(frame(Ready(bytes(33), ())))
+    while jobs := receive_jobs(pipe):
+        for _ in jobs:
+            pipe.sendall({answer})
+"""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"frame(Failed('?')).replace(b'?', b'\xff')",
+        r"(100_000).to_bytes(4, 'big') + b'\x91' * 100_000",
+        r"frame(Ready(bytes(33), ())) * 2",
+        r"bytes((255,)) * 8",
+    ],
+    ids=["text that is none", "deep nesting", "answers to nothing", "a giant"],
+)
+async def test_a_worker_that_answers_nonsense_costs_itself_alone(
+    softhsm: SoftHsm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    script = tmp_path / "worker"
+    script.write_text(NONSENSE.format(python=sys.executable, path=sys.path, answer=answer))
+    script.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(script))
+    pool = TokenPool(softhsm.settings(), workers=1, call_timeout=5)
+    await pool.start()
+    async with asyncio.timeout(4):
+        done = await asyncio.gather(*(ask(pool) for _ in range(7)), return_exceptions=True)
+    assert all(isinstance(refused, TokenUnavailable) for refused in done)
+    await until_ready(pool, 1)
+    assert pool.replaced >= 1
+    await pool.close()
+
+
+async def test_a_system_that_starts_no_process_is_asked_again(
+    softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_pool(softhsm, workers=1) as pool:
+        monkeypatch.setattr(sys, "executable", "/there/is/no/such/program")
+        os.kill(pool.pids[0], signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        assert pool.ready == 0
+        monkeypatch.undo()
+        await until_ready(pool, 1)
+        await ask(pool)
+
+
+async def test_an_old_worker_stays_if_the_pin_is_refused_to_its_successor(
+    softhsm: SoftHsm, tmp_path: Path
+) -> None:
+    pin = tmp_path / "pin"
+    pin.write_text(softhsm.pin_file.read_text())
+    pin.chmod(0o600)
+    with open_session(softhsm.settings()) as session:
+        vault_keys.create_missing_keys(session)
+    settings = TokenSettings(softhsm.module, softhsm.label, str(pin))
+    pool = TokenPool(settings, workers=1, max_calls=3)
+    await pool.start()
+    pin.write_text("wrong")
+    for _ in range(6):
+        await ask(pool)
+    await asyncio.sleep(1)
+    assert (pool.ready, pool.replaced) == (1, 0)
+    for _ in range(3):
+        with pytest.raises(TokenUnavailable, match="PIN"):
+            await pool.renew()  # tries no PIN again
+    await ask(pool)
+    pin.write_text(softhsm.pin_file.read_text())
+    await pool.close()
+    with open_session(softhsm.settings()):
+        pass  # the token is not locked
+
+
+async def test_an_old_worker_that_dies_has_one_successor(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1, max_calls=2) as pool:
+        (old,) = pool.pids
+        await ask(pool)
+        await ask(pool)
+        await asyncio.sleep(0.05)  # its successor is starting
+        os.kill(old, signal.SIGKILL)
+        await until_ready(pool, 0)
+        await until_ready(pool, 1)
+        await asyncio.sleep(1.5)
+        assert pool.ready == 1
 
 
 async def test_a_worker_that_dies_leaves_no_caller_waiting(softhsm: SoftHsm) -> None:
@@ -99,7 +195,7 @@ async def test_a_worker_that_dies_leaves_no_caller_waiting(softhsm: SoftHsm) -> 
         os.kill(doomed, signal.SIGSTOP)
         jobs = [asyncio.create_task(ask(pool)) for _ in range(MAX_TOGETHER + 3)]
         await asyncio.sleep(0.05)
-        assert pool.waiting == 3  # it has as many in hand as it may
+        assert pool.waiting == 3  # it has as many in hand as it may take
         os.kill(doomed, signal.SIGKILL)
         done = await asyncio.gather(*jobs, return_exceptions=True)
         assert all(isinstance(lost, TokenUnavailable) for lost in done[:MAX_TOGETHER])
@@ -145,14 +241,6 @@ async def test_what_nobody_awaits_any_more_is_not_asked(softhsm: SoftHsm) -> Non
 
 async def test_a_job_that_no_worker_takes_in_time_is_refused(softhsm: SoftHsm) -> None:
     async with open_pool(softhsm, workers=1, call_timeout=1.0) as pool:
-        (worker,) = pool.pids
-        os.kill(worker, signal.SIGSTOP)
-        first = asyncio.create_task(ask(pool))
-        await asyncio.sleep(0.9)
-        late = [asyncio.create_task(ask(pool)) for _ in range(3)]
-        with pytest.raises(TokenUnavailable):
-            await first
-        await asyncio.gather(*late)  # the worker's successor is there before their time is up
         for pid in pool.pids:
             os.kill(pid, signal.SIGSTOP)
         stuck = asyncio.create_task(ask(pool))

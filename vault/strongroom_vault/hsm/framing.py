@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from socket import socket
 
 LENGTH_SIZE: Final = 4
-MAX_SIZE: Final = 64 * 1024
+MAX_SIZE: Final = 16 * 1024 * 1024
+"""More than the longest message, which names every resident key of a token."""
+READ_SIZE: Final = 64 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
 _jobs_decoder: Final = msgspec.msgpack.Decoder(tuple[Job, ...])
@@ -56,7 +58,7 @@ def decode_answer(body: bytes) -> Answer:
     """
     try:
         answer: Answer = _answer_decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(str(error)) from error
     return answer
 
@@ -68,7 +70,7 @@ def receive_jobs(pipe: socket) -> tuple[Job, ...]:
     """
     received = b""
     while (body := first_body(received)) is None:
-        part = pipe.recv(MAX_SIZE)
+        part = pipe.recv(READ_SIZE)
         if not part:
             return ()
         received += part

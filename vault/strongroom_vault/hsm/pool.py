@@ -56,7 +56,7 @@ CALL_TIMEOUT: Final = 10.0
 MAX_CALLS: Final = 20_000
 """SoftHSM never frees destroyed session objects; a worker is replaced after so many calls."""
 MAX_WAITING: Final = 1024
-MAX_TOGETHER: Final = 8
+MAX_TOGETHER: Final = 4
 """So many jobs, if so many wait, are handed to a worker at once. One that dies loses them all."""
 RETRY_AFTER: Final = 1.0
 BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -76,7 +76,7 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     """A job, and where its caller waits. Times are those of the event loop."""
 
@@ -112,6 +112,7 @@ class TokenPool:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watching: set[asyncio.Task[None]] = set()
         self._first: Ready | None = None
+        self._refused: str | None = None
         self._is_closing = False
         self._generation = 0
         self.replaced = 0
@@ -184,8 +185,12 @@ class TokenPool:
         else:
             self._queue.append(waiting)
         self._hand_out_soon()
-        with traces.span("token", job=type(job).__name__):
-            return await waiting.outcome
+        try:
+            with traces.span("token", job=type(job).__name__):
+                return await waiting.outcome
+        finally:
+            if waiting.outcome.cancelled() and waiting in self._queue:
+                self._queue.remove(waiting)
 
     async def renew(self) -> None:
         """Replace every worker by one that starts now, and wait until the old ones are gone.
@@ -197,6 +202,9 @@ class TokenPool:
         for worker in list(self._alive):
             if worker not in self._alive:
                 continue  # lost meanwhile, and replaced
+            if worker.has_successor and self._refused is None:
+                await worker.wait()  # old: what takes its place is starting
+                continue
             try:
                 await self._start_worker()
             except (WorkerRefused, WorkerLost) as error:
@@ -245,8 +253,7 @@ class TokenPool:
         while self._idle and self._queue:
             share = -(-len(self._queue) // max(1, len(self._alive)))
             batch = [self._queue.popleft() for _ in range(min(share, MAX_TOGETHER))]
-            if wanted := [waiting for waiting in batch if not waiting.outcome.done()]:
-                self._spawn(self._work(self._idle.pop(), wanted))
+            self._spawn(self._work(self._idle.pop(), batch))
 
     def _give_up(self) -> None:
         """Refuse the jobs that no worker took in time."""
@@ -260,20 +267,28 @@ class TokenPool:
             self._hand_out_soon()
 
     async def _work(self, worker: WorkerProcess, batch: Sequence[_Waiting]) -> None:
-        """Have a worker do some jobs, and tell their callers."""
+        """Have a worker do some jobs, and tell their callers: whatever happens, all of them."""
         asked = worker.ask([waiting.job for waiting in batch])
-        for done, (waiting, one) in enumerate(zip(batch, asked, strict=True)):
-            try:
+        unanswered = deque(zip(batch, asked, strict=True))
+        problem = "its work was cut off"
+        try:
+            while unanswered:
+                waiting, one = unanswered[0]
                 answer = await worker.answer(one, self._call_timeout)
-            except WorkerLost as error:
-                answer = Failed(str(error), is_session_lost=True)
-            if isinstance(answer, Failed) and answer.is_session_lost:
-                self._lose(worker, answer.problem)
-                for left in batch[done:]:
-                    self._refuse(left, "the token did not answer")
-                return
-            self._tell(waiting, answer)
-        self._release(worker)
+                if isinstance(answer, Failed) and answer.is_session_lost:
+                    problem = answer.problem
+                    return
+                unanswered.popleft()
+                self._tell(waiting, answer)
+        except WorkerLost as error:
+            problem = str(error)
+        finally:
+            if unanswered:
+                self._lose(worker, problem)
+            else:
+                self._release(worker)
+            for waiting, _ in unanswered:
+                self._refuse(waiting, "the token did not answer")
 
     def _tell(self, waiting: _Waiting, answer: Answer) -> None:
         """Answer a caller; one that has gone away needs no answer."""
@@ -309,19 +324,22 @@ class TokenPool:
         log.error("token worker lost", pid=worker.pid, problem=problem)
         self._alive.discard(worker)
         self._spawn(worker.kill())
-        if not worker.is_retired:
+        if not (worker.is_retired or worker.has_successor):
             self._spawn(self._replace())
 
     async def _succeed(self, worker: WorkerProcess) -> None:
-        if worker.is_retired:
+        if worker.is_retired or not await self._replace():
             return
-        await self._replace()
         worker.is_retired = True
         self._alive.discard(worker)
         self._retire_idle()
 
-    async def _replace(self) -> None:
-        """Start a worker; try again, ever more slowly, until it starts or no other ever will."""
+    async def _replace(self) -> bool:
+        """Start a worker; try again, ever more slowly, until it starts or no other ever will.
+
+        Returns:
+            Whether it started.
+        """
         tries = 0
         while not self._is_closing:
             await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
@@ -330,17 +348,32 @@ class TokenPool:
                 await self._start_worker()
             except (WorkerRefused, WorkerLost) as error:
                 log.warning("token worker does not start", problem=str(error), tries=tries)
-                if isinstance(error, WorkerRefused) and error.is_final:
-                    return
+                if self._refused is not None:
+                    return False
             else:
                 self.replaced += 1
                 log.info("token worker replaced", tries=tries)
-                return
+                return True
+        return False
 
     async def _start_worker(self) -> Ready:
+        """Start a worker, and let it take jobs.
+
+        Raises:
+            WorkerRefused: it says why it cannot; if another would fail the same way, none is ever
+                tried again: a wrong PIN, tried often enough, locks the token.
+            WorkerLost: it died or took too long.
+        """
         while True:
+            if self._refused is not None:
+                raise WorkerLost(self._refused)
             generation = self._generation
-            worker, ready = await WorkerProcess.start(self._hello)
+            try:
+                worker, ready = await WorkerProcess.start(self._hello)
+            except WorkerRefused as error:
+                if error.is_final:
+                    self._refused = str(error)
+                raise
             if generation == self._generation:
                 break
             await worker.retire()  # it looked at the token before all were to be renewed
@@ -375,5 +408,5 @@ class TokenPool:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # if its caller has gone away, nobody else asks for it
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("internal error", error=type(error).__name__, where="token pool")

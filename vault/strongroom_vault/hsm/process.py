@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, cast
 
 from strongroom_vault.errors import OperatorError, StrongroomVaultError
@@ -22,7 +23,7 @@ START_TIMEOUT: Final = 60.0
 
 
 class WorkerLost(StrongroomVaultError):
-    """The worker died, hung or answered nonsense, and has been killed."""
+    """The worker died, hung or answered nonsense, or could not be started."""
 
 
 class WorkerRefused(OperatorError):
@@ -107,26 +108,40 @@ class WorkerProcess:
             WorkerRefused: it says why it cannot.
             WorkerLost: it died or took too long.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # nothing in the working directory may stand in for a module
-                "-m",
-                "strongroom_vault.hsm.worker",
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-            )
-        _, pipe = await asyncio.get_running_loop().create_connection(_Pipe, sock=ours)
-        worker = cls(process, pipe)
-        answer = await worker.answer(worker.ask((hello,))[0], START_TIMEOUT)
+        try:
+            worker = await cls._start()
+        except OSError as error:
+            raise WorkerLost(f"cannot be started: {error}") from error
+        try:
+            answer = await worker.answer(worker.ask((hello,))[0], START_TIMEOUT)
+        except WorkerLost:
+            await worker.kill()
+            raise
         if isinstance(answer, Ready):
             return worker, answer
         await worker.kill()
         if isinstance(answer, Failed):
             raise WorkerRefused(answer)
         raise WorkerLost("the worker's first answer is none to Hello")
+
+    @classmethod
+    async def _start(cls) -> WorkerProcess:
+        with ExitStack() as undo:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-P",  # nothing in the working directory may stand in for a module
+                    "-m",
+                    "strongroom_vault.hsm.worker",
+                    str(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                )
+            undo.pop_all()
+        _, pipe = await asyncio.get_running_loop().create_connection(_Pipe, sock=ours)
+        return cls(process, pipe)
 
     @property
     def pid(self) -> int:
@@ -146,7 +161,7 @@ class WorkerProcess:
         """Return the answer to a job, which may take `timeout` seconds once its turn has come.
 
         Raises:
-            WorkerLost: it died, hung or answered nonsense; it is killed.
+            WorkerLost: it died, hung or answered nonsense; it is to be killed.
         """
         try:
             if not asked.done():
@@ -154,11 +169,7 @@ class WorkerProcess:
                     await asked
             return asked.result()
         except (TimeoutError, EOFError, OSError, FrameError) as error:
-            await self.kill()
             raise WorkerLost(f"{type(error).__name__} in a call") from error
-        except asyncio.CancelledError:
-            self._process.kill()
-            raise
 
     async def kill(self) -> None:
         """End the process at once, whatever it is doing."""

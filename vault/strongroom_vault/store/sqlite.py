@@ -91,7 +91,7 @@ class SqliteReader:
                     isolation_level=None,
                     check_same_thread=False,
                     timeout=5,
-                    cached_statements=4 * ROWS_AT_ONCE,  # of each kind, for one row, two, ...
+                    cached_statements=64,  # each for one row, two, four, ...
                 )
                 undo.callback(self._db.close)
                 self._prepare()
@@ -206,9 +206,14 @@ def _execute(
 def _executed(
     db: sqlite3.Connection, statement: str, row: str, rows: Sequence[tuple[object, ...]]
 ) -> Iterator[sqlite3.Cursor]:
-    """Execute a statement for rows, some at once: `row` is what stands for one of them."""
-    for first in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[first : first + ROWS_AT_ONCE]
+    """Execute a statement for rows: `row` is what stands for one of them.
+
+    A power of two of them at once, so that there are few statements to keep prepared.
+    """
+    first = 0
+    while left := len(rows) - first:
+        count = min(1 << left.bit_length() - 1, ROWS_AT_ONCE)
+        some, first = rows[first : first + count], first + count
         values = ",".join([row] * len(some))
         yield db.execute(statement.format(values=values), [*chain.from_iterable(some)])
 
