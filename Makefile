@@ -1,12 +1,13 @@
 # make demo   the whole story on this machine: a vault, a backup, a lost device
 # make test   every check and test, as CI runs them
+# make fuzz   1,000,000 calls of garbage, 10,000 connections; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
 BIN := .venv/bin
 V := vault/strongroom_vault
 # What decides and proves without I/O is covered whole.
 PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py,$V/merkle.py,$V/head.py,$V/audit.py
 
-.PHONY: demo test bench setup check lint types imports protos protos-check unit clean
+.PHONY: demo test bench fuzz setup check lint types imports protos protos-check unit clean
 
 demo: setup
 	$(BIN)/python demo/story.py
@@ -15,6 +16,9 @@ test: setup check unit
 
 bench: setup
 	$(BIN)/python bench/run.py
+
+fuzz: setup
+	STRONGROOM_FUZZ=1000000 $(BIN)/pytest --timeout=7200 tests/attack/test_fuzz.py
 
 setup:
 	@scripts/setup.sh

@@ -25,7 +25,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from quick_account import QuickAccount
 from raw_client import Guess, raw_client
-from vault_process import VAULT_ID, VaultProcess
+from vault_process import REPOSITORY, VAULT_ID, VaultProcess
 
 from strongroom import (
     AccessTokenInvalid,
@@ -109,6 +109,32 @@ def test_the_token_goes_away_and_comes_back(measured: VaultFolder) -> None:
         assert vault.stop() == 0
 
 
+def test_a_module_that_hangs_while_nobody_asks_is_missed(measured: VaultFolder) -> None:
+    text = measured.settings_file.read_text()
+    measured.settings_file.write_text(
+        text.replace("workers = 2", "workers = 1\ncall_timeout_s = 2.0")
+    )
+    with measured.start() as vault:
+        (hung,) = vault.workers()
+        os.kill(hung, signal.SIGSTOP)
+        eventually(lambda: metric(vault, "strongroom_serving") == 0)
+        eventually(vault.is_serving)
+        assert vault.workers() != [hung]
+        assert metric(vault, "strongroom_token_workers_replaced_total") == 1
+        assert vault.stop() == 0
+
+
+def test_a_wrong_pin_at_start_has_an_exit_code_of_its_own(measured: VaultFolder) -> None:
+    """A supervisor that started the vault again and again would lock the token."""
+    right = measured.softhsm.pin_file.read_text()
+    measured.softhsm.pin_file.write_text("not the PIN")
+    measured.operator("serve", code=3)
+    measured.operator("anchor", "show", code=3)
+    measured.softhsm.pin_file.write_text(right)
+    unit = (REPOSITORY / "deploy" / "strongroom-vault.service").read_text()
+    assert "RestartPreventExitStatus=3" in unit
+
+
 def test_workers_that_die_while_nobody_asks_are_replaced(measured: VaultFolder) -> None:
     with measured.start() as vault:
         for worker in vault.workers():
@@ -159,12 +185,15 @@ def test_a_full_disk(measured: VaultFolder) -> None:
                 with pytest.raises(StoreUnavailable), raw_client(vault) as raw:
                     raw.call(Guess.of("wrong").call)
             assert metric(vault, "strongroom_store_errors_total") >= 6
+            eventually(lambda: not vault.is_serving())
+            assert metric(vault, "strongroom_serving") == 0
+            measured.operator("status", code=4)
             assert vault.process.poll() is None
         assert account.recover(vault) == account.sealed
         with raw_client(vault) as raw:
             raw.call(Guess.of("wrong").call)
         assert attempts_left(vault) == 9  # none of those on the full disk was charged
-        assert vault.is_serving()
+        eventually(vault.is_serving)
         assert vault.stop() == 0
     with measured.start() as vault:
         assert account.recover(vault) == account.sealed

@@ -178,4 +178,3 @@ def test_the_unit_is_one(tmp_path: Path) -> None:
     }
     settings = config.parse(tables, dict.fromkeys(names, "/run/credentials"), tmp_path)
     assert str(settings.token.pin_file) == "/run/credentials"
-    assert str(settings.listen.key_file) == "/run/credentials"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import time
 import urllib.request
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import jwt
+import structlog
 
 from strongroom_vault.errors import (
     AccessTokenExpired,
@@ -26,10 +28,13 @@ from strongroom_vault.errors import (
     ScopeMissing,
 )
 from strongroom_vault.labels import ACCOUNT_MAX_SIZE
+from strongroom_vault.private_files import refuse_writable_by_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+log = structlog.get_logger()
 
 ALGORITHMS: Final = frozenset({"ES256", "EdDSA"})
 MAX_LIFETIME_S: Final = 15 * 60
@@ -39,6 +44,8 @@ CLOCK_SKEW_S: Final = 30
 MAX_REMEMBERED: Final = 10_000
 REFRESH_S: Final = 60
 """A set behind a URL is fetched again at most this often."""
+MAX_AGE_S: Final = 5 * 60
+"""It is fetched again at least this often, if it is used: so that a key that was removed goes."""
 FETCH_TIMEOUT_S: Final = 10
 
 
@@ -80,8 +87,9 @@ class KeySetFile:
         """Read the file.
 
         Raises:
-            OperatorError: it cannot be read or is no JWK set.
+            OperatorError: it cannot be read, others can write it, or it is no JWK set.
         """
+        refuse_writable_by_others(path)
         self._path = path
         self._stamp = self._stat()
         self._keys = _parse(path.read_bytes(), str(path))
@@ -93,8 +101,9 @@ class KeySetFile:
             if stamp != self._stamp:
                 self._keys = _parse(self._path.read_bytes(), str(self._path))
                 self._stamp = stamp
-        except (OSError, OperatorError):
-            pass  # while a file is being replaced the keys known so far stand
+        except (OSError, OperatorError) as error:
+            # While a file is being replaced the keys known so far stand.
+            log.warning("JWK set not read", problem=str(error), keys_known=len(self._keys))
         return _find(self._keys, key_id)
 
     def _stat(self) -> tuple[int, int, int]:
@@ -106,7 +115,7 @@ class KeySetFile:
 
 
 class KeySetUrl:
-    """A JWK set behind an https URL, fetched again when a token names a key that is not known."""
+    """A JWK set behind an https URL, fetched again when it is old or lacks the key of a token."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
@@ -118,21 +127,24 @@ class KeySetUrl:
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Return the key with this id; without an id, the only key there is."""
         found = _find(self._keys, key_id)
-        if found is not None:
+        if found is not None and self._age() < MAX_AGE_S:
             return found
         async with self._lock:
-            await self._refresh()
+            if self._age() >= REFRESH_S:
+                await self._refresh()
         return _find(self._keys, key_id)
 
+    def _age(self) -> float:
+        """Seconds since the last try to fetch."""
+        return math.inf if self._fetched_at is None else self._clock() - self._fetched_at
+
     async def _refresh(self) -> None:
-        now = self._clock()
-        if self._fetched_at is not None and now < self._fetched_at + REFRESH_S:
-            return
-        self._fetched_at = now
+        """Fetch the set; while that fails, the keys known so far stand, and it is tried again."""
+        self._fetched_at = self._clock()
         try:
             self._keys = _parse(await asyncio.to_thread(_fetch, self._url), self._url)
-        except (OSError, OperatorError):
-            return  # the keys known so far stand; the next unknown key tries again
+        except (OSError, OperatorError) as error:
+            log.warning("JWK set not fetched", problem=str(error), keys_known=len(self._keys))
 
 
 class AccessTokens:

@@ -21,7 +21,7 @@ import msgspec
 from strongroom import __version__
 from strongroom_vault import config, doctor, issuer, logs, maintenance, rates, server, setup, tls
 from strongroom_vault.api.vault_admin import AdminClient
-from strongroom_vault.errors import OperatorError
+from strongroom_vault.errors import NotServing, OperatorError
 from strongroom_vault.hardening import harden
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ _folder_argument = click.argument("folder", type=click.Path(path_type=Path, file
 
 
 def main() -> None:
-    """Run the command; an OperatorError is a sentence and exit code 1, never a traceback."""
+    """Run the command; an OperatorError is a sentence and its exit code, never a traceback."""
+    harden()  # most commands hold the PIN
     try:
         cli(prog_name=PROGRAM)
     except OperatorError as error:
         click.echo(f"{PROGRAM}: {error}", err=True)
-        sys.exit(1)
+        sys.exit(error.exit_code)
 
 
 def _examples(*lines: str) -> str:
@@ -107,7 +108,6 @@ def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
 @_settings_option
 def serve(settings_file: Path) -> None:
     """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
-    harden()
     logs.configure()
     asyncio.run(server.VaultServer(_load(settings_file)).run())
 
@@ -116,17 +116,19 @@ def serve(settings_file: Path) -> None:
 @_settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(settings_file: Path, *, as_json: bool) -> None:
-    """Ask the running vault how it does."""
+    """Ask the running vault how it does. Exit code 4 if it runs but does not serve."""
     with _running(settings_file) as vault:
         found = vault.status()
     click.echo(_status_json(found) if as_json else _status_table(found))
+    if not found.serving:
+        raise NotServing("the vault does not serve")
 
 
 @cli.command(epilog=_examples("drain", "drain --end"))
 @click.option("--end", is_flag=True, help="Take calls again.")
 @_settings_option
 def drain(settings_file: Path, *, end: bool) -> None:
-    """Have the running vault take no new calls, and wait until none is under way.
+    """Take no new calls, and wait for those under way.
 
     Health checks say NOT_SERVING a second later at most. Calls are refused uncharged, and clients
     try again. It lasts until --end, or until the vault is started anew.
@@ -180,16 +182,20 @@ def records_delete(account: str, settings_file: Path, *, yes: bool) -> None:
     click.echo("deleted", err=True)
 
 
-@cli.command("rotate-wrap-key", epilog=_examples("rotate-wrap-key"))
+@cli.command("rotate-wrap-key", epilog=_examples("rotate-wrap-key", "rotate-wrap-key --status"))
+@click.option("--status", "only_look", is_flag=True, help="Say how far a rotation is, as JSON.")
 @_settings_option
-def rotate_wrap_key(settings_file: Path) -> None:
+def rotate_wrap_key(settings_file: Path, *, only_look: bool) -> None:
     """Rewrap every OPRF key, then destroy the old wrap key.
 
-    The vault goes on serving. Ctrl-C ends this display, not the rotation; run it again to see how
-    far it is, or to go on after a crash. Afterwards no older copy of the database opens, so make a
-    backup when it is done.
+    The vault goes on serving. Ctrl-C ends this display, not the rotation; --status says how far it
+    is. After a crash, run it again: it goes on. Once it is done, running it again begins another.
+    Afterwards no older copy of the database opens, so make a backup when it is done.
     """
     with _running(settings_file) as vault:
+        if only_look:
+            click.echo(_rotation_json(vault.rotation()))
+            return
         vault.rotate_wrap_key()
         with click.progressbar(length=1000, label="rewrapping", file=sys.stderr) as bar:
             done = 0
@@ -212,12 +218,12 @@ def examine(settings_file: Path, *, as_json: bool) -> None:
 
     Works before init and after, also while the vault serves. Leaves nothing in the token.
     """
-    findings = []
-    for finding in doctor.examine(_load(settings_file)):
+    findings, settings = [], _load(settings_file)
+    for finding in doctor.examine(settings):
         click.echo(msgspec.json.encode(finding) if as_json else _finding_lines(finding))
         findings.append(finding)
     residencies = doctor.usable(findings)
-    if not residencies:
+    if settings.token.residency not in residencies:
         raise OperatorError("the vault cannot run with these settings and this token")
     click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
 
@@ -271,7 +277,11 @@ def anchor_accept(settings_file: Path) -> None:
     found = maintenance.standing(settings)
     click.echo(_standing_table(found), err=True)
     if found.problem:
-        click.echo(f"{found.problem}. What these commits held is lost for good.", err=True)
+        click.echo(f"{found.problem}.", err=True)
+        if found.missing > 0:
+            click.echo("What these commits held is lost for good.", err=True)
+        if lost := maintenance.lost_keys(settings):
+            click.echo(_lost(lost), err=True)
         typed = click.prompt("Type the vault's id to accept the loss", err=True)
         if typed != settings.vault.id:
             raise OperatorError("that is not the vault's id; nothing was changed")
@@ -323,13 +333,16 @@ def restore(source: Path, settings_file: Path, *, older: bool) -> None:
     found, lost = maintenance.restore(_load(settings_file), source, older=older)
     click.echo(f"restored commit {found.head.epoch}; what was there is kept beside it", err=True)
     if lost:
-        click.echo(
-            f"{lost} of its keys are lost: a rotation, an attempt limit or a deletion has destroyed"
-            " what opened them in the token",
-            err=True,
-        )
+        click.echo(_lost(lost), err=True)
     if found.problem:
         click.echo(f"{found.problem}; run strongroom-vault anchor accept", err=True)
+
+
+def _lost(count: int) -> str:
+    return (
+        f"{count} of its keys are lost: a rotation, an attempt limit or a deletion has destroyed"
+        " what opened them in the token"
+    )
 
 
 @cli.group()
@@ -468,6 +481,11 @@ def _standing_json(found: maintenance.Standing) -> str:
 
 def _loss_line(head: Head) -> str:
     return f"accepted at commit {head.loss_epoch}" if head.loss_epoch else "none accepted"
+
+
+def _rotation_json(progress: pb.GetRotationResponse) -> str:
+    fields = {field.name: getattr(progress, field.name) for field in progress.DESCRIPTOR.fields}
+    return json.dumps(fields)
 
 
 def _status_json(found: Status) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENVIRONMENT_PREFIX: Final = "STRONGROOM_VAULT_"
-_OTHERS: Final = 0o077
 
 VaultId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=ATTEMPT_LIMIT_MAX)]
@@ -187,26 +186,13 @@ def parse(tables: dict[str, Any], environment: Mapping[str, str], folder: Path) 
     return settings
 
 
-def refuse_readable_by_others(path: Path) -> None:
-    """Check that a file with a secret is its owner's alone.
-
-    Raises:
-        OperatorError: there is no such file, or others may read it.
-    """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise OperatorError(f"cannot read {path}: {error}") from error
-    if mode & _OTHERS:
-        raise OperatorError(f"others can read {path}; run: chmod 600 {path}")
-
-
 def _override(tables: dict[str, Any], environment: Mapping[str, str]) -> None:
     """Put `STRONGROOM_VAULT_<TABLE>_<NAME>` into its table; lists are separated by commas."""
     sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    known = tuple(f"{ENVIRONMENT_PREFIX}{section.upper()}_" for section in sections)
     for variable, value in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
-            continue
+        if not variable.startswith(known):
+            continue  # STRONGROOM_VAULT_CONFIG; what an orchestrator says of a service of this name
         section, name = _setting(variable, sections)
         is_list = name == "back_off_s"
         parsed = [part for part in value.split(",") if part] if is_list else value

@@ -14,9 +14,9 @@ import msgspec
 from cryptography import x509
 
 from strongroom_vault.auth import KeySetFile
-from strongroom_vault.config import refuse_readable_by_others
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.examination import BOTH, Finding, Residency
+from strongroom_vault.private_files import refuse_readable_by_others
 from strongroom_vault.server import token_settings
 
 if TYPE_CHECKING:

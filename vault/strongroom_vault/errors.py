@@ -23,6 +23,20 @@ class StrongroomVaultError(Exception):
 class OperatorError(StrongroomVaultError):
     """The vault cannot start or go on as it is set up; the message tells an operator what to do."""
 
+    exit_code: ClassVar[int] = 1
+
+
+class WrongPin(OperatorError):
+    """The token does not accept the PIN; trying again would lock it, so no supervisor should."""
+
+    exit_code = 3
+
+
+class NotServing(OperatorError):
+    """The vault runs, but serves nobody."""
+
+    exit_code = 4
+
 
 class Refusal(StrongroomVaultError):
     """A request is refused. `reason` is the ErrorInfo reason, `metadata` its public details."""

@@ -147,6 +147,7 @@ class Ledger:
         self.rollback: str | None = None
         self.epoch = 0
         """The number of the newest commit; 0 while there is no head to believe."""
+        self._takes_writes = True
         self.is_anchored = True
         """Whether the anchor answered the last time that it was asked."""
         self.commits = 0
@@ -257,12 +258,19 @@ class Ledger:
     async def check(self) -> None:
         """Raise StoreError unless the store answers; let the anchor catch up, if it has to.
 
+        A store that refused the last commit must take a write again before it is believed.
+
         Raises:
             StoreUnavailable, TokenUnavailable, RollbackDetected: it cannot.
         """
         if not self.is_anchored:
             await self._enqueue(None, lambda record: policy.Decision(record, None), {})
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._store.check)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._disk, self._check_store)
+
+    def _check_store(self) -> None:
+        self._store.check(writes=not self._takes_writes)
+        self._takes_writes = True
 
     async def close(self) -> None:
         """Finish every change that was accepted. The store is its opener's to close."""
@@ -340,6 +348,7 @@ class Ledger:
                 self._store_commit(rows, draft, now)
         except StoreError as error:
             self.store_errors += 1
+            self._takes_writes = False
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
         except SealBroken as error:
             self.rollback = BROKEN
@@ -365,6 +374,7 @@ class Ledger:
             if not self._settle(unsettled):
                 raise
         else:
+            self._takes_writes = True
             self._adopt(unsettled)
 
     def _settle_now(self) -> None:

@@ -72,6 +72,19 @@ def standing(settings: Settings) -> Standing:
         return found
 
 
+def lost_keys(settings: Settings) -> int:
+    """Count the keys of the database that the token cannot open. The vault must be down.
+
+    Raises:
+        OperatorError: one of them cannot be read.
+    """
+    with (
+        _token(settings) as (_, token),
+        closing(SqliteReader(settings.store.path, settings.vault.id)) as store,
+    ):
+        return _lost_keys(store, token)
+
+
 def verify_audit(settings: Settings) -> int:
     """Recompute the audit chain up to the head; return the number of events.
 

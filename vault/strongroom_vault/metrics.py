@@ -19,6 +19,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from strongroom.v1 import vault_pb2
+from strongroom_vault.audit import What
 from strongroom_vault.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from strongroom_vault.ledger import Ledger
     from strongroom_vault.rotation import Rotation
 
+CALLS: Final = [
+    method.name for method in vault_pb2.DESCRIPTOR.services_by_name["BackupKeyVault"].methods
+]
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 Row: TypeAlias = tuple[str, str, float]
@@ -54,6 +59,10 @@ class Requests:
             buckets=BUCKETS,
             registry=registry,
         )
+
+        for call in CALLS:
+            for outcome in ("OK", "INTERNAL"):  # from 0 on, or the first would be no increase
+                self._total.labels(call, outcome)
 
     def observe(self, call: str, outcome: str, seconds: float) -> None:
         """Count one call."""
@@ -87,8 +96,9 @@ class Collected(Collector):
         events = CounterMetricFamily(
             "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
         )
-        for what, count in self._ledger.told.copy().items():
-            events.add_metric([what.value], count)
+        told = self._ledger.told.copy()
+        for what in What:
+            events.add_metric([what.value], told[what])
         yield events
         jobs = CounterMetricFamily(
             "strongroom_token_jobs", "Jobs of token workers.", labels=["job", "outcome"]

@@ -30,7 +30,7 @@ from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
 from strongroom_vault.garbage import collect_garbage_less
-from strongroom_vault.hsm.jobs import ListWrapKeys, TokenSettings
+from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor, TokenSettings
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.locks import lock_exclusively
@@ -51,6 +51,8 @@ MAX_MESSAGE: Final = 16 * 1024
 MAX_METADATA: Final = 8 * 1024
 SERVICE_NAME: Final = vault_pb2.DESCRIPTOR.services_by_name["BackupKeyVault"].full_name
 HEALTH_PERIOD_S: Final = 1.0
+TOKEN_PERIOD_S: Final = 10.0
+"""How often the token is asked for its anchor although nobody needs it."""
 GRACE_S: Final = 10.0
 """How long calls under way may take to end when the vault goes down."""
 
@@ -243,7 +245,7 @@ class VaultServer:
             identity_public_key=self._service.parameters.identity_public_key,
             version=__version__,
             started_at=self._started_at,
-            serving=self._may_serve,
+            serving=self._serving and self._may_serve,
             token_workers=self._pool.workers,
             token_workers_ready=self._pool.ready,
             token_workers_replaced=self._pool.replaced,
@@ -260,8 +262,13 @@ class VaultServer:
     async def _watch(self) -> None:
         """Tell the health service whether token and store answer."""
         serving: bool | None = None
+        loop = asyncio.get_running_loop()
+        token_asked_at = loop.time()
         while True:
-            before, serving = serving, await self._answers()
+            ask_token = not serving or loop.time() >= token_asked_at + TOKEN_PERIOD_S
+            if ask_token:
+                token_asked_at = loop.time()
+            before, serving = serving, await self._answers(ask_token=ask_token)
             self._serving = serving
             state = health_pb2.HealthCheckResponse
             for name in ("", SERVICE_NAME):
@@ -270,16 +277,19 @@ class VaultServer:
                 log.info("health", serving=serving)
             await asyncio.sleep(HEALTH_PERIOD_S)
 
-    async def _answers(self) -> bool:
+    async def _answers(self, *, ask_token: bool) -> bool:
         if not self._may_serve:
             return False
         try:
+            if ask_token and (await self._pool.run(ReadAnchor())).value is None:
+                log.warning("the token has no anchor")
+                return False
             await self._ledger.check()
         except StoreError as error:
             log.warning("store does not answer", problem=str(error))
             return False
         except Refusal as refusal:
-            log.warning("the last commit is not anchored", problem=str(refusal))
+            log.warning("the token does not answer", problem=str(refusal))
             return False
         return True
 

@@ -22,6 +22,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 
 from strongroom.opaque.group import GENERATOR, Element, Scalar, scalar_multiply
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.hardening import harden
 from strongroom_vault.head import Anchored
 from strongroom_vault.hsm import anchor_slots, quirks, vault_keys
 from strongroom_vault.hsm.interface import TokenError
@@ -353,6 +354,7 @@ def _said(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    harden()  # it reads the PIN, and is where a module is most likely to crash
     for finding in examine(msgspec.json.decode(sys.stdin.buffer.read(), type=TokenSettings)):
         sys.stdout.buffer.write(msgspec.json.encode(finding) + b"\n")
         sys.stdout.buffer.flush()

@@ -38,11 +38,14 @@ _COORDINATE_SIZE: Final = 32
 _POINT_SIZE: Final = 65
 _SESSION_INFO_SIZE: Final = 64
 """More than a CK_SESSION_INFO takes."""
+# Some modules say that a handle is invalid when their device is back, and mean all handles.
 _SESSION_LOST: Final = {
     0x002,  # CKR_HOST_MEMORY
     0x030,  # CKR_DEVICE_ERROR
     0x031,  # CKR_DEVICE_MEMORY
     0x032,  # CKR_DEVICE_REMOVED
+    0x060,  # CKR_KEY_HANDLE_INVALID
+    0x082,  # CKR_OBJECT_HANDLE_INVALID
     0x0B0,  # CKR_SESSION_CLOSED
     0x0B3,  # CKR_SESSION_HANDLE_INVALID
     0x0E0,  # CKR_TOKEN_NOT_PRESENT

@@ -17,11 +17,12 @@ from pkcs11.exceptions import PinIncorrect, PinLocked, PKCS11Error
 
 from strongroom.opaque.errors import DecodeError, KeyMismatch
 from strongroom.opaque.group import GENERATOR, Element, add, multiply_by_ecdh
-from strongroom_vault.errors import OperatorError
+from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.hsm import anchor_slots, quirks, vault_keys
 from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.hsm.native import NativeOperations, NotOurInstance
 from strongroom_vault.hsm.plain import PlainOperations, translated
+from strongroom_vault.private_files import refuse_readable_by_others
 from strongroom_vault.record import StoredOprfKey
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
 _TWICE_GENERATOR: Final = add(GENERATOR, GENERATOR)
-_SAFE_MODE: Final = 0o077
 _DER_OCTET_STRING: Final = b"\x04\x41"
 
 # An OPRF key while it waits to be wrapped: extractable by wrapping alone, since it is sensitive.
@@ -53,10 +53,6 @@ _RESIDENT_OPRF_KEY: Final = {
     Attribute.SIGN: False,
     Attribute.TOKEN: True,
 }
-
-
-class WrongPin(OperatorError):
-    """The token does not accept the PIN; trying again would lock it."""
 
 
 @contextmanager
@@ -94,8 +90,7 @@ def read_pin(path: Path) -> str:
         OperatorError: no such file, others can read it, or it is empty.
     """
     try:
-        if path.stat().st_mode & _SAFE_MODE:
-            raise OperatorError(f"others can read the PIN file {path}; run: chmod 600 {path}")
+        refuse_readable_by_others(path, "the PIN file ")
         pin = path.read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"cannot read the PIN file {path}: {error}") from error

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import structlog
 
 from strongroom_vault import traces
-from strongroom_vault.errors import OperatorError, TokenUnavailable
+from strongroom_vault.errors import OperatorError, TokenUnavailable, WrongPin
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
@@ -116,6 +116,9 @@ class TokenPool:
         self._is_closing = False
         self._generation = 0
         self.replaced = 0
+        """Workers that were lost and have successors; those that grew old do not count."""
+        self.renewed = 0
+        """Workers that grew old and have successors."""
         self.jobs: Counter[tuple[str, str]] = Counter()
         self.job_s: defaultdict[str, float] = defaultdict(float)
 
@@ -134,7 +137,8 @@ class TokenPool:
                 await self._start_worker()
         except (WorkerRefused, WorkerLost) as error:
             await self.close()
-            raise OperatorError(f"the token cannot be used: {error}") from error
+            kind = OperatorError if self._refused is None else WrongPin
+            raise kind(f"the token cannot be used: {error}") from error
         return self._first
 
     @property
@@ -325,11 +329,16 @@ class TokenPool:
         self._alive.discard(worker)
         self._spawn(worker.kill())
         if not (worker.is_retired or worker.has_successor):
-            self._spawn(self._replace())
+            self._spawn(self._replace_lost())
+
+    async def _replace_lost(self) -> None:
+        if await self._replace():
+            self.replaced += 1
 
     async def _succeed(self, worker: WorkerProcess) -> None:
         if worker.is_retired or not await self._replace():
             return
+        self.renewed += 1
         worker.is_retired = True
         self._alive.discard(worker)
         self._retire_idle()
@@ -351,7 +360,6 @@ class TokenPool:
                 if self._refused is not None:
                     return False
             else:
-                self.replaced += 1
                 log.info("token worker replaced", tries=tries)
                 return True
         return False

@@ -13,7 +13,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from strongroom.opaque.errors import OpaqueError
-from strongroom_vault.errors import OperatorError
+from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hardening import harden
 from strongroom_vault.hsm import handlers
@@ -21,7 +21,7 @@ from strongroom_vault.hsm.framing import frame, receive_jobs
 from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 from strongroom_vault.hsm.known_answers import check_token
-from strongroom_vault.hsm.pkcs11 import Pkcs11Token, WrongPin, open_session
+from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
 
 if TYPE_CHECKING:
     from strongroom_vault.hsm.jobs import Answer, Job

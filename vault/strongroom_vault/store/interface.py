@@ -79,8 +79,8 @@ class Store(Protocol):
     def commit(self, commit: Commit) -> None:
         """Write all or nothing, durably: when this returns it survives a power cut."""
 
-    def check(self) -> None:
-        """Raise StoreError unless the store can be read."""
+    def check(self, *, writes: bool = False) -> None:
+        """Raise StoreError unless the store can be read; if `writes`, written too."""
 
     def close(self) -> None:
         """Let go of the store, so that another process may open it."""

@@ -124,9 +124,14 @@ class SqliteReader:
                             found[int(bucket)][bytes.fromhex(name)] = bytes.fromhex(sealed)
         return found
 
-    def check(self) -> None:
-        """Raise StoreError unless the store can be read."""
+    def check(self, *, writes: bool = False) -> None:
+        """Raise StoreError unless the store can be read; if `writes`, written too."""
         self.read_buckets((0,))
+        if writes:
+            with _translated("write"), transaction(self._db):
+                # Nobody reads this number. What stays as it is, SQLite would not write at all.
+                (number,) = self._db.execute("PRAGMA user_version").fetchone()
+                self._db.execute(f"PRAGMA user_version = {1 - number}")
 
     def close(self) -> None:
         """Close the file, then let go of its lock."""
@@ -161,19 +166,8 @@ class SqliteStore(SqliteReader):
 
     def commit(self, commit: Commit) -> None:
         """Write all or nothing, durably."""
-        with _translated("write"), self._transaction():
+        with _translated("write"), transaction(self._db):
             _write(self._db, commit)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, whatever ends the block."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
     def _lock(self, path: Path, undo: ExitStack) -> None:
         lock = lock_exclusively(
@@ -185,6 +179,18 @@ class SqliteStore(SqliteReader):
 
     def _prepare(self) -> None:
         _configure(self._db)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, whatever ends the block."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _write(db: sqlite3.Connection, commit: Commit) -> None:
