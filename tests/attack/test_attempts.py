@@ -210,9 +210,9 @@ def test_kill_9_at_every_step_of_a_password_change(vault_folder: VaultFolder, st
 
 
 def slow_vault(vault_folder: VaultFolder) -> VaultProcess:
-    """One token worker, which may take a second for a call."""
+    """One token worker, which may take two seconds for a call."""
     text = vault_folder.settings_file.read_text()
-    text = text.replace("workers = 2", "workers = 1\ncall_timeout_s = 1.0")
+    text = text.replace("workers = 2", "workers = 1\ncall_timeout_s = 2.0")
     vault_folder.settings_file.write_text(text)
     return vault_folder.start()
 

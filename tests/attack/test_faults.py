@@ -115,12 +115,13 @@ def test_a_module_that_hangs_while_nobody_asks_is_missed(measured: VaultFolder) 
         text.replace("workers = 2", "workers = 1\ncall_timeout_s = 2.0")
     )
     with measured.start() as vault:
+        eventually(lambda: metric(vault, "strongroom_serving") == 1)
         (hung,) = vault.workers()
         os.kill(hung, signal.SIGSTOP)
         eventually(lambda: metric(vault, "strongroom_serving") == 0)
         eventually(vault.is_serving)
         assert vault.workers() != [hung]
-        assert metric(vault, "strongroom_token_workers_replaced_total") == 1
+        assert metric(vault, "strongroom_token_workers_replaced_total") >= 1
         assert vault.stop() == 0
 
 

@@ -61,4 +61,4 @@ def test_beside_a_vault_that_serves(vault_folder: VaultFolder) -> None:
 
 def test_a_token_that_does_not_open(vault_folder: VaultFolder) -> None:
     vault_folder.softhsm.pin_file.write_text("wrong")
-    assert "PIN" in vault_folder.operator("bench", code=1).stderr
+    assert "PIN" in vault_folder.operator("bench", code=3).stderr
