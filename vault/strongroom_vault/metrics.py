@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from strongroom.v1 import vault_pb2
+from strongroom_vault.api.guard import SCOPES
 from strongroom_vault.audit import What
 from strongroom_vault.errors import OperatorError
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from strongroom_vault.ledger import Ledger
     from strongroom_vault.rotation import Rotation
 
-CALLS: Final = [
-    method.name for method in vault_pb2.DESCRIPTOR.services_by_name["BackupKeyVault"].methods
-]
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 Row: TypeAlias = tuple[str, str, float]
@@ -60,7 +57,7 @@ class Requests:
             registry=registry,
         )
 
-        for call in CALLS:
+        for call in SCOPES:
             for outcome in ("OK", "INTERNAL"):  # from 0 on, or the first would be no increase
                 self._total.labels(call, outcome)
 
