@@ -77,13 +77,23 @@ class RecoveryStarted:
 
 @dataclass(frozen=True, slots=True)
 class ActiveKey:
-    """A key that can be recovered. `wait_until` is None unless the next attempt must wait."""
+    """A key that can be recovered.
+
+    Attributes:
+        key_id: 16 bytes.
+        attempt_limit: how many attempts in a row may fail.
+        attempts_left: of these.
+        created_at: when it was registered.
+        wait_until: None unless the next attempt must wait.
+        stretching: what a recovery stretches the password with.
+    """
 
     key_id: bytes
     attempt_limit: int
     attempts_left: int
     created_at: datetime
     wait_until: datetime | None
+    stretching: Argon2id
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ def _key_status(message: pb.GetKeyResponse) -> calls.KeyStatus:
                 attempts_left=_attempts(active.attempts_left),
                 created_at=_moment(active.created_at),
                 wait_until=_moment(active.wait_until) if active.HasField("wait_until") else None,
+                stretching=_argon2id(active.stretching),
             )
         case "destroyed":
             cause = _CAUSES.get(message.destroyed.cause, "unknown")

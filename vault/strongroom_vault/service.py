@@ -113,6 +113,7 @@ class ActiveKey:
     attempts_left: int
     created_at: int
     wait_until: int | None
+    stretching: Argon2id
 
 
 DestroyedKey = Destroyed
@@ -279,6 +280,7 @@ class BackupKeyService:
             attempts_left=found.attempts_left,
             created_at=found.key.created_at,
             wait_until=found.wait_until,
+            stretching=found.key.stretching,
         )
 
     async def show_record(self, account: str) -> tuple[bytes, Record]:

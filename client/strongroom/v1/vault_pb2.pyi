@@ -428,6 +428,7 @@ class GetKeyResponse(_message.Message):
         ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
         CREATED_AT_FIELD_NUMBER: _builtins.int
         WAIT_UNTIL_FIELD_NUMBER: _builtins.int
+        STRETCHING_FIELD_NUMBER: _builtins.int
         key_id: _builtins.bytes
         """16 bytes"""
         attempt_limit: _builtins.int
@@ -438,6 +439,10 @@ class GetKeyResponse(_message.Message):
         def wait_until(self) -> _timestamp_pb2.Timestamp:
             """Set while the next attempt must wait: the moment it may start."""
 
+        @_builtins.property
+        def stretching(self) -> Global___Argon2id:
+            """What this key was registered with: what a recovery will cost the client."""
+
         def __init__(
             self,
             *,
@@ -446,10 +451,11 @@ class GetKeyResponse(_message.Message):
             attempts_left: _builtins.int = ...,
             created_at: _timestamp_pb2.Timestamp | None = ...,
             wait_until: _timestamp_pb2.Timestamp | None = ...,
+            stretching: Global___Argon2id | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "wait_until", b"wait_until"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "stretching", b"stretching", "wait_until", b"wait_until"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_limit", b"attempt_limit", "attempts_left", b"attempts_left", "created_at", b"created_at", "key_id", b"key_id", "wait_until", b"wait_until"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_limit", b"attempt_limit", "attempts_left", b"attempts_left", "created_at", b"created_at", "key_id", b"key_id", "stretching", b"stretching", "wait_until", b"wait_until"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -141,6 +141,7 @@ def _active(key: ActiveKey) -> pb.GetKeyResponse.Active:
         attempts_left=key.attempts_left,
         created_at=_timestamp(key.created_at),
         wait_until=None if key.wait_until is None else _timestamp(key.wait_until),
+        stretching=_argon2id(key.stretching),
     )
 
 
