@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +16,15 @@ from typing import IO, TYPE_CHECKING, Final, NoReturn, TypeAlias
 import bech32
 import pyrage
 
-from strongroom.errors import BackupDamaged, BadDigits, NotABackup, OutputExists, WrongKey
+from strongroom.age_header import read_header
+from strongroom.drafts import new_file
+from strongroom.errors import BackupDamaged, BadDigits, WrongKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZE: Final = 32
 GROUP: Final = 4
-AGE_HEADER: Final = b"age-encryption.org/v1\n"
 READ_SIZE: Final = 1024 * 1024
 WRITE_OUT_SIZE: Final = 16 * READ_SIZE
 _AGE_IDENTITY: Final = "age-secret-key-"
@@ -95,12 +95,18 @@ class BackupKey:
             OutputExists: `target` is there already.
             OSError: a file cannot be read or written.
         """
+        with opened(Path(source)) as reader, new_file(Path(target)) as writer:
+            self.encrypt(reader, writer, progress)
+
+    def encrypt(
+        self, reader: IO[bytes], writer: IO[bytes], progress: Progress | None = None
+    ) -> None:
+        """Encrypt all of one open file into another."""
         recipient = self._identity().to_public()
-        with _opened(Path(source)) as reader, _new_file(Path(target)) as writer:
-            watched, output = _Watched(reader, progress), _Sink(writer)
-            with _translated(watched, output):
-                pyrage.encrypt_io(watched, output, [recipient])
-            watched.finish()
+        watched, output = _Watched(reader, progress), _Sink(writer)
+        with _translated(watched, output):
+            pyrage.encrypt_io(watched, output, [recipient])
+        watched.finish()
 
     def decrypt_file(
         self, source: Path | str, target: Path | str, progress: Progress | None = None
@@ -112,14 +118,23 @@ class BackupKey:
             OutputExists: `target` is there already.
             OSError: a file cannot be read or written.
         """
-        with _opened(Path(source)) as reader, _new_file(Path(target)) as writer:
-            if reader.read(len(AGE_HEADER)) != AGE_HEADER:
-                raise NotABackup
+        with opened(Path(source)) as reader, new_file(Path(target)) as writer:
+            read_header(reader, os.fstat(reader.fileno()).st_size)
             reader.seek(0)
-            watched, output = _Watched(reader, progress), _Sink(writer)
-            with _translated(watched, output):
-                pyrage.decrypt_io(watched, output, [self._identity()])
-            watched.finish()
+            self.decrypt(reader, writer, progress)
+
+    def decrypt(
+        self, reader: IO[bytes], writer: IO[bytes], progress: Progress | None = None
+    ) -> None:
+        """Decrypt an open age file into another; until it returns, what was written may be false.
+
+        Raises:
+            WrongKey, BackupDamaged: it does not open, or not to its end.
+        """
+        watched, output = _Watched(reader, progress), _Sink(writer)
+        with _translated(watched, output):
+            pyrage.decrypt_io(watched, output, [self._identity()])
+        watched.finish()
 
     def _identity(self) -> pyrage.x25519.Identity:
         return pyrage.x25519.Identity.from_str(self.age_identity)
@@ -139,19 +154,19 @@ class BackupKey:
 
 
 class _Watched:
-    """A reader that reports progress and remembers its own error, which age would rename."""
+    """A reader that reports progress and remembers its own error, which age may rename."""
 
     def __init__(self, file: IO[bytes], progress: Progress | None) -> None:
         self._file = file
         self._progress = progress
         self._total = os.fstat(file.fileno()).st_size
         self._done = 0
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
         try:
             data = self._file.read(size)
-        except OSError as error:
+        except BaseException as error:
             self.error = error
             raise
         self._done += len(data)
@@ -166,7 +181,7 @@ class _Watched:
 
 
 class _Sink:
-    """A writer that remembers its own error, which age would rename.
+    """A writer that remembers its own error, which age may rename.
 
     It has the disk write while age still computes, so that the sync at the end is short.
     """
@@ -174,12 +189,12 @@ class _Sink:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._unwritten = 0
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
         try:
             written = self._file.write(data)
-        except OSError as error:
+        except BaseException as error:
             self.error = error
             raise
         self._unwritten += written
@@ -192,7 +207,8 @@ class _Sink:
         self._file.flush()
 
 
-def _opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> IO[bytes]:
+    """Open a file as it is read best: in large parts."""
     return path.open("rb", READ_SIZE)
 
 
@@ -200,24 +216,6 @@ def _write_out(descriptor: int) -> None:
     """Begin to write what is cached, where the system has a way to ask for it."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file, readable by its owner alone, that takes its name when it is complete and on disk."""
-    if path.exists():
-        raise OutputExists(path)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        draft = Path(file.name)
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            draft.rename(path)
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,183 +1,186 @@
-"""What a device keeps between runs: the profile, and the backup key in keyring or file.
+"""The folder where a device keeps what it must remember, and its small private files.
 
-The folder is $STRONGROOM_HOME, or the platform's folder for settings. A file with the backup key
-has mode 0600; one that others can read is refused.
+It is $STRONGROOM_HOME, or the platform's folder for settings. What others can change or read is not
+believed: whoever writes a profile chooses the vault, whoever reads a key opens the backups.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import tempfile
-import tomllib
-from dataclasses import asdict, dataclass
+import secrets
+import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import click
-import keyring
-import tomlkit
-from keyring.errors import KeyringError
 
-from strongroom.backup_key import BackupKey
 from strongroom.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-KEYRING_SERVICE: Final = "strongroom"
-PROFILE_FILE: Final = "profile.toml"
-KEY_FILE: Final = "backup.key"
+MAX_FILE: Final = 256 * 1024
 _OTHERS: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
 
 
 class HomeUnusable(StrongroomError):
-    """A file of the profile folder cannot be used; the message says which and why."""
+    """A file or folder of the home cannot be used; the message says which and why."""
 
     hint = "Mend or remove the file."
 
 
-class KeyringUnusable(StrongroomError):
-    """The system keyring does not work."""
+class HomeNotWritable(HomeUnusable):
+    """Nothing can be kept."""
 
-    sentence = "The system keyring does not work here."
-    hint = "Unlock it, or use --key-store file."
+    hint = "Make room, mend the permissions, or name another folder in STRONGROOM_HOME."
 
 
 def home_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder of the profile."""
+    """Return the folder of the profiles."""
     named = environment.get("STRONGROOM_HOME")
     return Path(named) if named else Path(click.get_app_dir("strongroom"))
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Which vault, as whom.
-
-    Attributes:
-        vault: host:port.
-        identity: 44 characters, the vault's pinned identity.
-        account: as the access token named it.
-        ca_file: PEM with the roots to trust; empty for gRPC's own.
-        access_token_file: where the access token is found; empty for none.
-        key_store: "keyring" or "file": where the backup key is kept.
-    """
-
-    vault: str
-    identity: str
-    account: str
-    ca_file: str = ""
-    access_token_file: str = ""
-    key_store: str = "file"
-
-
-def load_profile(home: Path) -> Profile | None:
-    """Return the profile, None where there is none yet.
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which others than its owner can put files. A missing one is good.
 
     Raises:
-        HomeUnusable: the file cannot be read or is no profile.
+        HomeUnusable: it is no folder of this user's own.
     """
-    path = home / PROFILE_FILE
     try:
-        return Profile(**tomllib.loads(path.read_text(encoding="utf-8")))
+        found = folder.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HomeUnusable(f"The folder {folder} cannot be used: {error.strerror}.") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise HomeUnusable(f"{folder} should be a folder, and is none.")
+    _check_owner(folder, found)
+    if found.st_mode & _OTHERS_WRITE:
+        raise HomeUnusable(
+            f"Others can write in {folder}, where this device keeps its keys;"
+            f" run: chmod go-w {folder}"
+        )
+
+
+def prove_writable(folder: Path) -> None:
+    """Make the folder where it is missing, and write and remove a file in it.
+
+    Raises:
+        HomeNotWritable: that does not work; the message says why.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = _write_draft(folder, secrets.token_bytes(512))
+        draft.unlink()
+    except OSError as error:
+        raise HomeNotWritable(f"Nothing can be kept in {folder}: {error.strerror}.") from error
+
+
+def read_private(path: Path, *, is_secret: bool) -> str | None:
+    """Return the text of a small file of this user's own, None where there is none.
+
+    Args:
+        path: a regular file; a link is refused, since its target is not in the checked folder.
+        is_secret: whether others must not read it. Others may write no file.
+
+    Raises:
+        HomeUnusable: it cannot be read, or cannot be believed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
-        raise HomeUnusable(f"The profile {path} cannot be read: {error}") from error
-
-
-def save_profile(home: Path, profile: Profile) -> None:
-    """Write the profile."""
-    _write_private(home / PROFILE_FILE, tomlkit.dumps(asdict(profile)))
-
-
-class KeyStore(Protocol):
-    """Keeps one backup key."""
-
-    name: str
-
-    def load(self) -> BackupKey | None:
-        """Return the key, None where none is kept."""
-
-    def save(self, key: BackupKey) -> None:
-        """Keep the key, instead of any other."""
-
-
-class FileKeyStore:
-    """The backup key in a file of mode 0600."""
-
-    name = "file"
-
-    def __init__(self, home: Path) -> None:
-        self._path = home / KEY_FILE
-
-    def load(self) -> BackupKey | None:
-        """Return the key, None where none is kept.
-
-        Raises:
-            HomeUnusable: others can read the file, or it holds no key.
-        """
-        try:
-            mode = self._path.stat().st_mode
-            digits = self._path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        if mode & _OTHERS:
-            raise HomeUnusable(
-                f"Others can read {self._path}, which holds the backup key;"
-                f" run: chmod 600 {self._path}"
-            )
-        return BackupKey.from_digits(digits)
-
-    def save(self, key: BackupKey) -> None:
-        """Keep the key, instead of any other."""
-        _write_private(self._path, key.digits + "\n")
-
-
-class KeyringKeyStore:
-    """The backup key in the system keyring."""
-
-    name = "keyring"
-
-    def __init__(self, vault: str, account: str) -> None:
-        self._user = f"{account} at {vault}"
-
-    def load(self) -> BackupKey | None:
-        """Return the key, None where none is kept."""
-        try:
-            digits = keyring.get_password(KEYRING_SERVICE, self._user)
-        except KeyringError as error:
-            raise KeyringUnusable from error
-        return None if digits is None else BackupKey.from_digits(digits)
-
-    def save(self, key: BackupKey) -> None:
-        """Keep the key, instead of any other."""
-        try:
-            keyring.set_password(KEYRING_SERVICE, self._user, key.digits)
-        except KeyringError as error:
-            raise KeyringUnusable from error
-
-
-def key_store(kind: str, home: Path, vault: str, account: str) -> KeyStore:
-    """Return the store of a kind: keyring, file, or auto: the keyring where it works."""
-    if kind == "keyring" or (kind == "auto" and has_keyring()):
-        return KeyringKeyStore(vault, account)
-    return FileKeyStore(home)
-
-
-def has_keyring() -> bool:
-    """Whether this system has a keyring that keeps secrets."""
-    return keyring.get_keyring().priority >= 1
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 that appears complete or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise HomeUnusable(f"{path} cannot be read: {why}.") from error
+    with os.fdopen(descriptor, "rb", closefd=True) as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise HomeUnusable(f"{path} should be a file, and is none.")
+        _check_owner(path, found)
+        _check_mode(path, found, is_secret=is_secret)
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise HomeUnusable(f"{path} is too large to be what it should be.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise HomeUnusable(f"{path} is not UTF-8 text.") from error
+    if "\0" in text:
+        raise HomeUnusable(f"{path} has zero bytes in it; it is damaged.")
+    return text
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 that appears complete or not at all, and is on disk then."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = _write_draft(path.parent, text.encode())
+    try:
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    path.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One command at a time changes what is in the folder. Held for moments, never at a prompt."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write_draft(folder: Path, data: bytes) -> Path:
+    draft = folder / f".draft-{secrets.token_hex(8)}"
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(draft).rename(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    return draft
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file is on disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
     finally:
-        Path(draft).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _check_owner(path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in (os.geteuid(), 0):
+        raise HomeUnusable(f"{path} belongs to another user.")
+
+
+def _check_mode(path: Path, found: os.stat_result, *, is_secret: bool) -> None:
+    if is_secret and found.st_mode & _OTHERS:
+        raise HomeUnusable(
+            f"Others can read {path}, which holds the backup key; run: chmod 600 {path}"
+        )
+    if found.st_mode & _OTHERS_WRITE:
+        raise HomeUnusable(
+            f"Others can write {path}, so it cannot be believed. Look at what it says, then"
+            f" run: chmod 600 {path}"
+        )

@@ -1,0 +1,109 @@
+"""How this device's key and the vault's stand to each other, and how that is said to a person.
+
+A key id names one registration. The same backup key gets a new id whenever it is protected again, so
+another id in the vault than here says only that someone protected a key after this device did: the
+same one with another password, or another one. Which of the two, the password alone can tell.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from strongroom.calls import ActiveKey, DestroyedKey
+from strongroom.profiles import DESTROYED, NONE, NOTHING_NEW
+
+if TYPE_CHECKING:
+    from strongroom.calls import KeyStatus
+    from strongroom.kept_keys import KeptKey
+
+
+class Standing(Enum):
+    """What the vault and this device have."""
+
+    NEITHER = auto()
+    DEVICE_ONLY = auto()
+    VAULT_ONLY = auto()
+    IN_STEP = auto()
+    """The vault has what this device protected or recovered last."""
+    UNFINISHED = auto()
+    """The vault has the key that this device was about to protect when it was cut off."""
+    UNKNOWN = auto()
+    """This device keeps a key without its id."""
+    CHANGED = auto()
+    """A key was protected elsewhere after this device's."""
+
+
+def standing_of(found: KeyStatus, current: KeptKey | None, pending: KeptKey | None) -> Standing:
+    """Compare by key ids."""
+    if not isinstance(found, ActiveKey):
+        return Standing.NEITHER if current is None else Standing.DEVICE_ONLY
+    if current is not None and current.key_id == found.key_id:
+        return Standing.IN_STEP
+    if pending is not None and pending.key_id == found.key_id:
+        return Standing.UNFINISHED
+    if current is None:
+        return Standing.VAULT_ONLY
+    return Standing.UNKNOWN if current.key_id is None else Standing.CHANGED
+
+
+def news_of(found: KeyStatus, standing: Standing) -> str:
+    """Return what a profile remembers of a look at the vault (`Profile.vault_has`)."""
+    match found:
+        case ActiveKey(key_id=key_id):
+            is_new = standing in (Standing.CHANGED, Standing.UNFINISHED)
+            return key_id.hex() if is_new else NOTHING_NEW
+        case DestroyedKey():
+            return DESTROYED
+        case None:
+            return NONE
+
+
+IN_WORDS: Final = {
+    Standing.NEITHER: "no key",
+    Standing.DEVICE_ONLY: "THIS DEVICE HAS A KEY THAT THE VAULT DOES NOT HAVE",
+    Standing.VAULT_ONLY: "no key",
+    Standing.IN_STEP: "this device has the key",
+    Standing.UNFINISHED: "THE LAST CHANGE OF THE KEY WAS NOT FINISHED ON THIS DEVICE",
+    Standing.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is this one",
+    Standing.CHANGED: "THIS DEVICE HAS ANOTHER KEY THAN THE VAULT, OR AN EARLIER PASSWORD'S",
+}
+
+CHOICES: Final = (
+    "strongroom rehearse            tells whether it is the same key (asks for the new password)\n"
+    "strongroom rehearse --adopt    takes the vault's key for this device, if it is another one\n"
+    "strongroom enable --replace    puts a fresh key into the vault in place of what it has"
+)
+
+ADVICE: Final = {
+    Standing.DEVICE_ONLY: (
+        "The password opens nothing now: your backups open with this device or the 64-digit key"
+        " alone.\nRun `strongroom enable` to be protected again."
+    ),
+    Standing.VAULT_ONLY: (
+        "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
+    ),
+    Standing.UNFINISHED: (
+        "The vault took the new key, and this device did not hear of it. It keeps that key; run"
+        " `strongroom enable` to finish."
+    ),
+    Standing.CHANGED: (
+        "The key in the vault was protected on another device, after this one: either the same key"
+        " with another\npassword, or another key. If it is another one, the password does not open"
+        " the backups of this device.\nIf it was not you, someone else has access to this account."
+        f"\nYour choices:\n{CHOICES}"
+    ),
+}
+
+
+def warning_of(vault_has: str, pending: KeptKey | None) -> str:
+    """Say what a person must know who makes a backup now; nothing if all is well."""
+    if vault_has == NOTHING_NEW:
+        return ""
+    if vault_has == NONE:
+        return f"The vault has no key for this account. {ADVICE[Standing.DEVICE_ONLY]}"
+    if vault_has == DESTROYED:
+        return f"The vault destroyed the key. {ADVICE[Standing.DEVICE_ONLY]}"
+    if pending is not None and pending.key_id is not None and pending.key_id.hex() == vault_has:
+        return ADVICE[Standing.UNFINISHED]
+    return ADVICE[Standing.CHANGED]
