@@ -56,7 +56,14 @@ class RegistrationStarted:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Answers FinishRegistration."""
+    """Answers FinishRegistration.
+
+    Attributes:
+        key_id: 16 bytes, names the key.
+        attempt_limit: how many attempts in a row may fail.
+        attempts_left: of these, when it was registered; a rehearsal gives all of them back.
+        created_at: when it was registered.
+    """
 
     key_id: bytes
     attempt_limit: int
@@ -85,7 +92,8 @@ class ActiveKey:
         attempts_left: of these.
         created_at: when it was registered.
         wait_until: None unless the next attempt must wait.
-        stretching: what a recovery stretches the password with.
+        stretching: what a recovery stretches the password with; None from a vault that is too old
+            to say.
     """
 
     key_id: bytes
@@ -93,7 +101,7 @@ class ActiveKey:
     attempts_left: int
     created_at: datetime
     wait_until: datetime | None
-    stretching: Argon2id
+    stretching: Argon2id | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,53 @@ class VaultUnreachable(StrongroomError):
     hint = "Check the network and the vault's address, and try again."
 
 
+class ProtectionUncertain(VaultUnreachable):
+    """The answer to the registration was lost: the vault has the new key or the old one.
+
+    `key_id` (16 bytes) is the new one's; `Vault.status` tells which it is. Until then neither the
+    new backup key nor the old password may be thrown away.
+    """
+
+    sentence = "The vault does not answer, and may or may not have the new key."
+    hint = "Keep the key, and do the same again when the vault answers."
+
+    def __init__(self, key_id: bytes) -> None:
+        super().__init__()
+        self.key_id = key_id
+
+
+class NotEnoughMemory(StrongroomError):
+    """The password cannot be stretched here: the memory, or the threads, are not to be had.
+
+    `is_paid_for` is whether an attempt was charged already: the memory went away while it was under
+    way. The same password again is the same attempt then.
+    """
+
+    hint = "Close other programs and try again, or use another device."
+
+    def __init__(self, memory_kib: int, *, is_paid_for: bool = False) -> None:
+        mebibytes = -(-memory_kib // 1024)
+        attempt = "Try again within two minutes." if is_paid_for else "No attempt was used."
+        super().__init__(
+            f"There is not enough memory to work with the password: {mebibytes} MiB are needed at"
+            f" once. {attempt}"
+        )
+        self.memory_kib = memory_kib
+        self.is_paid_for = is_paid_for
+
+
+class LastAttemptUnderWay(StrongroomError):
+    """All attempts are used, and the last one is not decided yet."""
+
+    sentence = (
+        "The last attempt is under way, perhaps on another device. None is left for this one."
+    )
+    hint = (
+        "If it was yours, finish it there within two minutes. After that the key is destroyed, and"
+        " only the 64-digit key opens the backup."
+    )
+
+
 class MessageTooLarge(StrongroomError):
     """A message is larger than the 16 KiB of the protocol."""
 
@@ -187,17 +234,41 @@ class VaultProtocolError(StrongroomError):
 
 
 class VaultParametersRefused(StrongroomError):
-    """The vault wants password stretching that is too weak or too heavy."""
+    """The vault wants password stretching that is too weak, or too heavy for this application."""
 
-    sentence = "The vault asks for password stretching outside of safe bounds."
+    sentence = "The vault asks for password stretching outside of the bounds that are taken here."
     hint = "Do not go on; tell the vault's operator."
 
 
 class RehearsalFailed(StrongroomError):
-    """The key was registered, but getting it back did not work."""
+    """The vault took a key and did not give it back: it is broken, or it lies."""
 
-    sentence = "The vault took the key, but getting it back with the password did not work."
+    sentence = "The vault took the key, but did not give it back for the password."
+    hint = (
+        "Do not rely on this vault, and use this password nowhere again: the 64-digit key alone"
+        " opens your backups. Tell the vault's operator."
+    )
+
+
+class AnotherKey(RehearsalFailed):
+    """The password is right, and the key behind it is not the one that it was compared with."""
+
+    sentence = "The password is right, but the vault has another backup key than this device."
+    hint = "Another device replaced the key in the vault. Choose which of the two shall stand."
+
+
+class RehearsalUnfinished(StrongroomError):
+    """The vault took the key; getting it back was cut off, which says nothing about the password.
+
+    `key_id` (16 bytes) names the registered key, `reason` says what came between.
+    """
+
     hint = "Run `strongroom rehearse`; until it succeeds rely on the 64-digit key alone."
+
+    def __init__(self, key_id: bytes, reason: StrongroomError) -> None:
+        super().__init__(f"The vault took the key, but getting it back was cut off: {reason}")
+        self.key_id = key_id
+        self.reason = reason
 
 
 class PasswordRefused(StrongroomError):
@@ -212,6 +283,13 @@ class AccountUnknown(StrongroomError):
 
     sentence = "The access token names no account."
     hint = "Check that the token is a JWT with a `sub` claim."
+
+
+class AccountMismatch(StrongroomError):
+    """The access token is another account's than the one that was named, or than the one before."""
+
+    sentence = "The access token is for another account."
+    hint = "Use the access token of the account whose key this is."
 
 
 # Keys and backup files

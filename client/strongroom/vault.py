@@ -3,50 +3,174 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from strongroom import flows
 from strongroom.account import account_of
+from strongroom.attempts import InMemory
 from strongroom.backup_key import BackupKey
-from strongroom.errors import RehearsalFailed, StrongroomError, WrongVault
+from strongroom.errors import (
+    AccountMismatch,
+    AccountUnknown,
+    AnotherKey,
+    StrongroomError,
+    WrongVault,
+)
+from strongroom.opaque.errors import OpaqueError
+from strongroom.opaque.group import Element
+from strongroom.stretching import Stretching
 from strongroom.transport import AccessToken, AsyncTransport, Target, Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
+    from strongroom.attempts import PendingAttempt
     from strongroom.calls import KeyStatus, Registered, VaultInfo
     from strongroom.flows import Flow, Party
 
 Result = TypeVar("Result")
 
 
+class _Threads:
+    """Where `AsyncVault` computes: few threads, and not those that the application needs itself."""
+
+    def __init__(self) -> None:
+        self._set_up()
+        os.register_at_fork(after_in_child=self._set_up)
+
+    def _set_up(self) -> None:
+        self._executor = ThreadPoolExecutor(os.cpu_count(), "strongroom")
+
+    async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Return what the function returns in a thread, in the caller's context."""
+        in_context = copy_context().run
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, in_context, function, *arguments)
+
+
+_threads: Final = _Threads()
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What `connect` was told about whom to trust and how to work."""
+
+    identity: bytes | None
+    vault_id: str | None
+    account: str | None
+    pending: PendingAttempt
+    stretching: Stretching
+
+
 class _Session:
     """What both kinds of vault know: where, who, and whom they trust."""
 
-    def __init__(self, target: Target, identity: str | None, account: str | None) -> None:
-        self._target = target
-        self._pinned = None if identity is None else decode_identity(identity)
-        self._account = account
+    def __init__(self, target: Target, options: _Options) -> None:
+        self._access_token = target.access_token
+        self._target = replace(target, access_token=self._checked_token)
+        self._options = options
+        self._account = options.account
+        self._identity = options.identity
+        self._vault_id = options.vault_id
         self._info: VaultInfo | None = None
+        self._is_proven = False
+
+    @classmethod
+    def connect(  # noqa: PLR0913 -- each goes by its name
+        cls,
+        address: str,
+        *,
+        access_token: AccessToken,
+        identity: str | None = None,
+        vault_id: str | None = None,
+        ca_certificates: bytes | str | Path | None = None,
+        account: str | None = None,
+        timeout: float = 30.0,
+        pending: PendingAttempt | None = None,
+        stretching: Stretching | None = None,
+    ) -> Self:
+        """Return a vault; the network is first used by the first call.
+
+        Args:
+            address: host:port.
+            access_token: a JWT, or a function that returns a fresh one.
+            identity: 44 characters, the vault's identity. None trusts the first contact; keep
+                `identity` once `is_proven` is true, and give it the next time.
+            vault_id: None for any; keep it with the identity.
+            ca_certificates: PEM as bytes, or the path of a file with it. None for the roots that
+                gRPC trusts.
+            account: whom the access token must be for; None for whom the first one is for.
+            timeout: seconds for one request with all its repetitions.
+            pending: keeps the seed of an undecided attempt, so that a repetition after a lost
+                answer is not another attempt. None keeps it as long as this object lives.
+            stretching: how heavy it may be, and who is told of it. None takes what the protocol
+                takes, up to 1 GiB and 16 passes, without a word.
+
+        Raises:
+            WrongVault: `identity` is none.
+            OSError: the file of `ca_certificates` cannot be read.
+        """
+        options = _Options(
+            identity=None if identity is None else decode_identity(identity),
+            vault_id=vault_id,
+            account=account,
+            pending=pending or InMemory(),
+            stretching=stretching or Stretching(),
+        )
+        return cls(Target(address, access_token, _roots(ca_certificates), timeout), options)
 
     @property
     def account(self) -> str:
-        """The account, as the access token names it."""
-        if self._account is None:
-            self._account = account_of(self._target.token())
-        return self._account
+        """The account, as the access token names it.
 
-    def _known(self, info: VaultInfo) -> VaultInfo:
-        """Pin the vault of the first contact, and remember its parameters."""
-        self._pinned = info.identity_public_key
+        Raises:
+            AccountMismatch: the token is for another account than the one that was given.
+            AccountUnknown: the token names none.
+        """
+        token = self._checked_token()
+        return self._account or account_of(token)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the vault proved its identity, by giving a key back: only then pin it (4.3)."""
+        return self._is_proven
+
+    def _checked_token(self) -> str:
+        """Return an access token of the one account that this object acts for."""
+        token = self._access_token if isinstance(self._access_token, str) else self._access_token()
+        try:
+            account = account_of(token)
+        except AccountUnknown:
+            return token  # the vault takes no token without an account, and says so
+        if self._account is None:
+            self._account = account
+        if account != self._account:
+            raise AccountMismatch
+        return token
+
+    def _meet(self) -> Flow[VaultInfo]:
+        return flows.meet(self._identity, self._vault_id)
+
+    def _met(self, info: VaultInfo) -> VaultInfo:
         self._info = info
         return info
 
-    def _party(self, info: VaultInfo) -> Party:
-        return flows.Party(info, self.account)
+    def _proven(self, info: VaultInfo) -> None:
+        """From now on it is this vault, also for this object."""
+        self._is_proven = True
+        self._identity, self._vault_id = info.identity_public_key, info.vault_id
+
+    def _party_with(self, info: VaultInfo) -> Party:
+        options = self._options
+        return flows.Party(info, self.account, options.pending, options.stretching)
 
 
 class Vault(_Session):
@@ -58,74 +182,75 @@ class Vault(_Session):
     Every method raises a StrongroomError that says what a person can do.
     """
 
-    def __init__(self, target: Target, identity: str | None, account: str | None) -> None:
-        super().__init__(target, identity, account)
-        self._transport = Transport(target)
-
-    @classmethod
-    def connect(
-        cls,
-        address: str,
-        *,
-        access_token: AccessToken,
-        identity: str | None = None,
-        ca_certificates: bytes | str | Path | None = None,
-        account: str | None = None,
-        timeout: float = 30.0,
-    ) -> Self:
-        """Return a vault; the network is first used by the first call.
-
-        Args:
-            address: host:port.
-            access_token: a JWT, or a function that returns a fresh one.
-            identity: 44 characters, the vault's identity. None trusts the first contact; keep
-                `vault.identity` then and give it the next time.
-            ca_certificates: PEM as bytes, or the path of a file with it. None for the roots that
-                gRPC trusts.
-            account: None for the one in the access token.
-            timeout: seconds for one request with all its repetitions.
-        """
-        roots = _roots(ca_certificates)
-        return cls(Target(address, access_token, roots, timeout), identity, account)
+    def __init__(self, target: Target, options: _Options) -> None:
+        super().__init__(target, options)
+        self._transport = Transport(self._target)
 
     @property
     def info(self) -> VaultInfo:
         """The vault's public parameters."""
-        return self._info or self._known(self._run(flows.meet(self._pinned)))
+        return self._info or self._met(self._run(self._meet()))
 
     @property
     def identity(self) -> str:
-        """The vault's identity, 44 characters, to be pinned."""
+        """The vault's identity, 44 characters; to be pinned once `is_proven` is true."""
         return encode_identity(self.info.identity_public_key)
 
     def protect(
-        self, key: BackupKey, password: str, *, attempt_limit: int | None = None
+        self,
+        key: BackupKey,
+        password: str,
+        *,
+        attempt_limit: int | None = None,
+        before_commit: Callable[[bytes], None] | None = None,
     ) -> Registered:
         """Protect `key` with `password`, replacing what the vault has; then get it back to be sure.
 
         An old key stays valid until the new one is committed, so this changes a password too.
+
+        Args:
+            key: keep it before this is called, or in `before_commit`: the vault may have it and its
+                answer be lost.
+            password: any that RFC 8265's OpaqueString takes.
+            attempt_limit: None for that of the key that is replaced, or else the vault's own.
+            before_commit: called with the new key id (16 bytes) right before the message that may
+                replace the key; what it raises ends this, and nothing has changed.
+
+        Raises:
+            ProtectionUncertain: nobody knows whether the vault has the new key or the old one.
+            RehearsalFailed: the vault has the key, and did not give it back.
+            RehearsalUnfinished: the vault has the key; whether it gives it back was not seen.
+            StrongroomError: another one; the key was not registered.
         """
-        party = self._party(self.info)
-        return self._run(flows.protect(party, password, key.to_bytes(), attempt_limit))
+        party = self._party()
+        flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
+        registered = self._run(flow)
+        self._proven(party.vault)
+        return registered
 
     def recover(self, password: str) -> BackupKey:
         """Return the backup key. Raises WrongPassword, KeyDestroyed, NoKey and others."""
-        return BackupKey(self._run(flows.recover(self._party(self.info), password)))
+        party = self._party()
+        key = BackupKey(self._run(flows.recover(party, password)))
+        self._proven(party.vault)
+        return key
 
     def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; compare it with `key` if given.
 
         Raises:
-            RehearsalFailed: the vault has another key.
+            AnotherKey: the vault has another key.
         """
         _compare(self.recover(password), key)
 
     def status(self) -> KeyStatus:
         """Return what the vault holds for the account; None for nothing."""
+        self._meet_first()
         return self._run(flows.get_key())
 
     def delete(self) -> None:
         """Delete the account's key in the vault."""
+        self._meet_first()
         self._run(flows.delete())
 
     def close(self) -> None:
@@ -143,6 +268,14 @@ class Vault(_Session):
     ) -> None:
         self.close()
 
+    def _meet_first(self) -> VaultInfo:
+        """Look at the access token before the vault is met, and at the vault before the rest."""
+        self._checked_token()
+        return self.info
+
+    def _party(self) -> Party:
+        return self._party_with(self._meet_first())
+
     def _run(self, flow: Flow[Result]) -> Result:
         try:
             request = next(flow)
@@ -156,49 +289,50 @@ class Vault(_Session):
         except StopIteration as stop:
             result: Result = stop.value
             return result
+        finally:
+            flow.close()  # gives back what it holds, also when the call was interrupted
 
 
 class AsyncVault(_Session):
-    """`Vault` for asyncio. Password stretching runs in a thread, so the event loop stays free."""
+    """`Vault` for asyncio. Passwords are stretched in threads, so the event loop stays free.
 
-    def __init__(self, target: Target, identity: str | None, account: str | None) -> None:
-        super().__init__(target, identity, account)
-        self._transport = AsyncTransport(target)
+    Of many recoveries at once, in one object or in several, as many are stretched at a time as
+    there are processors.
+    """
 
-    @classmethod
-    def connect(
-        cls,
-        address: str,
-        *,
-        access_token: AccessToken,
-        identity: str | None = None,
-        ca_certificates: bytes | str | Path | None = None,
-        account: str | None = None,
-        timeout: float = 30.0,
-    ) -> Self:
-        """Return a vault; see `Vault.connect`."""
-        roots = _roots(ca_certificates)
-        return cls(Target(address, access_token, roots, timeout), identity, account)
+    def __init__(self, target: Target, options: _Options) -> None:
+        super().__init__(target, options)
+        self._transport = AsyncTransport(self._target)
 
     async def info(self) -> VaultInfo:
         """Return the vault's public parameters."""
-        return self._info or self._known(await self._run(flows.meet(self._pinned)))
+        return self._info or self._met(await self._run(self._meet()))
 
     async def identity(self) -> str:
-        """Return the vault's identity, 44 characters, to be pinned."""
+        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true."""
         return encode_identity((await self.info()).identity_public_key)
 
     async def protect(
-        self, key: BackupKey, password: str, *, attempt_limit: int | None = None
+        self,
+        key: BackupKey,
+        password: str,
+        *,
+        attempt_limit: int | None = None,
+        before_commit: Callable[[bytes], None] | None = None,
     ) -> Registered:
-        """Protect `key` with `password`; see `Vault.protect`."""
-        party = self._party(await self.info())
-        return await self._run(flows.protect(party, password, key.to_bytes(), attempt_limit))
+        """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
+        party = await self._party()
+        flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
+        registered = await self._run(flow)
+        self._proven(party.vault)
+        return registered
 
     async def recover(self, password: str) -> BackupKey:
         """Return the backup key. Raises WrongPassword, KeyDestroyed, NoKey and others."""
-        party = self._party(await self.info())
-        return BackupKey(await self._run(flows.recover(party, password)))
+        party = await self._party()
+        key = BackupKey(await self._run(flows.recover(party, password)))
+        self._proven(party.vault)
+        return key
 
     async def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; see `Vault.rehearse`."""
@@ -206,10 +340,12 @@ class AsyncVault(_Session):
 
     async def status(self) -> KeyStatus:
         """Return what the vault holds for the account; None for nothing."""
+        await self._meet_first()
         return await self._run(flows.get_key())
 
     async def delete(self) -> None:
         """Delete the account's key in the vault."""
+        await self._meet_first()
         await self._run(flows.delete())
 
     async def close(self) -> None:
@@ -227,15 +363,22 @@ class AsyncVault(_Session):
     ) -> None:
         await self.close()
 
+    async def _meet_first(self) -> VaultInfo:
+        self._checked_token()
+        return await self.info()
+
+    async def _party(self) -> Party:
+        return self._party_with(await self._meet_first())
+
     async def _run(self, flow: Flow[Result]) -> Result:
-        step = await asyncio.to_thread(_step, flow.send, None)
+        step = await _threads.run(_step, flow.send, None)
         while isinstance(step, _Ask):
             try:
                 answer = await self._transport.call(step.request)
             except StrongroomError as error:
-                step = await asyncio.to_thread(_step, flow.throw, error)
+                step = await _threads.run(_step, flow.throw, error)
             else:
-                step = await asyncio.to_thread(_step, flow.send, answer)
+                step = await _threads.run(_step, flow.send, answer)
         result: Result = step
         return result
 
@@ -264,11 +407,12 @@ def decode_identity(identity: str) -> bytes:
     """Return the 33 bytes of a vault's identity.
 
     Raises:
-        WrongVault: it is not 44 characters of base64url.
+        WrongVault: it is not 44 characters of base64url, or not a point of P-256.
     """
     try:
         public_key = urlsafe_b64decode(identity.strip())
-    except (Base64Error, ValueError) as error:
+        Element.decode(public_key)
+    except (Base64Error, ValueError, OpaqueError) as error:
         raise WrongVault("The pinned identity is not one.") from error
     if encode_identity(public_key) != identity.strip():
         raise WrongVault("The pinned identity is not one.")
@@ -277,7 +421,7 @@ def decode_identity(identity: str) -> bytes:
 
 def _compare(recovered: BackupKey, key: BackupKey | None) -> None:
     if key is not None and recovered != key:
-        raise RehearsalFailed("The vault has another key than this device.")
+        raise AnotherKey
 
 
 def _roots(ca_certificates: bytes | str | Path | None) -> bytes | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom import calls
 from strongroom.errors import VaultProtocolError
+from strongroom.opaque.errors import OpaqueError
+from strongroom.opaque.group import Element
 from strongroom.opaque.ksf import Argon2id
 from strongroom.sealed_key import SEALED_SIZE
 from strongroom.v1 import vault_pb2 as pb
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 
 SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
 KEY_ID_SIZE: Final = 16
-PUBLIC_KEY_SIZE: Final = 33
 REGISTRATION_RESPONSE_SIZE: Final = 66
 KE2_SIZE: Final = 259
 STATE_MAX_SIZE: Final = 1024
 VAULT_ID_MAX_SIZE: Final = 64
 MAX_ATTEMPTS: Final = 1000
 
+_VAULT_ID: Final = re.compile(rf"[a-z0-9.-]{{1,{VAULT_ID_MAX_SIZE}}}")
 _CAUSES: Final = {pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT: "attempt_limit"}
 
 
@@ -81,11 +84,11 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], Message]]] = {
 
 
 def _vault_info(message: pb.GetVaultResponse) -> calls.VaultInfo:
-    if not 1 <= len(message.vault_id) <= VAULT_ID_MAX_SIZE:
-        raise VaultProtocolError("The vault's id is empty or too long.")
+    if not _VAULT_ID.fullmatch(message.vault_id):
+        raise VaultProtocolError("The vault's id is not 1 to 64 characters of [a-z0-9.-].")
     return calls.VaultInfo(
         vault_id=message.vault_id,
-        identity_public_key=_exact(message.identity_public_key, PUBLIC_KEY_SIZE),
+        identity_public_key=_point(message.identity_public_key),
         stretching=_argon2id(message.stretching),
         attempt_limit=_attempts(message.attempt_limit),
         minimum_attempt_limit=_attempts(message.minimum_attempt_limit),
@@ -103,10 +106,13 @@ def _registration_started(message: pb.StartRegistrationResponse) -> calls.Regist
 
 
 def _registered(message: pb.FinishRegistrationResponse) -> calls.Registered:
+    limit, left = _limit_and_left(message)
+    if left == 0:
+        raise VaultProtocolError("The vault leaves no attempt for a new key.")
     return calls.Registered(
         key_id=_exact(message.key_id, KEY_ID_SIZE),
-        attempt_limit=_attempts(message.attempt_limit),
-        attempts_left=_attempts(message.attempts_left),
+        attempt_limit=limit,
+        attempts_left=left,
         created_at=_moment(message.created_at),
     )
 
@@ -129,13 +135,14 @@ def _key_status(message: pb.GetKeyResponse) -> calls.KeyStatus:
     match message.WhichOneof("state"):
         case "active":
             active = message.active
+            limit, left = _limit_and_left(active)
             return calls.ActiveKey(
                 key_id=_exact(active.key_id, KEY_ID_SIZE),
-                attempt_limit=_attempts(active.attempt_limit),
-                attempts_left=_attempts(active.attempts_left),
+                attempt_limit=limit,
+                attempts_left=left,
                 created_at=_moment(active.created_at),
                 wait_until=_moment(active.wait_until) if active.HasField("wait_until") else None,
-                stretching=_argon2id(active.stretching),
+                stretching=_argon2id(active.stretching) if active.HasField("stretching") else None,
             )
         case "destroyed":
             cause = _CAUSES.get(message.destroyed.cause, "unknown")
@@ -160,6 +167,13 @@ _DECODERS: Final[dict[type[Any], Callable[[Any], object]]] = {
 }
 
 
+def _point(value: bytes) -> bytes:
+    try:
+        return Element.decode(value).encode()
+    except OpaqueError as error:
+        raise VaultProtocolError("The vault's identity is no point of P-256.") from error
+
+
 def _exact(value: bytes, size: int) -> bytes:
     if len(value) != size:
         raise VaultProtocolError(f"The vault sends {len(value)} bytes where {size} belong.")
@@ -176,6 +190,15 @@ def _attempts(value: int) -> int:
     if value > MAX_ATTEMPTS:
         raise VaultProtocolError("The vault counts more attempts than there can be.")
     return value
+
+
+def _limit_and_left(
+    message: pb.FinishRegistrationResponse | pb.GetKeyResponse.Active,
+) -> tuple[int, int]:
+    limit, left = _attempts(message.attempt_limit), _attempts(message.attempts_left)
+    if limit == 0 or left > limit:
+        raise VaultProtocolError("The vault leaves more attempts than its limit.")
+    return limit, left
 
 
 def _argon2id(message: pb.Argon2id) -> Argon2id:

@@ -60,6 +60,9 @@ class LyingVault:
         key = self.identity.public_key.encode()
         return calls.VaultInfo("vault.test", key, RFC9106_SECOND, 10, 3, 10)
 
+    def GetKey(self, _request: calls.GetKey) -> calls.KeyStatus:
+        return calls.ActiveKey(KEY_ID, 10, 10, NOW, None, RFC9106_SECOND)
+
     @property
     def party(self) -> Party:
         return Party(self.info, "alice")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vault_process import VaultProcess
 
 PASSWORD = "seven brown foxes under one roof"
+OTHER_IDENTITY = "Aytld0ZOuqnrXJIXYOEUbz7TqralPQF7X8IcwG_kqDqe"
 PROGRAM = str(Path(sys.executable).parent / "strongroom")
 SUBCOMMANDS = (
     "enable",
@@ -184,7 +185,8 @@ def test_each_failure_is_a_sentence(phone: Device, tmp_path: Path) -> None:
             "does not open this backup",
         ),
         (("status", "--vault", "localhost:1"), "", 5, "does not answer"),
-        (("status", "--identity", "A" * 44), "", 1, "not the vault"),
+        (("status", "--identity", OTHER_IDENTITY), "", 1, "not the vault"),
+        (("status", "--identity", "A" * 44), "", 1, "identity"),
         (("status", "--identity", "garbage!"), "", 1, "identity"),
         (("status", "--access-token-file", "missing"), "", 1, "No such file"),
         (("rehearse",), "", 1, "no terminal"),

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from strongroom import BackupKey, PasswordRefused, calls, flows, passwords, sealed_key, wire
+from strongroom import (
+    BackupKey,
+    PasswordRefused,
+    calls,
+    flows,
+    passwords,
+    sealed_key,
+    stretching,
+    wire,
+)
 from strongroom.opaque import client, labels, messages
 from strongroom.opaque.group import GENERATOR
 from strongroom.opaque.kdf import expand
@@ -219,12 +228,12 @@ CONSTANTS: Final = {
     "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,
     "time of a call, at most": int(guard.MAX_SECONDS),
     "attempt limit, at most": wire.MAX_ATTEMPTS,
-    "Argon2id memory, at least": flows.MEMORY_KIB[0],
-    "Argon2id memory, at most": flows.MEMORY_KIB[-1],
-    "Argon2id passes, at least": flows.PASSES[0],
-    "Argon2id passes, at most": flows.PASSES[-1],
-    "Argon2id lanes, at least": flows.LANES[0],
-    "Argon2id lanes, at most": flows.LANES[-1],
+    "Argon2id memory, at least": stretching.LIGHTEST.memory_kib,
+    "Argon2id memory, at most": stretching.HEAVIEST.memory_kib,
+    "Argon2id passes, at least": stretching.LIGHTEST.passes,
+    "Argon2id passes, at most": stretching.HEAVIEST.passes,
+    "Argon2id lanes, at least": stretching.LIGHTEST.lanes,
+    "Argon2id lanes, at most": stretching.HEAVIEST.lanes,
 }
 
 

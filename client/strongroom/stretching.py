@@ -1,0 +1,115 @@
+"""How heavy the stretching of a password may be, that it is possible, and who is told of it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+from strongroom.errors import NotEnoughMemory, VaultParametersRefused
+from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from strongroom.opaque.ksf import Reservation, Stretch
+
+LIGHTEST: Final = Argon2id(RFC9106_SECOND.memory_kib, RFC9106_SECOND.passes, lanes=1)
+HEAVIEST: Final = Argon2id(memory_kib=1024 * 1024, passes=16, lanes=16)
+"""What docs/protocol.md 3.4 takes: RFC 9106's second choice at least, and what a laptop can do."""
+
+Watch: TypeAlias = "Callable[[Argon2id], AbstractContextManager[object]]"
+"""Called with the parameters; what it returns is entered while a password is stretched."""
+
+
+def _unwatched(_parameters: Argon2id) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretching:
+    """What an application says of the stretching of passwords.
+
+    Attributes:
+        heaviest: the memory, passes and lanes that it takes at most. A vault that asks for more is
+            refused, before an attempt is charged where the access token has the scope `read`.
+        watch: called with the parameters before each stretching; the context that it returns lasts
+            as long. For a line that says "please wait".
+    """
+
+    heaviest: Argon2id = HEAVIEST
+    watch: Watch = _unwatched
+
+    def check(self, parameters: Argon2id) -> Argon2id:
+        """Return the parameters of a vault.
+
+        Raises:
+            VaultParametersRefused: they are out of bounds.
+        """
+        for name in ("memory_kib", "passes", "lanes"):
+            least, most = getattr(LIGHTEST, name), getattr(self.heaviest, name)
+            if not least <= getattr(parameters, name) <= most:
+                raise VaultParametersRefused
+        return parameters
+
+
+class Stretcher:
+    """Stretches the password of one registration or recovery; a context that gives memory back.
+
+    What it stretched it remembers: an attempt that is repeated is not stretched again.
+    """
+
+    def __init__(self, stretching: Stretching) -> None:
+        self._stretching = stretching
+        self._reservation: Reservation | None = None
+        self._is_paid_for = False
+        self._done: dict[tuple[Argon2id, bytes], bytes] = {}
+
+    def reserve(self, parameters: Argon2id) -> None:
+        """Make sure, before an attempt is paid for, that its stretching will be possible.
+
+        Raises:
+            VaultParametersRefused: the parameters are out of bounds.
+            NotEnoughMemory: it will not.
+        """
+        self._stretching.check(parameters)
+        try:
+            self._reservation = parameters.reserve()
+        except MemoryError as error:
+            raise NotEnoughMemory(parameters.memory_kib) from error
+        self._is_paid_for = True
+
+    def of(self, parameters: Argon2id) -> Stretch:
+        """Return the stretching function of these parameters; it raises NotEnoughMemory.
+
+        Raises:
+            VaultParametersRefused: they are out of bounds.
+        """
+        self._stretching.check(parameters)
+        return lambda data: self._stretch(parameters, data)
+
+    def _stretch(self, parameters: Argon2id, data: bytes) -> bytes:
+        name = (parameters, data)
+        if name not in self._done:
+            self._release()
+            try:
+                with self._stretching.watch(parameters):
+                    self._done[name] = parameters(data)
+            except MemoryError as error:
+                raise NotEnoughMemory(
+                    parameters.memory_kib, is_paid_for=self._is_paid_for
+                ) from error
+        return self._done[name]
+
+    def _release(self) -> None:
+        if self._reservation is not None:
+            self._reservation.release()
+            self._reservation = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._release()
+        self._done.clear()
