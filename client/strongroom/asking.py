@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 
@@ -19,10 +20,33 @@ class NoTerminal(StrongroomError):
     hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
 
 
+class BadDescriptor(StrongroomError):
+    """A script named a file descriptor that cannot be read."""
+
+    hint = "Open it in the shell: strongroom ... --password-fd 3 3<password-file."
+
+
 class WeakPassword(StrongroomError):
     """A script's new password is weak."""
 
     hint = "Choose another one, or insist with --accept-weak-password."
+
+
+def check(*descriptors: int | None) -> None:
+    """Make sure that there is something to read from, before anything is done.
+
+    Raises:
+        BadDescriptor: one that was named is not open for reading.
+    """
+    for descriptor in descriptors:
+        if descriptor is None:
+            continue
+        try:
+            mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        except (OSError, OverflowError) as error:
+            raise BadDescriptor(f"The file descriptor {descriptor} is not open.") from error
+        if mode == os.O_WRONLY:
+            raise BadDescriptor(f"The file descriptor {descriptor} is only open for writing.")
 
 
 def read_line(descriptor: int) -> str:

@@ -3,59 +3,37 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
-from strongroom import __version__, asking, home
-from strongroom.backup_key import BackupKey
+from strongroom import __version__, asking, backups, protecting
 from strongroom.calls import ActiveKey, DestroyedKey
+from strongroom.device import Device
 from strongroom.errors import (
     KeyDestroyed,
-    NoKey,
-    RehearsalFailed,
     StrongroomError,
     VaultUnreachable,
+    WrongKey,
     WrongPassword,
 )
-from strongroom.home import Profile
-from strongroom.vault import Vault
+from strongroom.protecting import say
+from strongroom.standing import ADVICE, IN_WORDS, Standing, warning_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import FrameType
 
-    from strongroom.backup_key import Progress
-    from strongroom.home import KeyStore
+    from strongroom.backup_key import BackupKey
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
-EXIT_CODES: Final = {WrongPassword: 3, KeyDestroyed: 4, VaultUnreachable: 5}
+EXIT_CODES: Final = ((WrongPassword, 3), (KeyDestroyed, 4), (VaultUnreachable, 5))
 BACKUP_SUFFIX: Final = ".age"
-
-
-class NotEnabled(StrongroomError):
-    """This device knows no vault."""
-
-    sentence = "This device knows no vault yet."
-    hint = "Run `strongroom enable`, or name the vault with --vault."
-
-
-class AlreadyEnabled(StrongroomError):
-    """The vault has a key for this account which this device does not have."""
-
-    sentence = "The vault already has a backup key for this account, and this device has another."
-    hint = "Run `strongroom restore` to use that key here, or replace it for good with --replace."
-
-
-class NoAccessToken(StrongroomError):
-    """There is no access token."""
-
-    sentence = "There is no access token."
-    hint = "Name its file with --access-token-file, or in STRONGROOM_ACCESS_TOKEN_FILE."
+INDENT: Final = " " * len("strongroom: ")
 
 
 class NoKeyHere(StrongroomError):
@@ -65,77 +43,18 @@ class NoKeyHere(StrongroomError):
     hint = "Run `strongroom enable` first, or `strongroom show-key` to get the key from the vault."
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What the options, the environment and the profile say together."""
+class NoOutput(StrongroomError):
+    """What would be printed has nowhere to go."""
 
-    folder: Path
-    profile: Profile | None
-    vault: str
-    identity: str | None
-    ca_file: str
-    access_token_file: str
-    key_store: str
+    sentence = "The standard output is closed, so the key cannot be printed."
 
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> Device:
-        """Put the options over the profile."""
-        folder = home.home_folder(os.environ)
-        profile = home.load_profile(folder)
-        vault = options["vault"] or (profile.vault if profile else "")
-        if not vault:
-            raise NotEnabled
-        if profile is not None and vault != profile.vault:
-            profile = None  # another vault: nothing of the profile is about it
-        known = profile or Profile(vault, "", "", key_store="auto")
-        return cls(
-            folder=folder,
-            profile=profile,
-            vault=vault,
-            identity=options["identity"] or known.identity or None,
-            ca_file=options["ca_file"] or known.ca_file,
-            access_token_file=options["access_token_file"] or known.access_token_file,
-            key_store=options["key_store"] or known.key_store,
-        )
 
-    def access_token(self) -> str:
-        """Return the access token as it is in its file now."""
-        if not self.access_token_file:
-            raise NoAccessToken
-        return Path(self.access_token_file).read_text(encoding="utf-8").strip()
+class _Ended(BaseException):
+    """The system asks the command to end: what it holds is put away first."""
 
-    def connect(self) -> Vault:
-        """Return the vault."""
-        return Vault.connect(
-            self.vault,
-            access_token=self.access_token,
-            identity=self.identity,
-            ca_certificates=Path(self.ca_file) if self.ca_file else None,
-        )
-
-    def keys(self, account: str) -> KeyStore:
-        """Return where this device keeps the account's key."""
-        return home.key_store(self.key_store, self.folder, self.vault, account)
-
-    def kept_key(self) -> BackupKey | None:
-        """Return the key that this device keeps, None where it keeps none."""
-        return self.keys(self.profile.account).load() if self.profile else None
-
-    def keep(self, vault: Vault, key: BackupKey) -> None:
-        """Keep the key, and the vault as the one to go to."""
-        keys = self.keys(vault.account)
-        keys.save(key)
-        home.save_profile(
-            self.folder,
-            Profile(
-                vault=self.vault,
-                identity=vault.identity,
-                account=vault.account,
-                ca_file=_absolute(self.ca_file),
-                access_token_file=_absolute(self.access_token_file),
-                key_store=keys.name,
-            ),
-        )
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 _VAULT_OPTIONS: Final = (
@@ -154,6 +73,11 @@ _VAULT_OPTIONS: Final = (
         envvar="STRONGROOM_ACCESS_TOKEN_FILE",
         type=click.Path(dir_okay=False),
         help="The file with the access token.",
+    ),
+    click.option(
+        "--account",
+        envvar="STRONGROOM_ACCOUNT",
+        help="Whose key, where this device has those of several accounts.",
     ),
     click.option(
         "--key-store",
@@ -183,17 +107,32 @@ def vault_options(command: Command) -> Command:
 
 def main() -> None:
     """Run the command; every error is a sentence and a hint, never a traceback."""
+    _end_in_order()
     try:
         cli(prog_name="strongroom")
     except StrongroomError as error:
-        click.echo(f"strongroom: {error}", err=True)
+        say(f"strongroom: {error}")
         if error.hint:
-            click.echo(f"            {error.hint}", err=True)
-        sys.exit(EXIT_CODES.get(type(error), 1))
+            say(INDENT + error.hint.replace("\n", "\n" + INDENT))
+        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"strongroom: {where}{error.strerror or error}", err=True)
+        say(f"strongroom: {where}{error.strerror or error}")
         sys.exit(1)
+    except _Ended as ended:
+        signal.signal(ended.number, signal.SIG_DFL)
+        os.kill(os.getpid(), ended.number)
+
+
+def _end_in_order() -> None:
+    """SIGTERM and SIGHUP end the command as Ctrl-C does: drafts go, the terminal echoes again."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        raise _Ended(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -217,7 +156,9 @@ def cli() -> None:
 @_password_option
 @_weak_option
 @click.option("--attempt-limit", type=click.IntRange(1, 1000), help="Fewer attempts than usual.")
-@click.option("--replace", "is_replacing", is_flag=True, help="Replace the key in the vault.")
+@click.option(
+    "--replace", "is_replacing", is_flag=True, help="Put a fresh key in place of what there is."
+)
 def enable(
     *,
     password_fd: int | None,
@@ -226,28 +167,20 @@ def enable(
     is_replacing: bool,
     **options: Any,  # noqa: ANN401 -- the vault options
 ) -> None:
-    """Make a backup key and protect it with a password."""
-    device = Device.of(options)
-    with device.connect() as vault:
-        kept = device.keys(vault.account).load()
-        if isinstance(vault.status(), ActiveKey) and not is_replacing and kept is None:
-            raise AlreadyEnabled
-        if device.identity is None:
-            click.echo(f"First contact. The vault's identity is {vault.identity}", err=True)
-        password = asking.ask_new_password(password_fd, accept_weak=accept_weak_password)
-        key = kept or BackupKey.generate()
-        _say("Protecting the key, then getting it back to be sure ...")
-        try:
-            registered = vault.protect(key, password, attempt_limit=attempt_limit)
-        except RehearsalFailed:
-            device.keep(vault, key)  # the vault has it; `rehearse` may still succeed
-            raise
-        device.keep(vault, key)
-    _say(
-        f"Done. After {registered.attempt_limit} wrong passwords in a row the vault destroys the"
-        " key.\nWrite down the 64-digit key as well (strongroom show-key): it opens your backups"
-        " without a vault."
-    )
+    """Make a backup key and protect it with a password.
+
+    On a device that has the key already it stays the same, with a new password. --replace makes a
+    fresh one: for a key that somebody else may have seen.
+    """
+    asking.check(password_fd)
+    with Device.of(options).meet() as contact:
+        protecting.enable(
+            contact,
+            password_fd,
+            accept_weak=accept_weak_password,
+            attempt_limit=attempt_limit,
+            is_replacing=is_replacing,
+        )
 
 
 @cli.command()
@@ -256,13 +189,19 @@ def enable(
 @vault_options
 def backup(file: Path, output: Path | None, **options: Any) -> None:  # noqa: ANN401
     """Encrypt FILE under the backup key, as FILE.age. Needs no vault."""
-    key = Device.of(options).kept_key()
-    if key is None:
+    device = Device.of(options)
+    place = device.kept_place()
+    key = None if place is None else device.keys(place).current()
+    if place is None or key is None:
         raise NoKeyHere
     target = output or file.with_name(file.name + BACKUP_SUFFIX)
-    with _progress("Encrypting", file) as progress:
-        key.encrypt_file(file, target, progress)
-    _say(f"{target} is the backup of {file}.")
+    with backups.to_back_up(file, target) as work:
+        work.encrypt(key.key)
+    say(f"{target} is the backup of {file}.")
+    place = device.glance(place)
+    _warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
+    if not place.is_proven:
+        _warn("The vault has not given this key back yet. Run `strongroom rehearse`.")
 
 
 @cli.command()
@@ -281,43 +220,65 @@ def restore(
     password_fd: int | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Decrypt the backup FILE: with the key of this device, the password, or 64 digits."""
+    """Decrypt the backup FILE: with a key of this device, the password, or 64 digits."""
     target = output or file.with_suffix("")
     if output is None and file.suffix != BACKUP_SUFFIX:
         raise click.UsageError("FILE does not end in .age; say where to write with --output")
-    if digits or digits_fd is not None:
-        key = asking.ask_digits(digits_fd)
-    else:
-        device = Device.of(options)
-        key = device.kept_key() or _recover(device, password_fd)
-    with _progress("Decrypting", file) as progress:
-        key.decrypt_file(file, target, progress)
-    _say(f"{target} is restored.")
+    asking.check(password_fd, digits_fd)
+    with backups.to_restore(file, target) as work:
+        if digits or digits_fd is not None:
+            given = work.key_among([asking.ask_digits(digits_fd)])
+            if given is None:
+                raise WrongKey
+            key = given
+        else:
+            device = Device.of(options)
+            kept = device.kept_keys()
+            key = work.key_among(kept) or _key_of_vault(device, password_fd, has_others=bool(kept))
+        work.decrypt(key)
+    say(f"{target} is restored.")
 
 
 @cli.command()
 @vault_options
 def status(**options: Any) -> None:  # noqa: ANN401
-    """Say what the vault holds for you."""
-    device = Device.of(options)
-    with device.connect() as vault:
-        found = vault.status()
-        click.echo(f"vault     {device.vault} ({vault.info.vault_id})")
-        click.echo(f"identity  {vault.identity}")
-        click.echo(f"account   {vault.account}")
-    click.echo(f"key       {_describe(found)}")
-    click.echo(f"here      {'this device has the key' if device.kept_key() else 'no key'}")
+    """Say what the vault holds for you, and whether this device's key is that one."""
+    with Device.of(options).meet() as contact:
+        click.echo(f"vault     {contact.address} ({contact.vault.info.vault_id})")
+        click.echo(f"identity  {contact.vault.identity}")
+        click.echo(f"account   {contact.vault.account}")
+    click.echo(f"key       {_describe(contact.found)}")
+    click.echo(f"here      {IN_WORDS[contact.standing]}")
+    if contact.standing in ADVICE:
+        say(f"\n{ADVICE[contact.standing]}")
+    if contact.keys.old():
+        say("\nOlder keys are kept here too, for older backups: strongroom show-key --old")
 
 
 @cli.command("show-key")
 @click.option("--age", is_flag=True, help="Print an identity for the age program instead.")
+@click.option("--old", is_flag=True, help="Print the older keys that this device keeps.")
 @_password_option
 @vault_options
-def show_key(*, age: bool, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
+def show_key(*, age: bool, old: bool, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
     """Print the 64-digit key. Whoever has it can open your backups."""
+    if sys.stdout is None:
+        raise NoOutput
+    asking.check(password_fd)
     device = Device.of(options)
-    key = device.kept_key() or _recover(device, password_fd)
-    click.echo(key.age_identity if age else key.digits)
+    place = device.kept_place()
+    kept = None if place is None else device.keys(place).current()
+    if old:
+        shown = [] if place is None else [other.key for other in device.keys(place).old()]
+    elif place is not None and kept is not None:
+        _warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
+        shown = [kept.key]
+    else:
+        with device.meet() as contact:
+            contact.require_storage()
+            shown = [protecting.recover(contact, password_fd, adopt=True)]
+    for key in shown:
+        click.echo(key.age_identity if age else key.digits)
 
 
 @cli.command("change-password")
@@ -333,24 +294,22 @@ def change_password(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Protect the same key with another password. The old one works until the new one does."""
-    device = Device.of(options)
-    key = device.kept_key() or _recover(device, password_fd)
-    password = asking.ask_new_password(new_password_fd, accept_weak=accept_weak_password)
-    with device.connect() as vault:
-        vault.protect(key, password)
-    _say("Done. The vault gave the key back for the new password.")
+    asking.check(password_fd, new_password_fd)
+    with Device.of(options).meet() as contact:
+        protecting.change_password(
+            contact, password_fd, new_password_fd, accept_weak=accept_weak_password
+        )
 
 
 @cli.command()
+@click.option("--adopt", is_flag=True, help="Take the vault's key for this device.")
 @_password_option
 @vault_options
-def rehearse(*, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
-    """Check that you still know the password, while you have the key."""
-    device = Device.of(options)
-    with device.connect() as vault:
-        _say_attempts(vault)
-        vault.rehearse(asking.ask_password(password_fd), device.kept_key())
-    _say("Good: the vault gave the key back for this password.")
+def rehearse(*, adopt: bool, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
+    """Check that you still know the password, and that it opens this device's key."""
+    asking.check(password_fd)
+    with Device.of(options).meet() as contact:
+        protecting.rehearse(contact, password_fd, adopt=adopt)
 
 
 @cli.command()
@@ -358,39 +317,28 @@ def rehearse(*, password_fd: int | None, **options: Any) -> None:  # noqa: ANN40
 @vault_options
 def disable(*, yes: bool, **options: Any) -> None:  # noqa: ANN401
     """Delete your key in the vault. Backups then open with this device or the 64 digits alone."""
-    device = Device.of(options)
-    if not yes:
-        click.confirm("Delete the key in the vault?", abort=True, err=True)
-    with device.connect() as vault:
-        vault.delete()
-    _say("Deleted. Your backups open only with the 64-digit key now, or with this device's key.")
+    with Device.of(options).meet() as contact:
+        protecting.disable(contact, yes=yes)
 
 
-def _recover(device: Device, password_fd: int | None) -> BackupKey:
-    """Get the key from the vault and keep it; on a terminal a wrong password may be mended."""
-    with device.connect() as vault:
-        _say_attempts(vault)
-        while True:
-            try:
-                key = vault.recover(asking.ask_password(password_fd))
-            except WrongPassword as error:
-                if password_fd is not None or error.attempts_left == 0:
-                    raise
-                click.echo(f"{error} {error.hint}", err=True)
-            else:
-                device.keep(vault, key)
-                return key
+def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) -> BackupKey:
+    """Get the key that no backup here was opened with yet, and keep it."""
+    with device.meet() as contact:
+        if contact.standing is Standing.IN_STEP:
+            raise WrongKey  # the vault would give back what this device has
+        contact.require_storage()
+        if has_others:
+            say("No key of this device opens this backup. The vault's may.")
+        had = contact.current
+        key = protecting.recover(contact, password_fd, adopt=True)
+        if had is not None and had.key != key:
+            say("The vault's key is this device's from now on; its own stays among the old ones.")
+        return key
 
 
-def _say_attempts(vault: Vault) -> None:
-    """Before a person types: how many attempts there are."""
-    match vault.status():
-        case None:
-            raise NoKey
-        case DestroyedKey(destroyed_at, cause):
-            raise KeyDestroyed(destroyed_at, cause)
-        case ActiveKey(attempts_left=attempts_left, attempt_limit=attempt_limit):
-            _say(f"Attempts left: {attempts_left} of {attempt_limit}.")
+def _warn(text: str) -> None:
+    if text:
+        say(f"\nWARNING: {text}")
 
 
 def _describe(found: ActiveKey | DestroyedKey | None) -> str:
@@ -409,25 +357,3 @@ def _describe(found: ActiveKey | DestroyedKey | None) -> str:
             if found.wait_until is not None:
                 text += f", the next one from {found.wait_until:%H:%M:%S} UTC"
             return text
-
-
-@contextmanager
-def _progress(label: str, file: Path) -> Iterator[Progress | None]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=file.stat().st_size, label=label, file=sys.stderr) as bar:
-
-        def progress(done: int, _total: int) -> None:
-            bar.update(done - bar.pos)
-
-        yield progress
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).absolute()) if path else ""

@@ -17,7 +17,13 @@ import click
 from strongroom import home, kept_keys, profiles
 from strongroom.account import account_of
 from strongroom.addresses import normalised
-from strongroom.errors import AccountUnknown, StrongroomError, VaultUnreachable, WrongVault
+from strongroom.errors import (
+    AccountMismatch,
+    AccountUnknown,
+    StrongroomError,
+    VaultUnreachable,
+    WrongVault,
+)
 from strongroom.kept_keys import (
     FileSlots,
     KeptKey,
@@ -68,12 +74,6 @@ class UnknownAddress(VaultUnreachable):
     """An address is new to this device, and nobody is there to say which vault it is."""
 
     hint = "Check the address in --vault or STRONGROOM_VAULT."
-
-
-class OtherAccount(StrongroomError):
-    """The access token is not the named account's."""
-
-    hint = "Name the access token of this account: --access-token-file."
 
 
 class BadFile(StrongroomError):
@@ -238,9 +238,9 @@ class Device:
         """
         place = _only(self._meant()[0])
         target = self._target(place)
-        account = account_of(target.access_token())
+        account = target.account()
         if self.account not in (None, account):
-            raise OtherAccount(
+            raise AccountMismatch(
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
         with self._connect(target) as vault:
@@ -248,7 +248,7 @@ class Device:
             yield Contact(self, vault, target, self._place_in(vault, account, target))
 
     def _target(self, place: Place | None) -> _Target:
-        address = self.vault or (place and place.profile.vault)
+        address = self.vault or (place.profile.vault if place else None)
         if address is None:
             known = {normalised(other.profile.vault) for other in self.places}
             if len(known) > 1:
@@ -332,6 +332,16 @@ class _Target:
         """Return the access token as it is in its file now."""
         return _token(self.access_token_file)
 
+    def account(self) -> str:
+        """Return whom the access token is for; one that says nothing of it is not sent."""
+        try:
+            return account_of(self.access_token())
+        except AccountUnknown:
+            raise AccountUnknown(
+                f"A vault does not accept the access token in {self.access_token_file}: it names no"
+                " account."
+            ) from None
+
 
 class Contact:
     """A vault that was met, and what this device and it have of the account's keys."""
@@ -345,8 +355,13 @@ class Contact:
         self.keys = device.keys(place)
         self.current = self.keys.current()
         self.pending = self.keys.pending()
-        self.standing = standing_of(found, self.current, self.pending)
+        self.standing = standing_of(self.found, self.current, self.pending)
         self._remember()
+
+    @property
+    def address(self) -> str:
+        """Where the vault was met."""
+        return self._target.address
 
     def require_storage(self) -> None:
         """Prove that a key can be kept here. Called before a person types a password.
@@ -368,32 +383,36 @@ class Contact:
         if self.current is not None or self.pending is not None:
             self.place = self.device.save(self.place, self.place.profile)
 
-    def expect(self, key: BackupKey, key_id: bytes) -> None:
+    def expect(self, kept: KeptKey) -> None:
         """Keep a key that the vault is about to get."""
         with home.locked(self.device.folder):
             if not self.place.is_proven:
                 profiles.save_place(self.place)
-            self.keys.expect(KeptKey(key, key_id))
+            self.keys.expect(kept)
+        self.pending = kept
 
-    def keep(self, key: BackupKey, key_id: bytes | None, *, is_proven: bool = True) -> None:
-        """Make a key the current one of this device, and the vault's identity a pin if proven."""
-        kept = KeptKey(key, key_id)
+    def keep_pending(self, *, is_proven: bool) -> None:
+        """The vault has the pending key: make it the current one."""
+        if self.pending is None:
+            raise RuntimeError("nothing is pending")
+        self.keep(self.pending, is_proven=is_proven)
+
+    def keep(self, kept: KeptKey, *, is_proven: bool) -> None:
+        """Make a key the current one, and the vault's identity a pin if it is proven now."""
+        profile = replace(
+            self.place.profile,
+            vault_has="",
+            key_store=self.keys.slots.name,
+            ca_file=_absolute(self._target.ca_file),
+            access_token_file=_absolute(self._target.access_token_file),
+        )
+        place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
         with home.locked(self.device.folder):
-            profile = replace(
-                self.place.profile,
-                vault_has="",
-                key_store=self.keys.slots.name,
-                ca_file=_absolute(self._target.ca_file),
-                access_token_file=_absolute(self._target.access_token_file),
-            )
-            self.place = Place(
-                self.place.folder, profile, is_proven=is_proven or self.place.is_proven
-            )
             if not self.place.is_proven:
-                profiles.save_place(self.place)
+                profiles.save_place(replace(place, is_proven=False))  # whose key it is
             self.keys.keep(kept)
-            profiles.save_place(self.place)
-        self.current, self.pending = kept, None
+            profiles.save_place(place)
+        self.place, self.current, self.pending = place, kept, None
         self.standing = Standing.IN_STEP
 
     def proved(self) -> None:
@@ -487,5 +506,3 @@ def _absolute(path: str) -> str:
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
-
-

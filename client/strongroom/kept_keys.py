@@ -1,8 +1,8 @@
 """The backup keys of one account on this device, in its files or in the system keyring.
 
 There are three slots. `current` is the key that backups are made with. `pending` is one that the
-vault was about to get: it is kept before the call that may take effect, so that no lost answer loses
-it. `old` has every key that was current or pending before: older backups open with them.
+vault was about to get: it is kept before the call that may take effect, so that no lost answer
+loses it. `old` has every key that was current or pending before: older backups open with them.
 
 What is saved is read back. Every step leaves each key in at least one slot.
 """
@@ -287,7 +287,7 @@ def _parse_slot(slots: Slots, slot: Slot) -> list[KeptKey]:
 def _get(user: str) -> str | None:
     try:
         found = keyring.get_password(KEYRING_SERVICE, user)
-    except Exception as error:  # noqa: BLE001 -- as in has_keyring
+    except Exception as error:
         raise KeyringUnusable from error
     if found is not None and not isinstance(found, str):
         raise KeyringUnusable("The system keyring gives back something else than a text.")
@@ -297,7 +297,7 @@ def _get(user: str) -> str | None:
 def _set(user: str, text: str) -> None:
     try:
         keyring.set_password(KEYRING_SERVICE, user, text)
-    except Exception as error:  # noqa: BLE001 -- as in has_keyring
+    except Exception as error:
         raise KeyringUnusable from error
 
 
@@ -305,5 +305,5 @@ def _delete(user: str) -> None:
     try:
         if keyring.get_password(KEYRING_SERVICE, user) is not None:
             keyring.delete_password(KEYRING_SERVICE, user)
-    except Exception as error:  # noqa: BLE001 -- as in has_keyring
+    except Exception as error:
         raise KeyringUnusable from error

@@ -24,6 +24,7 @@ from strongroom.errors import (
     StrongroomError,
     WrongPassword,
 )
+from strongroom.kept_keys import KeptKey
 from strongroom.standing import CHOICES, Standing
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def change_password(
     accept_weak: bool,
 ) -> None:
     """Protect the key that the vault has with another password."""
-    found = _require_key(contact.found)
+    _require_key(contact.found)
     if contact.standing is Standing.CHANGED:
         raise ChangedElsewhere
     contact.require_storage()
@@ -132,22 +133,21 @@ def change_password(
     else:
         key = contact.current.key
     password = asking.ask_new_password(new_password_fd, accept_weak=accept_weak)
-    protect(contact, key, password, found.attempt_limit)
+    protect(contact, key, password, attempt_limit=None)
     say("Done. The vault gave the key back for the new password.")
 
 
 def rehearse(contact: Contact, password_fd: int | None, *, adopt: bool) -> None:
     """Get the key back and compare it with this device's."""
     _require_key(contact.found)
-    if contact.standing in (Standing.CHANGED, Standing.UNFINISHED, Standing.UNKNOWN) or adopt:
-        contact.require_storage()
+    contact.require_storage()
     if contact.standing is Standing.CHANGED:
         say(
             "The key in the vault was protected on another device, after this one. This tells"
             " whether it is the same key."
         )
     had = contact.current
-    if had is None and contact.pending is None and not adopt:
+    if contact.standing is Standing.VAULT_ONLY and not adopt:
         _ask_and_recover(contact, password_fd)
         contact.proved()
     else:
@@ -168,16 +168,15 @@ def recover(contact: Contact, password_fd: int | None, *, adopt: bool) -> Backup
     Raises:
         VaultHasOther: this device keeps another one, and it is not to be adopted.
     """
-    key = _ask_and_recover(contact, password_fd)
-    contact.proved()
     asked = contact.found
+    key = _ask_and_recover(contact, password_fd)
     is_same = isinstance(asked, ActiveKey) and contact.look_again() == asked
     key_id = asked.key_id if is_same and isinstance(asked, ActiveKey) else None
-    mine = [kept for kept in (contact.current, contact.pending) if kept is not None]
-    if mine and not adopt and all(kept.key != key for kept in mine):
+    mine = contact.pending if contact.standing is Standing.UNFINISHED else contact.current
+    if mine is not None and mine.key != key and not adopt:
         raise VaultHasOther
     try:
-        contact.keep(key, key_id)
+        contact.keep(KeptKey(key, key_id), is_proven=True)
     except (OSError, StrongroomError) as error:
         say(f"Note: the key is not kept on this device: {_reason(error)}")
     return key
@@ -196,10 +195,11 @@ def protect(
     """
 
     def before_commit(key_id: bytes) -> None:
-        seen = contact.found
-        if _name(contact.vault.status()) != _name(seen):
+        # The vault takes a registration only if nothing was registered since its start, which
+        # was before this look; so nothing can come between this look and the commit.
+        if _name(contact.vault.status()) != _name(contact.found):
             raise KeyReplaced
-        contact.expect(key, key_id)
+        contact.expect(KeptKey(key, key_id))
 
     say("Protecting the key, then getting it back to be sure ...")
     try:
@@ -207,7 +207,7 @@ def protect(
             key, password, attempt_limit=attempt_limit, before_commit=before_commit
         )
     except (RehearsalFailed, RehearsalUnfinished):
-        _keep_pending(contact, is_proven=False)
+        _keep_pending(contact)
         raise
     except ProtectionUncertain:
         say("This device keeps the new key until it is known which one the vault has.")
@@ -268,7 +268,7 @@ def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
 def _take_pending(contact: Contact) -> None:
     """The vault has the pending key: it is this device's from now on."""
     say("The last change was cut off, and the vault has the new key. This device takes it now.")
-    _keep_pending(contact, is_proven=contact.place.is_proven)
+    _keep_pending(contact)
 
 
 def _finish(contact: Contact, password_fd: int | None) -> None:
@@ -288,16 +288,14 @@ def _finish(contact: Contact, password_fd: int | None) -> None:
     say("Done. The vault gave the key back for this password.")
 
 
-def _keep_pending(contact: Contact, *, is_proven: bool) -> None:
-    pending = contact.keys.pending()
-    if pending is None:
-        raise NotKept("The key that was about to be protected is not on this device any more.")
+def _keep_pending(contact: Contact, *, is_proven: bool = False) -> None:
+    """Make the pending key the current one."""
     try:
-        contact.keep(pending.key, pending.key_id, is_proven=is_proven)
+        contact.keep_pending(is_proven=is_proven)
     except (OSError, StrongroomError) as error:
         where = contact.keys.slots.where("pending")
         raise NotKept(
-            f"The vault has the new key. It is in {where} and not yet in its place: {_reason(error)}"
+            f"The vault has the new key. It is in {where}, not yet in its place: {_reason(error)}"
         ) from error
 
 
@@ -335,4 +333,3 @@ def _reason(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
     return str(error)
-

@@ -1,8 +1,8 @@
 """How this device's key and the vault's stand to each other, and how that is said to a person.
 
-A key id names one registration. The same backup key gets a new id whenever it is protected again, so
-another id in the vault than here says only that someone protected a key after this device did: the
-same one with another password, or another one. Which of the two, the password alone can tell.
+A key id names one registration. The same backup key gets a new id whenever it is protected again.
+So another id in the vault than here says only that someone protected a key after this device did:
+the same one with another password, or another one. Which of the two, the password alone can tell.
 """
 
 from __future__ import annotations
