@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
+from person import PASSWORD, Device
 
 from strongroom import BackupKey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vault_process import VaultProcess
 
-PASSWORD = "seven brown foxes under one roof"
 OTHER_IDENTITY = "Aytld0ZOuqnrXJIXYOEUbz7TqralPQF7X8IcwG_kqDqe"
-PROGRAM = str(Path(sys.executable).parent / "strongroom")
 SUBCOMMANDS = (
     "enable",
     "backup",
@@ -32,67 +27,6 @@ SUBCOMMANDS = (
     "rehearse",
     "disable",
 )
-
-
-@dataclass
-class Device:
-    """A device of an account: its home folder and its files."""
-
-    folder: Path
-    vault: VaultProcess
-    account: str
-    more: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir()
-        self.token.write_text(self.vault.folder.access_token(self.account))
-
-    @property
-    def token(self) -> Path:
-        return self.folder / "token"
-
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "STRONGROOM_HOME": str(self.folder / "home"),
-            "STRONGROOM_VAULT": self.vault.address,
-            "STRONGROOM_CA_FILE": str(self.vault.folder.certificate),
-            "STRONGROOM_ACCESS_TOKEN_FILE": str(self.token),
-            "STRONGROOM_KEY_STORE": "file",
-            **self.more,
-        }
-
-    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        """Run the command with `typed` at descriptor 0, where --password-fd 0 finds it."""
-        done = subprocess.run(
-            [PROGRAM, *arguments],
-            cwd=self.folder,
-            env=self.environment(),
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert "Traceback" not in done.stderr
-        return done
-
-    def ok(self, *arguments: str, typed: str = "") -> str:
-        done = self.run(*arguments, typed=typed)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def terminal(self, *arguments: str) -> pexpect.spawn[str]:
-        """Run the command on a terminal."""
-        return pexpect.spawn(
-            PROGRAM,
-            list(arguments),
-            cwd=str(self.folder),
-            env=self.environment(),
-            encoding="utf-8",
-            timeout=30,
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # CI may ignore it
-        )
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+"""The command `strongroom` while something goes wrong: python odd_command.py ODD ARGUMENTS...
+
+ODD is one of these:
+
+- `cut:CALL`: the vault carries the call out, its answer is lost, and so is the network after it;
+- `down:CALL`: the network goes before the call is sent;
+- `full:NAME`: the disk is full when the private file NAME is written;
+- `stall`: decryption stops in the middle, says "stalled" on stdout and waits for a signal;
+- `stall-named`: the same where files without a name do not exist.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from strongroom import backup_key, cli, home, transport
+from strongroom.errors import VaultUnreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def cut(name: str, *, is_carried_out: bool) -> None:
+    call = transport.Transport.call
+    gone = False
+
+    def lossy(self: transport.Transport, request: Any) -> Any:
+        nonlocal gone
+        is_it = type(request).__name__ == name
+        if is_it and not gone and is_carried_out:
+            call(self, request)
+        gone = gone or is_it
+        if gone:
+            raise VaultUnreachable
+        return call(self, request)
+
+    transport.Transport.call = lossy  # type: ignore[method-assign]
+
+
+def fill(name: str) -> None:
+    write = home.write_private
+
+    def full(path: Path, text: str) -> None:
+        if path.name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, text)
+
+    home.write_private = full
+
+
+def stall(*, has_nameless: bool) -> None:
+    if not has_nameless:
+        del os.O_TMPFILE
+    write = backup_key._Sink.write
+
+    def stalled(self: Any, data: bytes) -> int:
+        written = write(self, data)
+        self.flush()
+        os.write(1, b"stalled\n")
+        signal.pause()
+        return written
+
+    backup_key._Sink.write = stalled  # type: ignore[method-assign]
+
+
+def main() -> None:
+    kind, _, name = sys.argv.pop(1).partition(":")
+    match kind:
+        case "cut" | "down":
+            cut(name, is_carried_out=kind == "cut")
+        case "full":
+            fill(name)
+        case "stall" | "stall-named":
+            stall(has_nameless=kind == "stall")
+        case _:
+            raise ValueError(kind)
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
