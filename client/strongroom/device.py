@@ -34,7 +34,9 @@ from strongroom.kept_keys import (
 )
 from strongroom.profiles import Place, Profile
 from strongroom.standing import Standing, news_of, standing_of
+from strongroom.stretching import Stretching
 from strongroom.vault import Vault
+from strongroom.waiting import while_stretching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -275,6 +277,7 @@ class Device:
             identity=pin,
             ca_certificates=_ca_certificates(target.ca_file),
             timeout=timeout,
+            stretching=Stretching(watch=while_stretching),
         )
 
     def _recognise(self, vault: Vault, target: _Target) -> None:

@@ -1,9 +1,9 @@
 """A vault that lies in any field: the client ends in a typed error and gives nothing away.
 
-Covered: another identity, in GetVault, at registration and at recovery; another vault id; points
-that are none; stretching that is too weak or too heavy; a proof accepted that is none; another
-sealed key; another account's record; answers of wrong sizes, suites, times and counts; statuses
-with unknown reasons and garbage details.
+Covered: another identity, in GetVault, at registration and at recovery; another vault id; another
+key id or attempt limit than was registered; points that are none; stretching that is too weak or
+too heavy; a proof accepted that is none; another sealed key; another account's record; answers of
+wrong sizes, suites, times and counts; statuses with unknown reasons and garbage details.
 Not covered: a vault that says "wrong password" to the right one; nothing distinguishes it from a
 person's mistake, and the rehearsal finds it while the person still has the key.
 """
@@ -11,7 +11,6 @@ person's mistake, and the rehearsal finds it while the person still has the key.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,112 +19,18 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from lying_vault import KEY, KEY_ID, NOW, PASSWORD, LyingVault, drive, protected
 
 from strongroom import calls, errors, flows, sealed_key, status, wire
 from strongroom.flows import Party
-from strongroom.opaque import server
 from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
-from strongroom.opaque.messages import KE1, KE3, RegistrationRequest
-from strongroom.opaque.messages import RegistrationRecord as Record
+from strongroom.opaque.ksf import Argon2id
 from strongroom.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from strongroom.flows import Flow
-    from strongroom.opaque.server import ExpectedKE3
-
-PASSWORD = "correct horse battery staple"
-KEY = b"b" * 32
-KEY_ID = b"k" * 16
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class LyingVault:
-    """An honest vault in memory, but for what `lies` does to an answer, by the request's type."""
-
-    def __init__(self, **lies: Callable[[Any], Any]) -> None:
-        self.identity = SoftwareAkeKey.derive(b"i" * 32)
-        self.oprf_key = SoftwareOprfKey.generate()
-        self.lies = lies
-        self.stands_in: dict[str, Callable[[Any], Any]] = {}
-        self.asked: list[calls.Request[Any]] = []
-        self.record: Record | None = None
-        self.sealed = b""
-        self.expected: ExpectedKE3 | None = None
-
-    @property
-    def info(self) -> calls.VaultInfo:
-        key = self.identity.public_key.encode()
-        return calls.VaultInfo("vault.test", key, RFC9106_SECOND, 10, 3, 10)
-
-    def GetKey(self, _request: calls.GetKey) -> calls.KeyStatus:
-        return calls.ActiveKey(KEY_ID, 10, 10, NOW, None, RFC9106_SECOND)
-
-    @property
-    def party(self) -> Party:
-        return Party(self.info, "alice")
-
-    def answer(self, request: calls.Request[Any]) -> Any:
-        self.asked.append(request)
-        name = type(request).__name__
-        honest = self.stands_in.get(name, getattr(self, name))(request)
-        return self.lies.get(name, lambda answer: answer)(honest)
-
-    def GetVault(self, _request: calls.GetVault) -> calls.VaultInfo:
-        return self.info
-
-    def StartRegistration(self, request: calls.StartRegistration) -> calls.RegistrationStarted:
-        response = server.create_registration_response(
-            RegistrationRequest.decode(request.registration_request),
-            self.identity.public_key,
-            self.oprf_key,
-        )
-        return calls.RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
-
-    def FinishRegistration(self, request: calls.FinishRegistration) -> calls.Registered:
-        self.record = Record.decode(request.registration_record)
-        self.sealed = request.sealed_backup_key
-        return calls.Registered(KEY_ID, 10, 10, NOW)
-
-    def StartRecovery(self, request: calls.StartRecovery) -> calls.RecoveryStarted:
-        assert self.record is not None
-        ke1 = KE1.decode(request.ke1)
-        ke2, self.expected = server.generate_ke2(
-            ke1, self.record, self.identity, self.oprf_key, self.party.identities
-        )
-        return calls.RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
-
-    def FinishRecovery(self, request: calls.FinishRecovery) -> bytes:
-        assert self.expected is not None
-        if request.ke3 != self.expected.client_mac:
-            raise errors.WrongPassword(9)
-        server.finish(self.expected.client_mac, KE3.decode(request.ke3))
-        return self.sealed
-
-
-def drive(flow: Flow[Any], vault: LyingVault) -> Any:
-    try:
-        request = next(flow)
-        while True:
-            try:
-                answer = vault.answer(request)
-            except errors.StrongroomError as error:
-                request = flow.throw(error)
-            else:
-                request = flow.send(answer)
-    except StopIteration as stop:
-        return stop.value
-
-
-def protected(**lies: Callable[[Any], Any]) -> LyingVault:
-    """A vault that was honest when the key was protected."""
-    vault = LyingVault()
-    drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
-    vault.lies = lies
-    vault.asked.clear()
-    return vault
 
 
 def test_an_honest_vault_gives_the_key_back() -> None:
@@ -328,7 +233,64 @@ def test_an_expired_state_is_repeated_with_the_same_bytes_once() -> None:
     assert starts[0] == starts[1]
 
 
+def other_key_id(answer: Any) -> Any:
+    return replace(answer, key_id=b"x" * 16)
+
+
+def test_another_key_id_in_answer_to_a_registration() -> None:
+    vault = LyingVault(FinishRegistration=other_key_id)
+    with pytest.raises(errors.VaultProtocolError):
+        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+
+
+def test_another_attempt_limit_than_was_asked_for() -> None:
+    vault = LyingVault()
+    with pytest.raises(errors.VaultProtocolError):
+        drive(flows.protect(vault.party, PASSWORD, KEY, 5), vault)
+    assert drive(flows.protect(vault.party, PASSWORD, KEY, 10), vault).attempt_limit == 10
+
+
+def test_another_vault_id_than_the_pinned_one() -> None:
+    vault = LyingVault()
+    identity = vault.info.identity_public_key
+    assert drive(flows.meet(identity, "vault.test"), vault) == vault.info
+    for pinned in (identity, None):
+        with pytest.raises(errors.WrongVault):
+            drive(flows.meet(pinned, "vault.other"), vault)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "another device's password"])
+def test_a_key_replaced_before_the_rehearsal_is_told_as_that(password: str) -> None:
+    """Whether its password is the same or not: the key id says that it is another registration."""
+    calls_with_it = ("StartRegistration", "FinishRegistration", "StartRecovery")
+    other = LyingVault(**dict.fromkeys(calls_with_it, other_key_id))
+    drive(flows.protect(other.party, password, KEY, None), other)
+    vault = LyingVault()
+    vault.stands_in["StartRecovery"] = other.answer
+    vault.stands_in["FinishRecovery"] = other.answer
+    with pytest.raises(errors.KeyReplaced):
+        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [errors.KeyReplaced(), errors.NoKey(), errors.KeyDestroyed(NOW, "attempt_limit")],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_what_the_vault_says_to_a_failure_report_is_what_the_person_is_told(
+    answer: errors.StrongroomError,
+) -> None:
+    def say(_request: calls.FinishRecovery) -> bytes:
+        raise answer
+
+    vault = protected()
+    vault.stands_in["FinishRecovery"] = say
+    with pytest.raises(type(answer)):
+        drive(flows.recover(vault.party, "wrong"), vault)
+
+
 S = wire.SUITE
+POINT = SoftwareAkeKey.derive(b"i" * 32).public_key.encode()
 GOOD_ARGON2 = pb.Argon2id(memory_kib=65536, passes=3, lanes=4)
 LIES_ON_THE_WIRE = [
     pb.GetVaultResponse(suite=S, vault_id="v", identity_public_key=b"x" * 32),
@@ -336,6 +298,11 @@ LIES_ON_THE_WIRE = [
     pb.GetVaultResponse(suite=S, vault_id="v" * 65, identity_public_key=b"x" * 33),
     pb.GetVaultResponse(suite=S, vault_id="v", identity_public_key=b"x" * 33, attempt_limit=2**31),
     pb.GetVaultResponse(vault_id="v", identity_public_key=b"x" * 33),
+    pb.GetVaultResponse(suite=S, vault_id="v", identity_public_key=b"x" * 33, attempt_limit=10),
+    pb.GetVaultResponse(suite=S, vault_id="v", identity_public_key=bytes(33), attempt_limit=10),
+    pb.GetVaultResponse(suite=S, vault_id="V", identity_public_key=POINT),
+    pb.GetVaultResponse(suite=S, vault_id="v\x1b[2J", identity_public_key=POINT),
+    pb.GetVaultResponse(suite=S, vault_id="v\n", identity_public_key=POINT),
     pb.StartRegistrationResponse(suite=S, registration_response=b"x" * 65),
     pb.StartRegistrationResponse(suite=S, registration_response=b"x" * 66, key_id=b"k" * 15),
     pb.StartRegistrationResponse(suite=S, registration_response=b"x" * 66, key_id=KEY_ID),
@@ -343,6 +310,8 @@ LIES_ON_THE_WIRE = [
         suite=S, registration_response=b"x" * 66, key_id=KEY_ID, registration_state=b"s" * 1025
     ),
     pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempts_left=2**31),
+    pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempt_limit=10, attempts_left=0),
+    pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempt_limit=9, attempts_left=10),
     pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, created_at=Timestamp(seconds=2**62)),
     pb.StartRecoveryResponse(suite=S, ke2=b"x" * 258),
     pb.StartRecoveryResponse(suite=S, ke2=b"x" * 259, key_id=KEY_ID, recovery_state=b""),
@@ -350,6 +319,9 @@ LIES_ON_THE_WIRE = [
     pb.FinishRecoveryResponse(suite=S),
     pb.GetKeyResponse(suite=S),
     pb.GetKeyResponse(suite=S, active=pb.GetKeyResponse.Active(key_id=b"short")),
+    pb.GetKeyResponse(
+        suite=S, active=pb.GetKeyResponse.Active(key_id=KEY_ID, attempt_limit=3, attempts_left=4)
+    ),
     pb.DeleteKeyResponse(),
 ]
 

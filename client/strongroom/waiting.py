@@ -1,0 +1,54 @@
+"""What the command says while a password is stretched, where that takes more than a moment."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from strongroom.opaque.ksf import RFC9106_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom.opaque.ksf import Argon2id
+
+NOTICEABLE: Final = 4 * RFC9106_SECOND.memory_kib * RFC9106_SECOND.passes
+"""KiB times passes from which on a person waits for seconds."""
+PERIOD_S: Final = 1.0
+
+
+@contextmanager
+def while_stretching(parameters: Argon2id) -> Iterator[None]:
+    """Say what takes so long; on a terminal, count the seconds until it is done."""
+    if parameters.memory_kib * parameters.passes < NOTICEABLE:
+        yield
+        return
+    click.echo(
+        f"Working on the password as this vault asks: {parameters.memory_kib // 1024} MiB,"
+        f" {parameters.passes} times over. A slow device needs a minute or more.",
+        err=True,
+    )
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    line = threading.Thread(target=_count, args=(done,), daemon=True)
+    line.start()
+    try:
+        yield
+    finally:
+        done.set()
+        line.join()
+
+
+def _count(done: threading.Event) -> None:
+    """Keep one line up to date, and take it away in the end."""
+    began = time.monotonic()
+    while not done.wait(PERIOD_S):
+        click.echo(f"\r  {time.monotonic() - began:.0f} s ", nl=False, err=True)
+    click.echo("\r\x1b[K", nl=False, err=True)

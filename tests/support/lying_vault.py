@@ -1,0 +1,111 @@
+"""A vault in memory, honest but for what a test makes it answer, and what drives a flow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from strongroom import calls, errors, flows
+from strongroom.flows import Party
+from strongroom.opaque import server
+from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom.opaque.ksf import RFC9106_SECOND
+from strongroom.opaque.messages import KE1, KE3, RegistrationRequest
+from strongroom.opaque.messages import RegistrationRecord as Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from strongroom.flows import Flow
+    from strongroom.opaque.server import ExpectedKE3
+
+PASSWORD = "correct horse battery staple"
+KEY = b"b" * 32
+KEY_ID = b"k" * 16
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class LyingVault:
+    """An honest vault in memory, but for what `lies` does to an answer, by the request's type."""
+
+    def __init__(self, **lies: Callable[[Any], Any]) -> None:
+        self.identity = SoftwareAkeKey.derive(b"i" * 32)
+        self.oprf_key = SoftwareOprfKey.generate()
+        self.lies = lies
+        self.stands_in: dict[str, Callable[[Any], Any]] = {}
+        self.asked: list[calls.Request[Any]] = []
+        self.record: Record | None = None
+        self.sealed = b""
+        self.expected: ExpectedKE3 | None = None
+
+    @property
+    def info(self) -> calls.VaultInfo:
+        key = self.identity.public_key.encode()
+        return calls.VaultInfo("vault.test", key, RFC9106_SECOND, 10, 3, 10)
+
+    def GetKey(self, _request: calls.GetKey) -> calls.KeyStatus:
+        return calls.ActiveKey(KEY_ID, 10, 10, NOW, None, RFC9106_SECOND)
+
+    @property
+    def party(self) -> Party:
+        return Party(self.info, "alice")
+
+    def answer(self, request: calls.Request[Any]) -> Any:
+        self.asked.append(request)
+        name = type(request).__name__
+        honest = self.stands_in.get(name, getattr(self, name))(request)
+        return self.lies.get(name, lambda answer: answer)(honest)
+
+    def GetVault(self, _request: calls.GetVault) -> calls.VaultInfo:
+        return self.info
+
+    def StartRegistration(self, request: calls.StartRegistration) -> calls.RegistrationStarted:
+        response = server.create_registration_response(
+            RegistrationRequest.decode(request.registration_request),
+            self.identity.public_key,
+            self.oprf_key,
+        )
+        return calls.RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
+
+    def FinishRegistration(self, request: calls.FinishRegistration) -> calls.Registered:
+        self.record = Record.decode(request.registration_record)
+        self.sealed = request.sealed_backup_key
+        return calls.Registered(KEY_ID, 10, 10, NOW)
+
+    def StartRecovery(self, request: calls.StartRecovery) -> calls.RecoveryStarted:
+        assert self.record is not None
+        ke1 = KE1.decode(request.ke1)
+        ke2, self.expected = server.generate_ke2(
+            ke1, self.record, self.identity, self.oprf_key, self.party.identities
+        )
+        return calls.RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
+
+    def FinishRecovery(self, request: calls.FinishRecovery) -> bytes:
+        assert self.expected is not None
+        if request.ke3 != self.expected.client_mac:
+            raise errors.WrongPassword(9)
+        server.finish(self.expected.client_mac, KE3.decode(request.ke3))
+        return self.sealed
+
+
+def drive(flow: Flow[Any], vault: LyingVault) -> Any:
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = vault.answer(request)
+            except errors.StrongroomError as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as stop:
+        return stop.value
+
+
+def protected(**lies: Callable[[Any], Any]) -> LyingVault:
+    """A vault that was honest when the key was protected."""
+    vault = LyingVault()
+    drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+    vault.lies = lies
+    vault.asked.clear()
+    return vault
