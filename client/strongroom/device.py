@@ -504,7 +504,9 @@ def _read_named(path: str, limit: int) -> bytes:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).absolute()) if path else ""
+    """Return a path as a profile keeps it: not at all if it is no text, for TOML is."""
+    absolute = str(Path(path).absolute()) if path else ""
+    return absolute if absolute.isprintable() else ""
 
 
 def _say(text: str) -> None:

@@ -98,13 +98,16 @@ def read_private(path: Path, *, is_secret: bool) -> str | None:
     except OSError as error:
         why = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise HomeUnusable(f"{path} cannot be read: {why}.") from error
-    with os.fdopen(descriptor, "rb", closefd=True) as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise HomeUnusable(f"{path} should be a file, and is none.")
         _check_owner(path, found)
         _check_mode(path, found, is_secret=is_secret)
-        data = file.read(MAX_FILE + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_FILE:
         raise HomeUnusable(f"{path} is too large to be what it should be.")
     try:

@@ -168,10 +168,14 @@ def _strange(table: dict[str, Any]) -> str:
     if missing := {"vault", "identity", "account"} - table.keys():
         return f"it has no {min(missing)!r}"
     for name, value in table.items():
-        texts = value if name == "also_at" and isinstance(value, list) else [value]
-        if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        is_good = _is_list(value) if name == "also_at" else isinstance(value, str)
+        if not is_good:
             return f"its {name!r} is not what it should be"
     return _strange_text(table)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _strange_text(table: dict[str, Any]) -> str:
