@@ -32,9 +32,10 @@ from strongroom.kept_keys import (
     KeyringSlots,
     KeyringUnusable,
 )
+from strongroom.pending_file import pending_file
 from strongroom.profiles import Place, Profile
 from strongroom.standing import Standing, news_of, standing_of
-from strongroom.stretching import Stretching
+from strongroom.stretching import Stretching, require_address_space
 from strongroom.vault import Vault
 from strongroom.waiting import while_stretching
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from strongroom.backup_key import BackupKey
     from strongroom.calls import KeyStatus
     from strongroom.kept_keys import Slots
+    from strongroom.pending_file import PendingFile
 
 GLANCE_S: Final = 2.0
 """Seconds that a command may wait for a vault that it does not need."""
@@ -245,7 +247,8 @@ class Device:
             raise AccountMismatch(
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
-        with self._connect(target) as vault:
+        pending = pending_file(self.folder, os.environ, target.address, account)
+        with self._connect(target, pending=pending) as vault:
             self._recognise(vault, target)
             yield Contact(self, vault, target, self._place_in(vault, account, target))
 
@@ -269,7 +272,10 @@ class Device:
             pins=frozenset(other.profile.identity for other in there if other.is_proven),
         )
 
-    def _connect(self, target: _Target, timeout: float = 30.0) -> Vault:
+    def _connect(
+        self, target: _Target, timeout: float = 30.0, pending: PendingFile | None = None
+    ) -> Vault:
+        require_address_space()
         pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
         return Vault.connect(
             target.address,
@@ -277,6 +283,7 @@ class Device:
             identity=pin,
             ca_certificates=_ca_certificates(target.ca_file),
             timeout=timeout,
+            pending=pending,
             stretching=Stretching(watch=while_stretching),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 LIGHTEST: Final = Argon2id(RFC9106_SECOND.memory_kib, RFC9106_SECOND.passes, lanes=1)
 HEAVIEST: Final = Argon2id(memory_kib=1024 * 1024, passes=16, lanes=16)
 """What docs/protocol.md 3.4 takes: RFC 9106's second choice at least, and what a laptop can do."""
+
+ADDRESS_SPACE: Final = 384 * 1024 * 1024
+"""Bytes: the usual stretching, and the stacks and heaps of gRPC's threads."""
 
 Watch: TypeAlias = "Callable[[Argon2id], AbstractContextManager[object]]"
 """Called with the parameters; what it returns is entered while a password is stretched."""
@@ -52,6 +56,21 @@ class Stretching:
             if not least <= getattr(parameters, name) <= most:
                 raise VaultParametersRefused
         return parameters
+
+
+def require_address_space() -> None:
+    """Check, before gRPC starts, that this process may still grow by what it is about to need.
+
+    gRPC ends a process that cannot have its threads, without a word to the person. Address space
+    costs nothing; only a limit on it (`ulimit -v`) makes this fail.
+
+    Raises:
+        NotEnoughMemory: there is such a limit, and it is too low.
+    """
+    try:
+        mmap.mmap(-1, ADDRESS_SPACE, flags=mmap.MAP_PRIVATE).close()
+    except OSError as error:
+        raise NotEnoughMemory(ADDRESS_SPACE // 1024) from error
 
 
 class Stretcher:

@@ -1,0 +1,87 @@
+"""What a person lost attempts or the key by, in the field: networks and devices that give up."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from person import PASSWORD, PROGRAM, Device
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vault_process import VaultProcess
+
+MIB = 2**20
+
+
+@pytest.fixture
+def phone(tmp_path: Path, shared_vault: VaultProcess, account: str) -> Device:
+    """A device of an account that may fail three times."""
+    device = Device(tmp_path / "phone", shared_vault, account)
+    device.enable("--attempt-limit", "3")
+    return device
+
+
+@pytest.fixture
+def new_phone(tmp_path: Path, phone: Device) -> Device:
+    return Device(tmp_path / "new", phone.vault, phone.account)
+
+
+@pytest.mark.parametrize("lost", ["StartRecovery", "FinishRecovery"])
+@pytest.mark.parametrize("kept_in", ["memory", "home"])
+def test_the_last_attempt_is_gone_on_with_by_the_next_run(
+    phone: Device, new_phone: Device, tmp_path: Path, lost: str, kept_in: str
+) -> None:
+    if kept_in == "memory":
+        (tmp_path / "run").mkdir(mode=0o700)
+        new_phone.more["XDG_RUNTIME_DIR"] = str(tmp_path / "run")
+    for _ in range(2):
+        assert new_phone.run("show-key", "--password-fd", "0", typed="wrong").returncode == 3
+    for _ in range(2):
+        cut_off = new_phone.run("show-key", "--password-fd", "0", typed=PASSWORD, odd=f"cut:{lost}")
+        assert cut_off.returncode == 5
+    assert new_phone.ok("show-key", "--password-fd", "0", typed=PASSWORD) == phone.ok("show-key")
+    assert phone.attempts_left() == 3
+
+
+def test_nothing_of_an_attempt_stays_once_it_is_decided(phone: Device, new_phone: Device) -> None:
+    kept = new_phone.home / "attempts"
+    new_phone.run("show-key", "--password-fd", "0", typed=PASSWORD, odd="cut:StartRecovery")
+    assert len(list(kept.iterdir())) == 1
+    assert PASSWORD not in "".join(path.read_text() for path in kept.iterdir())
+    new_phone.run("show-key", "--password-fd", "0", typed="wrong")
+    assert list(kept.iterdir()) == []
+    new_phone.ok("show-key", "--password-fd", "0", typed=PASSWORD)
+    assert list(kept.iterdir()) == []
+    assert phone.attempts_left() == 3
+
+
+@pytest.mark.parametrize("mebibytes", [250, 300, 400, 500, 700])
+def test_too_little_memory_is_said_and_costs_no_attempt(
+    phone: Device, new_phone: Device, mebibytes: int
+) -> None:
+    """`prlimit --as`, as small machines and containers have it."""
+    limit = mebibytes * MIB
+    done = subprocess.run(
+        [PROGRAM, "show-key", "--password-fd", "0"],
+        preexec_fn=partial(resource.setrlimit, resource.RLIMIT_AS, (limit, limit)),
+        env=new_phone.environment(),
+        input=PASSWORD,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    assert phone.attempts_left() == 3
+    if done.returncode == 0:
+        assert done.stdout == phone.ok("show-key")
+    else:
+        assert done.returncode == 1
+        assert "There is not enough memory" in done.stderr
+        assert "No attempt was used." in done.stderr
+    assert done.returncode == 1 or mebibytes > 500
