@@ -1,0 +1,19 @@
+// Passwords as OpaqueString prepares them, without its table of characters [3.3, 10.4 of docs/protocol.md].
+const MAX_SIZE = 1024;
+
+// A password for a recovery: whatever another client may have registered.
+export function prepared(typed) {
+  const password = typed.replace(/\p{Zs}/gu, " ").normalize("NFC");
+  if (/\p{Surrogate}/u.test(password)) throw new Error("a password has no lone surrogates");
+  const size = Buffer.byteLength(password);
+  if (size < 1 || size > MAX_SIZE) throw new Error(`a password has 1 to ${MAX_SIZE} bytes`);
+  return password;
+}
+
+// A new password: only what every other client takes.
+export function preparedNew(typed) {
+  const password = prepared(typed);
+  const isTakenByAll = /^[\u0020-\u007e\u00c0-\u024f]+$/u.test(password);
+  if (!isTakenByAll) throw new Error("a new password has printable ASCII and Latin letters only");
+  return password;
+}
