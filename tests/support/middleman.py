@@ -25,12 +25,14 @@ class Middleman:
 
     Attributes:
         changes: what is done to an answer, by the name of the call.
+        instead: messages that are forwarded in place of the client's, by the name of the call.
         lost: the calls whose answers are lost on the way back, after the vault gave them.
         asked: the calls and messages that were forwarded.
     """
 
     def __init__(self, vault: VaultProcess) -> None:
         self.changes: dict[str, Callable[[bytes], bytes]] = {}
+        self.instead: dict[str, bytes] = {}
         self.lost: set[str] = set()
         self.asked: list[tuple[str, bytes]] = []
         certificate = vault.folder.certificate.read_bytes()
@@ -55,15 +57,19 @@ class Middleman:
         said = context.invocation_metadata()
         metadata = [(key, value) for key, value in said if key == HOLDERS_TOKEN]
         call: Any = self._channel.unary_unary(method)
+        error: Any
+        answer = b""
         try:
-            answer: bytes = call(request, metadata=metadata, timeout=30)
-        except grpc.RpcError as error:
-            refusal: Any = error
-            if name not in self.lost:
-                context.set_trailing_metadata(refusal.trailing_metadata())
-                context.abort(refusal.code(), refusal.details())
+            answer = call(self.instead.get(name, request), metadata=metadata, timeout=30)
+        except grpc.RpcError as refusal:
+            error = refusal
+        else:
+            error = None
         if name in self.lost:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
+        if error is not None:
+            context.set_trailing_metadata(error.trailing_metadata())
+            context.abort(error.code(), error.details())
         return self.changes.get(name, bytes)(answer)
 
     def __enter__(self) -> Self:
@@ -79,7 +85,9 @@ class _Handler(grpc.GenericRpcHandler):
     def __init__(self, forward: Callable[[str, bytes, Any], bytes]) -> None:
         self._forward = forward
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
         method = handler_call_details.method
 
         def forward(request: bytes, context: Any) -> bytes:
