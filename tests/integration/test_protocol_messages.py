@@ -1,19 +1,17 @@
 """Sections 2, 3.7 and 8 of docs/protocol.md over the wire: what a vault reads, refuses and answers.
 
 Each test names its clauses in brackets. The tables of the page are compared with the sources in
-tests/unit/project/test_protocol_doc.py; the meaning of the calls is in test_protocol_calls.py.
+tests/unit/project/test_protocol_doc.py; test_protocol_tokens.py has access tokens, and
+test_protocol_calls.py what the calls do.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 from quick_account import QuickAccount
 from vault_process import VAULT_ID
 from wire_client import ANSWERS, SERVICE, Refused, WireClient, method_of, wire_client
@@ -22,7 +20,6 @@ from strongroom.opaque import client as opaque
 from strongroom.opaque.group import PRIME
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.wire import encode
-from strongroom_vault import issuer
 from strongroom_vault.api.guard import SCOPES
 
 if TYPE_CHECKING:
@@ -195,80 +192,6 @@ def test_metadata_has_8192_bytes_at_most(
         metadata = [authorization, *noise]
         error = refused(lambda: wire.call(pb.GetKeyRequest(suite=SUITE), metadata), None)  # noqa: B023
         assert error.code is CODE.RESOURCE_EXHAUSTED
-
-
-def sign(vault: VaultProcess, header: dict[str, Any], **claims: Any) -> str:
-    """A token like those of the vault's issuer, but for what is given; None leaves a part out."""
-    good = jwt.decode(
-        vault.folder.access_token(), options={"verify_signature": False}, algorithms=["ES256"]
-    )
-    pem = (vault.folder.folder / issuer.KEY_FILE).read_bytes()
-    key = serialization.load_pem_private_key(pem, password=None)
-    said = {name: value for name, value in {**good, **claims}.items() if value is not None}
-    return jwt.encode(said, key, algorithm="ES256", headers=header)  # type: ignore[arg-type]
-
-
-def ask_with(wire: WireClient, token: str) -> pb.GetKeyResponse:
-    metadata = (("authorization", f"Bearer {token}"),)
-    answer: pb.GetKeyResponse = wire.call(pb.GetKeyRequest(suite=SUITE), metadata)
-    return answer
-
-
-GOOD_TOKENS: Final[dict[str, Callable[[float], dict[str, Any]]]] = {
-    "kid left out": lambda _: {},
-    "15 minutes ahead": lambda now: {"exp": now + 900},
-    "clocks differ": lambda now: {"exp": now + 925, "iat": now + 25, "nbf": now + 25},
-    "nbf and iat left out": lambda _: {"iat": None},
-    "many words": lambda _: {"scope": "other read  more"},
-    "any issuer, where the vault is set to none": lambda _: {"iss": "anyone"},
-    "the longest account": lambda _: {"sub": "\u00e9" * 127 + "a"},
-}
-
-
-@pytest.mark.parametrize("case", GOOD_TOKENS)
-def test_good_access_tokens(shared_vault: VaultProcess, wire: WireClient, case: str) -> None:
-    """[2.5]"""
-    token = sign(shared_vault, {}, **GOOD_TOKENS[case](time.time()))
-    assert ask_with(wire, token).WhichOneof("state") == "absent"
-
-
-BAD_TOKENS: Final[dict[str, tuple[str, Callable[[float], dict[str, Any]]]]] = {
-    "aud is another": ("ACCESS_TOKEN_INVALID", lambda _: {"aud": "vault.other"}),
-    "aud is a list": ("ACCESS_TOKEN_INVALID", lambda _: {"aud": [VAULT_ID]}),
-    "aud left out": ("ACCESS_TOKEN_INVALID", lambda _: {"aud": None}),
-    "sub left out": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": None}),
-    "sub is empty": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": ""}),
-    "sub is too long": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": "\u00e9" * 128}),
-    "sub is no text": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": "\ud800"}),
-    "exp left out": ("ACCESS_TOKEN_INVALID", lambda _: {"exp": None}),
-    "exp too far ahead": ("ACCESS_TOKEN_INVALID", lambda now: {"exp": now + 940}),
-    "exp is past, however little": ("ACCESS_TOKEN_EXPIRED", lambda now: {"exp": now - 1}),
-    "nbf ahead": ("ACCESS_TOKEN_INVALID", lambda now: {"nbf": now + 60}),
-    "iat ahead": ("ACCESS_TOKEN_INVALID", lambda now: {"iat": now + 60}),
-    "scope is a list": ("ACCESS_TOKEN_INVALID", lambda _: {"scope": ["read"]}),
-}
-
-
-@pytest.mark.parametrize("case", BAD_TOKENS)
-def test_bad_access_tokens(shared_vault: VaultProcess, wire: WireClient, case: str) -> None:
-    """[2.5]"""
-    reason, claims = BAD_TOKENS[case]
-    token = sign(shared_vault, {}, **claims(time.time()))
-    assert refused(lambda: ask_with(wire, token), reason).code is CODE.UNAUTHENTICATED
-
-
-@pytest.mark.parametrize("scope", ["", "READ", "read,delete", None])
-def test_scopes_are_words(shared_vault: VaultProcess, wire: WireClient, scope: str | None) -> None:
-    """[2.5] A token without a scope has none."""
-    token = sign(shared_vault, {}, scope=scope)
-    error = refused(lambda: ask_with(wire, token), "SCOPE_MISSING", scope="read")
-    assert error.code is CODE.PERMISSION_DENIED
-
-
-def test_a_kid_that_is_not_the_issuers(shared_vault: VaultProcess, wire: WireClient) -> None:
-    """[2.5]"""
-    token = sign(shared_vault, {"kid": "another"})
-    refused(lambda: ask_with(wire, token), "ACCESS_TOKEN_INVALID")
 
 
 def test_the_authorization(shared_vault: VaultProcess, account: str, wire: WireClient) -> None:

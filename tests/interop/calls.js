@@ -8,6 +8,7 @@ import protobuf from "protobufjs";
 
 const SUITE = "SUITE_OPAQUE_3DH_P256_SHA256";
 const TRY_MS = 10000; // for one try of a call [2.7]
+const CHANNEL = { "grpc.max_receive_message_length": 16384, "grpc.enable_retries": 0 }; // [2.3, 8.4]
 const PATIENCE_MS = 30000; // for a call with its repetitions, unless told otherwise
 const FIRST_DELAY_MS = 200;
 const SIZES = {
@@ -90,7 +91,7 @@ export class Calls {
     const options = { includeDirs: [protos], enums: String, keepCase: true, longs: Number, defaults: true };
     const definition = loader.loadSync("strongroom/v1/vault.proto", options);
     const Stub = grpc.loadPackageDefinition(definition).strongroom.v1.BackupKeyVault;
-    this.#stub = new Stub(address, grpc.credentials.createSsl(readFileSync(ca)), { "grpc.enable_retries": 0 });
+    this.#stub = new Stub(address, grpc.credentials.createSsl(readFileSync(ca)), CHANNEL);
     this.#metadata.set("authorization", `Bearer ${token}`);
     this.#patience = patience;
   }

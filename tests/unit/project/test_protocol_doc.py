@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from strongroom import BackupKey, PasswordRefused, calls, flows, passwords, sealed_key, wire
+from strongroom import (
+    BackupKey,
+    BadDigits,
+    PasswordRefused,
+    calls,
+    flows,
+    passwords,
+    sealed_key,
+    wire,
+)
 from strongroom.opaque import client, labels, messages, server
 from strongroom.opaque.envelope import Identities
 from strongroom.opaque.errors import EnvelopeRecoveryError
@@ -29,7 +38,7 @@ from strongroom_vault import server as vault_server
 from strongroom_vault.api import guard, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from google.protobuf.descriptor import Descriptor
 
@@ -338,6 +347,23 @@ def test_the_password_vectors(typed: str, prepared: str, _why: str) -> None:
             passwords.normalise(password)
     else:
         assert passwords.normalise(password).hex() == prepared
+
+
+@pytest.mark.parametrize(
+    "change", [str.upper, lambda text: text.replace(" ", "-"), lambda text: f"\u2003{text}\n"]
+)
+def test_readers_of_the_64_digit_key_ignore(change: Callable[[str], str]) -> None:
+    """9.1: white space, hyphens and case."""
+    digits = example("64-digit key")
+    assert BackupKey.from_digits(change(digits)).digits == digits
+
+
+@pytest.mark.parametrize("change", ["", "00", "0x", "g", "_", "\uff10", "\u0660", ":"])
+def test_readers_of_the_64_digit_key_refuse(change: str) -> None:
+    """9.1: everything else."""
+    digits = example("64-digit key")[:-1]
+    with pytest.raises(BadDigits):
+        BackupKey.from_digits(digits + change)
 
 
 def test_every_new_password_that_10_4_allows_is_one_by_3_3() -> None:
