@@ -70,6 +70,16 @@ export function within(value, [least, most], name) {
   if (!(value >= least && value <= most)) throw new ProtocolError(`the vault's ${name} is out of bounds`);
 }
 
+// What opaque-ke cannot decode was not made as the protocol says; but too little memory is nobody's lie.
+export function decoding(compute) {
+  try {
+    return compute();
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    throw new ProtocolError("the vault's message of OPAQUE is malformed");
+  }
+}
+
 // An answer whose sizes and counts are those of 2.8; the message of a oneof is looked at too.
 function checked(answer) {
   if (answer.suite !== SUITE) throw new ProtocolError("the vault answers in another suite");

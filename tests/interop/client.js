@@ -2,12 +2,11 @@
 // @serenity-kit/opaque-p256). Numbers in brackets are clauses of that page.
 import { ECDH, timingSafeEqual } from "node:crypto";
 import * as opaque from "@serenity-kit/opaque-p256";
-import { Calls, ProtocolError, Refusal, within } from "./calls.js";
-import { prepared, preparedNew } from "./passwords.js";
+import { Calls, decoding, ProtocolError, Refusal } from "./calls.js";
+import { keyStretching, prepared, preparedNew } from "./passwords.js";
 import { open, seal } from "./sealed_key.js";
 
 const NOT_OPENED = Buffer.alloc(32); // the KE3 that reports a wrong password [6.4]
-const STRETCHING_BOUNDS = { memory_kib: [65536, 1048576], passes: [3, 16], lanes: [1, 16] };
 const GONE = ["KEY_DESTROYED", "KEY_REPLACED", "NO_KEY"];
 const DECIDED = ["WRONG_PASSWORD", ...GONE]; // [6.8]
 const fromBase64 = (string) => Buffer.from(string, "base64url");
@@ -23,26 +22,10 @@ export class RehearsalFailed extends Error {
   }
 }
 
-// opaque-ke's name for the stretching, which is refused before any work if out of bounds [3.4].
-function keyStretching(stretching) {
-  for (const [name, bounds] of Object.entries(STRETCHING_BOUNDS)) within(stretching?.[name], bounds, name);
-  const { memory_kib: memory, passes: iterations, lanes: parallelism } = stretching;
-  return { "argon2id-custom": { memory, iterations, parallelism } };
-}
-
-// What opaque-ke cannot decode was not made as the protocol says; but too little memory is nobody's lie.
-function decoding(compute) {
-  try {
-    return compute();
-  } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) throw error;
-    throw new ProtocolError("the vault's message of OPAQUE is malformed");
-  }
-}
-
 export class Client {
   #calls;
   #account;
+  #subject;
   #info;
   #identifiers;
   #attempt; // what repeats an attempt that is not decided, in memory alone [6.8]
@@ -51,10 +34,11 @@ export class Client {
   // The vault's identity and id, told or proven; to be kept with the vault's address [4.3, 4.4].
   pinned;
 
-  // `settings` are those of Calls, and `account`: the `sub` of the access token.
+  // `settings` are those of Calls, with an access token that is a JWT; `account`: its `sub`.
   constructor({ account, ...settings }) {
     this.#calls = new Calls(settings);
     this.#account = account;
+    this.#subject = JSON.parse(fromBase64(settings.token.split(".")[1])).sub;
   }
 
   close() {
@@ -84,6 +68,7 @@ export class Client {
   // Registration [5] of 32 bytes, and its rehearsal. The caller has kept them where a later run finds them;
   // `keep` adds the key id, and is awaited before the vault's key is replaced [5.8].
   async protect(typed, backupKey, keep = async (_keyId) => {}) {
+    if (this.#subject !== this.#account) throw new Error("the access token is another account's"); // [2.5]
     const password = preparedNew(typed);
     const { clientRegistrationState, registrationRequest } = opaque.client.startRegistration({ password });
     const request = { registration_request: fromBase64(registrationRequest) };
@@ -118,18 +103,24 @@ export class Client {
       await this.#mayAttempt(password);
       this.#attempt = { password, ...opaque.client.startLogin({ password }) };
     }
+    const attempt = this.#attempt;
     try {
-      const backupKey = await this.#attemptOnce(keyId).catch((error) => {
+      const backupKey = await this.#repeat(attempt, keyId).catch((error) => {
         if (error.reason !== "STATE_EXPIRED") throw error;
-        return this.#attemptOnce(keyId); // the same bytes again, which is no second attempt [6.7]
+        return this.#repeat(attempt, keyId); // the same bytes again, which is no second attempt [6.7]
       });
+      this.#decided(attempt);
       this.pinned = { identity: toBase64(this.#info.identity_public_key), vault_id: this.#info.vault_id };
-      this.#attempt = undefined;
       return backupKey;
     } catch (error) {
-      if (DECIDED.includes(error.reason)) this.#attempt = undefined;
+      if (DECIDED.includes(error.reason)) this.#decided(attempt);
       throw error;
     }
+  }
+
+  // Another call may have begun another attempt meanwhile, which stays.
+  #decided(attempt) {
+    if (this.#attempt === attempt) this.#attempt = undefined;
   }
 
   // Before an attempt is charged: it has a chance [6.8], and this device can stretch the password [12.7].
@@ -157,8 +148,9 @@ export class Client {
     return finished;
   }
 
-  async #attemptOnce(keyId) {
-    const { password, clientLoginState, startLoginRequest } = this.#attempt;
+  // Sends the attempt's KE1, for the first time or again, and finishes.
+  async #repeat(attempt, keyId) {
+    const { password, clientLoginState, startLoginRequest } = attempt;
     const started = await this.#calls.call("StartRecovery", { ke1: fromBase64(startLoginRequest) });
     const { recovery_state, key_id } = started;
     if (keyId && !keyId.equals(key_id)) throw new Refusal("KEY_REPLACED", {});
@@ -167,7 +159,10 @@ export class Client {
     const finished = decoding(() =>
       opaque.client.finishLogin({ password, clientLoginState, loginResponse, ...options }),
     );
-    if (!finished) return this.#reportFailure(started);
+    if (!finished) {
+      this.#decided(attempt);
+      return this.#reportFailure(started);
+    }
     this.#compare(finished.serverStaticPublicKey);
     const proof = { recovery_state, ke3: fromBase64(finished.finishLoginRequest) };
     const { sealed_backup_key } = await this.#calls.call("FinishRecovery", proof);
@@ -178,7 +173,6 @@ export class Client {
 
   // The password is wrong, whatever becomes of the report; but a key that is gone is told as that [6.4].
   async #reportFailure({ recovery_state, attempts_left }) {
-    this.#attempt = undefined;
     try {
       await this.#calls.call("FinishRecovery", { recovery_state, ke3: NOT_OPENED });
     } catch (error) {

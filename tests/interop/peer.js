@@ -19,6 +19,11 @@ const calls = {
     client.protect(password, Buffer.from(backupKey, "hex"), () => Promise.reject(new Error("the disk is full"))),
   rehearse: (password, backupKey, keyId) =>
     client.rehearse(password, Buffer.from(backupKey, "hex"), Buffer.from(keyId, "hex")),
+  recoverTwice: async (...passwords) => {
+    const [, last] = await Promise.allSettled(passwords.map((password) => client.recover(password)));
+    if (last.status === "rejected") throw last.reason;
+    return last.value.toString("hex");
+  },
   recover: async (password) => (await client.recover(password)).toString("hex"),
 };
 for (const role of ["client", "server"]) {

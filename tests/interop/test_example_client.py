@@ -45,14 +45,16 @@ class Session:
         self.middle = middle
         self.connect()
 
-    def connect(self, *pinned: str, scope: str = "register recover read delete") -> None:
+    def connect(
+        self, *pinned: str, scope: str = "register recover read delete", account: str | None = None
+    ) -> None:
         """A new client, which knows nothing of earlier ones."""
         settings = {
             "protos": str(REPOSITORY / "protos"),
             "address": self.middle.address,
             "ca": str(self.vault.folder.certificate),
             "token": self.vault.folder.access_token(self.account, scope),
-            "account": self.account,
+            "account": account or self.account,
             "patience": 1200,
         }
         self.peer.call("connect", settings, *pinned)
@@ -173,6 +175,23 @@ def test_without_the_scope_read(session: Session) -> None:
     session.protected()
     session.connect(scope="recover")
     assert session.peer.call("recover", PASSWORD) == HEX
+
+
+def test_another_accounts_access_token(session: Session) -> None:
+    """[2.5] Nothing is registered for an account that is not the token's."""
+    session.connect(account="bob")
+    session.refused("protect", PASSWORD, HEX, match="another account")
+    assert session.middle.asked == []
+
+
+def test_two_recoveries_at_once(session: Session) -> None:
+    """[6.8] The end of one attempt does not take the other's bytes."""
+    session.protected()
+    session.middle.lost = {"FinishRecovery"}
+    session.refused("recoverTwice", "wrong", PASSWORD, match="lost")
+    session.middle.lost = set()
+    assert session.peer.call("recover", PASSWORD) == HEX
+    assert len(set(session.middle.messages("StartRecovery"))) == 2
 
 
 def test_the_new_key_is_kept_first(session: Session) -> None:
