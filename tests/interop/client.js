@@ -29,6 +29,7 @@ export class Client {
   #info;
   #identifiers;
   #attempt; // what repeats an attempt that is not decided, in memory alone [6.8]
+  #turn = Promise.resolve(); // the recovery before
   #affordable = new Set(); // stretchings that this device has done
 
   // The vault's identity and id, told or proven; to be kept with the vault's address [4.3, 4.4].
@@ -96,31 +97,31 @@ export class Client {
     }
   }
 
-  // Recovery [6]; the backup key, 32 bytes. `keyId`: of the only key that it may be, if that matters.
+  // Recovery [6]; the backup key, 32 bytes. `keyId`: of the only key that it may be, if that matters. One after the
+  // other, since the vault remembers the last attempt alone.
   async recover(typed, keyId) {
-    const password = prepared(typed);
+    const recovered = this.#turn.then(() => this.#recover(prepared(typed), keyId));
+    this.#turn = recovered.catch(() => {});
+    return recovered;
+  }
+
+  async #recover(password, keyId) {
     if (this.#attempt?.password !== password) {
       await this.#mayAttempt(password);
       this.#attempt = { password, ...opaque.client.startLogin({ password }) };
     }
-    const attempt = this.#attempt;
     try {
-      const backupKey = await this.#repeat(attempt, keyId).catch((error) => {
+      const backupKey = await this.#repeat(keyId).catch((error) => {
         if (error.reason !== "STATE_EXPIRED") throw error;
-        return this.#repeat(attempt, keyId); // the same bytes again, which is no second attempt [6.7]
+        return this.#repeat(keyId); // the same bytes again, which is no second attempt [6.7]
       });
-      this.#decided(attempt);
       this.pinned = { identity: toBase64(this.#info.identity_public_key), vault_id: this.#info.vault_id };
+      this.#attempt = undefined;
       return backupKey;
     } catch (error) {
-      if (DECIDED.includes(error.reason)) this.#decided(attempt);
+      if (DECIDED.includes(error.reason)) this.#attempt = undefined;
       throw error;
     }
-  }
-
-  // Another call may have begun another attempt meanwhile, which stays.
-  #decided(attempt) {
-    if (this.#attempt === attempt) this.#attempt = undefined;
   }
 
   // Before an attempt is charged: it has a chance [6.8], and this device can stretch the password [12.7].
@@ -149,8 +150,8 @@ export class Client {
   }
 
   // Sends the attempt's KE1, for the first time or again, and finishes.
-  async #repeat(attempt, keyId) {
-    const { password, clientLoginState, startLoginRequest } = attempt;
+  async #repeat(keyId) {
+    const { password, clientLoginState, startLoginRequest } = this.#attempt;
     const started = await this.#calls.call("StartRecovery", { ke1: fromBase64(startLoginRequest) });
     const { recovery_state, key_id } = started;
     if (keyId && !keyId.equals(key_id)) throw new Refusal("KEY_REPLACED", {});
@@ -159,10 +160,7 @@ export class Client {
     const finished = decoding(() =>
       opaque.client.finishLogin({ password, clientLoginState, loginResponse, ...options }),
     );
-    if (!finished) {
-      this.#decided(attempt);
-      return this.#reportFailure(started);
-    }
+    if (!finished) return this.#reportFailure(started);
     this.#compare(finished.serverStaticPublicKey);
     const proof = { recovery_state, ke3: fromBase64(finished.finishLoginRequest) };
     const { sealed_backup_key } = await this.#calls.call("FinishRecovery", proof);
@@ -173,6 +171,7 @@ export class Client {
 
   // The password is wrong, whatever becomes of the report; but a key that is gone is told as that [6.4].
   async #reportFailure({ recovery_state, attempts_left }) {
+    this.#attempt = undefined;
     try {
       await this.#calls.call("FinishRecovery", { recovery_state, ke3: NOT_OPENED });
     } catch (error) {

@@ -185,7 +185,7 @@ def test_another_accounts_access_token(session: Session) -> None:
 
 
 def test_two_recoveries_at_once(session: Session) -> None:
-    """[6.8] The end of one attempt does not take the other's bytes."""
+    """[6.8] They go one after the other, and the later one can be repeated."""
     session.protected()
     session.middle.lost = {"FinishRecovery"}
     session.refused("recoverTwice", "wrong", PASSWORD, match="lost")
