@@ -7,16 +7,15 @@ import { keyStretching, prepared, preparedNew } from "./passwords.js";
 import { open, seal } from "./sealed_key.js";
 
 const NOT_OPENED = Buffer.alloc(32); // the KE3 that reports a wrong password [6.4]
-const GONE = ["KEY_DESTROYED", "KEY_REPLACED", "NO_KEY"];
-const DECIDED = ["WRONG_PASSWORD", ...GONE]; // [6.8]
+const DECIDED = ["WRONG_PASSWORD", "KEY_DESTROYED", "KEY_REPLACED", "NO_KEY"]; // [6.8]
 const fromBase64 = (string) => Buffer.from(string, "base64url");
 const toBase64 = (bytes) => Buffer.from(bytes).toString("base64url");
 
 // The key was registered but did not come back; `outcome` is "refuted", "replaced" or "cut off" [5.6].
 export class RehearsalFailed extends Error {
   constructor(cause) {
-    const isRefuted = cause instanceof ProtocolError || cause.reason === "WRONG_PASSWORD";
-    const outcome = GONE.includes(cause.reason) ? "replaced" : isRefuted ? "refuted" : "cut off";
+    const isRefuted = cause instanceof ProtocolError || DECIDED.includes(cause.reason);
+    const outcome = cause.reason === "KEY_REPLACED" ? "replaced" : isRefuted ? "refuted" : "cut off";
     super(`rehearsal ${outcome}`, { cause });
     this.outcome = outcome;
   }

@@ -237,6 +237,9 @@ def test_how_a_rehearsal_ends(session: Session) -> None:
     assert ends(password="wrong") == "rehearsal refuted"
     assert ends(key=bytes(32).hex()) == "rehearsal refuted"
     assert ends(key_id=bytes(16).hex()) == "rehearsal replaced"
+    with raw_client(session.vault, session.account) as raw:
+        raw.call(DeleteKey())
+    assert ends() == "rehearsal refuted"
 
 
 def changed(kind: type[Message], **fields: Any) -> Callable[[bytes], bytes]:
