@@ -1,7 +1,7 @@
 """Sections 2, 3.7 and 8 of docs/protocol.md over the wire: what a vault reads, refuses and answers.
 
 Each test names its clauses in brackets. The tables of the page are compared with the sources in
-tests/unit/project/test_protocol_doc.py; test_protocol_tokens.py has access tokens, and
+tests/unit/project; test_protocol_tokens.py has access tokens, and
 test_protocol_calls.py what the calls do.
 """
 

@@ -13,39 +13,25 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 
-from strongroom import (
-    BackupKey,
-    BadDigits,
-    PasswordRefused,
-    calls,
-    flows,
-    passwords,
-    sealed_key,
-    wire,
-)
-from strongroom.opaque import client, labels, messages, server
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.errors import EnvelopeRecoveryError
+from strongroom import BackupKey, PasswordRefused, calls, flows, passwords, sealed_key, wire
+from strongroom.opaque import client, labels, messages
 from strongroom.opaque.group import GENERATOR
 from strongroom.opaque.kdf import expand
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
 from strongroom.sealed_key import Binding
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.vault import decode_identity, encode_identity
-from strongroom_vault import auth, errors
+from strongroom_vault import auth, errors, server
 from strongroom_vault import labels as vault_labels
-from strongroom_vault import server as vault_server
 from strongroom_vault.api import guard, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from google.protobuf.descriptor import Descriptor
 
     from strongroom.opaque.wire import Message
 
-REPOSITORY: Final = Path(__file__).parents[3]
-PAGE: Final = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
+PAGE: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
 WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_UINT32: "uint32",
     FieldDescriptor.TYPE_STRING: "string",
@@ -225,8 +211,8 @@ CONSTANTS: Final = {
     "account, at most": vault_labels.ACCOUNT_MAX_SIZE,
     "password, at most": passwords.MAX_SIZE,
     "state, at most": vault_labels.STATE_MAX_SIZE,
-    "message, at most": vault_server.MAX_MESSAGE,
-    "metadata, at most": vault_server.MAX_METADATA,
+    "message, at most": server.MAX_MESSAGE,
+    "metadata, at most": server.MAX_METADATA,
     "access token, at most": auth.MAX_TOKEN_SIZE,
     "access token, lifetime at most": auth.MAX_LIFETIME_S,
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
@@ -347,98 +333,3 @@ def test_the_password_vectors(typed: str, prepared: str, _why: str) -> None:
             passwords.normalise(password)
     else:
         assert passwords.normalise(password).hex() == prepared
-
-
-@pytest.mark.parametrize(
-    "change", [str.upper, lambda text: text.replace(" ", "-"), lambda text: f"\u2003{text}\n"]
-)
-def test_readers_of_the_64_digit_key_ignore(change: Callable[[str], str]) -> None:
-    """9.1: white space, hyphens and case."""
-    digits = example("64-digit key")
-    assert BackupKey.from_digits(change(digits)).digits == digits
-
-
-@pytest.mark.parametrize("change", ["", "00", "0x", "g", "_", "\uff10", "\u0660", ":"])
-def test_readers_of_the_64_digit_key_refuse(change: str) -> None:
-    """9.1: everything else."""
-    digits = example("64-digit key")[:-1]
-    with pytest.raises(BadDigits):
-        BackupKey.from_digits(digits + change)
-
-
-def test_every_new_password_that_10_4_allows_is_one_by_3_3() -> None:
-    """A client without PRECIS registers nothing that another one refuses or changes."""
-    bounds = re.search(r"outside of U\+(\w+) to\s+U\+(\w+) and U\+(\w+) to U\+(\w+)", PAGE)
-    assert bounds is not None
-    first, last, also, end = (int(point, 16) for point in bounds.groups())
-    for point in (*range(first, last + 1), *range(also, end + 1)):
-        assert passwords.normalise(chr(point)) == chr(point).encode()
-
-
-def clauses() -> set[str]:
-    """The numbers of all clauses: 3.5 is item 5 of section 3."""
-    found: set[str] = set()
-    section = ""
-    for line in PAGE.splitlines():
-        if heading := re.match(r"## (\d+)\.", line):
-            section = heading[1]
-            found.add(section)
-        elif item := re.match(r"(\d+)\. ", line):
-            found.add(f"{section}.{item[1]}")
-    return found
-
-
-def test_clauses_are_numbered_without_a_gap() -> None:
-    by_section = groupby(sorted(found.split(".") for found in clauses()), lambda found: found[0])
-    for section, numbers in by_section:
-        items = sorted(int(number[1]) for number in numbers if len(number) > 1)
-        assert items == list(range(1, len(items) + 1)), section
-
-
-CITING: Final = [
-    *REPOSITORY.glob("tests/interop/*.js"),
-    *REPOSITORY.glob("tests/interop/test_*.py"),
-    *REPOSITORY.glob("tests/integration/test_protocol_*.py"),
-]
-
-
-def test_every_clause_that_is_cited_exists() -> None:
-    """In the page itself by number, in what follows it by numbers in brackets."""
-    prose = PAGE[: PAGE.index("\n## 11.")] + PAGE[PAGE.index("\n## 12.") :]
-    prose = re.sub(
-        r"(?:RFC \d+,? )?(?:section|appendix) [\w.]+|[vV]ersion \d+\.\d+|TLS 1\.3", "", prose
-    )
-    cited = set(re.findall(r"(?<![\w.,@])(\d{1,2}\.\d{1,2})(?![\w.]\d|\d)", prose))
-    assert {"6.7", "8.4", "10.4"} <= cited
-    for path in CITING:
-        for brackets in re.findall(
-            r"\[((?:\d+(?:\.\d+)?(?:, )?)+)(?: of [\w/.]+)?\]", path.read_text()
-        ):
-            cited |= {number for number in brackets.split(", ") if "." in number}
-    assert cited - clauses() == set()
-
-
-def test_the_example_client_is_as_short_as_10_5_says() -> None:
-    claim = re.search(r"`(tests/interop/client.js)` is such a client in under (\d+) lines", PAGE)
-    assert claim is not None
-    assert len((REPOSITORY / claim[1]).read_text().splitlines()) < int(claim[2])
-
-
-@pytest.mark.parametrize("code", re.findall(r"`(password\.replace.*?|/\\p.*?/u)`", PAGE))
-def test_the_javascript_of_10_4_is_the_example_clients(code: str) -> None:
-    source = (REPOSITORY / "tests" / "interop" / "passwords.js").read_text()
-    assert code.removeprefix("password") in source
-
-
-def test_under_a_wrong_password_the_unmasked_key_is_no_point() -> None:
-    """6.3: it goes into the tag undecoded, so a wrong password is never a malformed message."""
-    identities = Identities(b"alice", b"strongroom/v1/vault.test")
-    request, session = client.create_registration_request(b"right")
-    oprf_key, identity = SoftwareOprfKey.generate(), SoftwareAkeKey.derive(bytes(32))
-    response = server.create_registration_response(request, identity.public_key, oprf_key)
-    record, _ = client.finalize_registration_request(session, response, identities, bytes)
-    for number in range(20):
-        ke1, login = client.generate_ke1(b"wrong %d" % number)
-        ke2, _ = server.generate_ke2(ke1, record, identity, oprf_key, identities)
-        with pytest.raises(EnvelopeRecoveryError):
-            client.generate_ke3(login, ke2, identities, bytes)
