@@ -45,6 +45,8 @@ def test_every_new_password_that_10_4_allows_is_one_by_3_3() -> None:
     """A client without PRECIS registers nothing that another one refuses or changes."""
     bounds = re.search(r"outside of U\+(\w+) to\s+U\+(\w+) and U\+(\w+) to U\+(\w+)", PAGE)
     assert bounds is not None
+    source = (REPOSITORY / "tests" / "interop" / "passwords.js").read_text()
+    assert r"[\u{}-\u{}\u{}-\u{}]".format(*bounds.groups()).lower() in source
     first, last, also, end = (int(point, 16) for point in bounds.groups())
     for point in (*range(first, last + 1), *range(also, end + 1)):
         assert passwords.normalise(chr(point)) == chr(point).encode()
