@@ -1,182 +1,191 @@
 // A client of BackupKeyVault as docs/protocol.md describes it, on Meta's opaque-ke (npm
-// @serenity-kit/opaque-p256). Numbers in brackets are sections of that page.
-import { readFileSync } from "node:fs";
-import { webcrypto } from "node:crypto";
-import grpc from "@grpc/grpc-js";
-import loader from "@grpc/proto-loader";
-import protobuf from "protobufjs";
+// @serenity-kit/opaque-p256). Numbers in brackets are clauses of that page.
+import { ECDH, timingSafeEqual } from "node:crypto";
 import * as opaque from "@serenity-kit/opaque-p256";
+import { Calls, decoding, ProtocolError, Refusal } from "./calls.js";
+import { keyStretching, prepared, preparedNew } from "./passwords.js";
+import { open, seal } from "./sealed_key.js";
 
-const { subtle } = webcrypto;
-const SUITE = "SUITE_OPAQUE_3DH_P256_SHA256";
-const DEADLINE_MS = 20000;
-const NOT_OPENED = Buffer.alloc(32); // the KE3 that reports a wrong password [6.2]
-const MAX_PASSWORD_SIZE = 1024;
-const STRETCHING_BOUNDS = { memory_kib: [65536, 1048576], passes: [3, 16], lanes: [1, 16] };
-const STATUS = protobuf.parse(`
-  syntax = "proto3";
-  message Any { string type_url = 1; bytes value = 2; }
-  message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
-  message ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }
-`).root;
-
+const NOT_OPENED = Buffer.alloc(32); // the KE3 that reports a wrong password [6.4]
+const DECIDED = ["WRONG_PASSWORD", "KEY_DESTROYED", "KEY_REPLACED", "NO_KEY"]; // [6.8]
 const fromBase64 = (string) => Buffer.from(string, "base64url");
 const toBase64 = (bytes) => Buffer.from(bytes).toString("base64url");
-const lengthPrefixed = (string) => {
-  const bytes = Buffer.from(string);
-  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
-};
 
-// A refusal of the vault with its ErrorInfo [8].
-export class Refusal extends Error {
-  constructor(reason, details) {
-    super(reason);
-    this.reason = reason;
-    this.details = details;
+// The key was registered but did not come back; `outcome` is "refuted", "replaced" or "cut off" [5.6].
+export class RehearsalFailed extends Error {
+  constructor(cause) {
+    const isRefuted = cause instanceof ProtocolError || DECIDED.includes(cause.reason);
+    const outcome = cause.reason === "KEY_REPLACED" ? "replaced" : isRefuted ? "refuted" : "cut off";
+    super(`rehearsal ${outcome}`, { cause });
+    this.outcome = outcome;
   }
-}
-
-// The status' ErrorInfo as a Refusal, or the error as it is where the status has none.
-function refusalOf(error) {
-  const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
-  if (!bytes) return error;
-  const { details } = STATUS.lookupType("Status").decode(bytes);
-  const packed = details.find(({ typeUrl }) => typeUrl === "type.googleapis.com/google.rpc.ErrorInfo");
-  if (!packed) return error;
-  const { domain, reason, metadata } = STATUS.lookupType("ErrorInfo").decode(packed.value);
-  return domain === "strongroom" ? new Refusal(reason, metadata) : error;
-}
-
-// The mappings of OpaqueString [3.3]. Its table of forbidden characters needs a library of its own.
-function normalise(password) {
-  const normalised = password.replace(/\p{Zs}/gu, " ").normalize("NFC");
-  const size = Buffer.byteLength(normalised);
-  if (size < 1 || size > MAX_PASSWORD_SIZE) throw new Error("a password has 1 to 1024 bytes");
-  return normalised;
-}
-
-// opaque-ke's name for the stretching, which is refused before any work if out of bounds [3.4].
-function keyStretching(stretching) {
-  for (const [name, [least, most]] of Object.entries(STRETCHING_BOUNDS)) {
-    if (!(stretching[name] >= least && stretching[name] <= most)) throw new Error(`stretching: ${name}`);
-  }
-  const { memory_kib: memory, passes: iterations, lanes: parallelism } = stretching;
-  return { "argon2id-custom": { memory, iterations, parallelism } };
 }
 
 export class Client {
-  #stub;
-  #metadata = new grpc.Metadata();
+  #calls;
   #account;
+  #subject;
   #info;
   #identifiers;
+  #attempt; // what repeats an attempt that is not decided, in memory alone [6.8]
+  #turn = Promise.resolve(); // the recovery before
+  #affordable = new Set(); // stretchings that this device has done
 
-  // `protos`: folder of the proto files; `ca`: file of trusted certificates; `account`: the `sub` of `token`.
-  constructor({ protos, address, ca, token, account }) {
-    const options = { includeDirs: [protos], enums: String, keepCase: true, longs: Number };
-    const definition = loader.loadSync("strongroom/v1/vault.proto", options);
-    const Stub = grpc.loadPackageDefinition(definition).strongroom.v1.BackupKeyVault;
-    this.#stub = new Stub(address, grpc.credentials.createSsl(readFileSync(ca)));
-    this.#metadata.set("authorization", `Bearer ${token}`);
+  // The vault's identity and id, told or proven; to be kept with the vault's address [4.3, 4.4].
+  pinned;
+
+  // `settings` are those of Calls, with an access token that is a JWT; `account`: its `sub`.
+  constructor({ account, ...settings }) {
+    this.#calls = new Calls(settings);
     this.#account = account;
+    this.#subject = JSON.parse(fromBase64(settings.token.split(".")[1])).sub;
   }
 
   close() {
-    this.#stub.close();
+    this.#calls.close();
   }
 
-  // GetVault [4]; `identity` is the pinned one, if any.
-  async meet(identity) {
-    this.#info = await this.#call("GetVault", {});
-    this.#check(toBase64(this.#info.identity_public_key), identity);
-    this.#identifiers = { client: this.#account, server: `strongroom/v1/${this.#info.vault_id}` };
-    return { vault_id: this.#info.vault_id };
-  }
-
-  // Registration [5]; `backupKey` is 32 bytes.
-  async protect(typed, backupKey) {
-    const password = normalise(typed);
-    const { clientRegistrationState, registrationRequest } = opaque.client.startRegistration({ password });
-    const started = await this.#call("StartRegistration", { registration_request: fromBase64(registrationRequest) });
-    const finished = opaque.client.finishRegistration({
-      password,
-      clientRegistrationState,
-      registrationResponse: toBase64(started.registration_response),
-      identifiers: this.#identifiers,
-      keyStretching: keyStretching(started.stretching),
-    });
-    this.#check(finished.serverStaticPublicKey);
-    const { key_id, attempts_left } = await this.#call("FinishRegistration", {
-      registration_state: started.registration_state,
-      registration_record: fromBase64(finished.registrationRecord),
-      sealed_backup_key: await this.#seal(backupKey, finished.exportKey, started.key_id),
-    });
-    if (!key_id.equals(started.key_id)) throw new Error("the vault registered another key");
-    return { attempts_left };
-  }
-
-  // Recovery [6]; the backup key, 32 bytes.
-  async recover(typed) {
-    const password = normalise(typed);
-    const { clientLoginState, startLoginRequest } = opaque.client.startLogin({ password });
-    const started = await this.#call("StartRecovery", { ke1: fromBase64(startLoginRequest) });
-    const { recovery_state, key_id } = started;
-    const finished = opaque.client.finishLogin({
-      password,
-      clientLoginState,
-      loginResponse: toBase64(started.ke2),
-      identifiers: this.#identifiers,
-      keyStretching: keyStretching(started.stretching),
-    });
-    if (!finished) {
-      await this.#call("FinishRecovery", { recovery_state, ke3: NOT_OPENED });
-      throw new Error("the vault accepted a proof that proves nothing");
+  // GetVault [4], compared with what was kept of `pinned`; the identity alone may be known.
+  async meet(identity = this.pinned?.identity, vaultId = this.pinned?.vault_id) {
+    const info = await this.#calls.call("GetVault", {});
+    if (!/^[a-z0-9.-]{1,64}$/.test(info.vault_id)) throw new ProtocolError("the vault's id is none");
+    decoding(() => ECDH.convertKey(info.identity_public_key, "prime256v1")); // is it a point? [3.7]
+    this.#info = info;
+    if (identity) {
+      this.#compare(identity);
+      this.pinned = { identity, vault_id: vaultId };
     }
-    this.#check(finished.serverStaticPublicKey);
-    const ke3 = fromBase64(finished.finishLoginRequest);
-    const { sealed_backup_key } = await this.#call("FinishRecovery", { recovery_state, ke3 });
-    return this.#open(sealed_backup_key, finished.exportKey, key_id);
+    if (vaultId && vaultId !== info.vault_id) throw new ProtocolError("this is another vault");
+    this.#identifiers = { client: this.#account, server: `strongroom/v1/${info.vault_id}` };
+    return { vault_id: info.vault_id };
   }
 
-  // Compares an identity, in base64url, with the vault's.
-  #check(actual, expected = toBase64(this.#info.identity_public_key)) {
-    if (actual !== expected) throw new Error("this is another vault");
+  // GetKey [7.1]: one of `active`, `destroyed` and `absent`.
+  async status() {
+    return this.#calls.call("GetKey", {});
   }
 
-  async #seal(backupKey, exportKey, keyId) {
-    const nonce = webcrypto.getRandomValues(Buffer.alloc(12));
-    const sealed = await subtle.encrypt(this.#parameters(nonce, keyId), await this.#sealingKey(exportKey), backupKey);
-    return Buffer.concat([nonce, Buffer.from(sealed)]);
+  // Registration [5] of 32 bytes, and its rehearsal. The caller has kept them where a later run finds them;
+  // `keep` adds the key id, and is awaited before the vault's key is replaced [5.8].
+  async protect(typed, backupKey, keep = async (_keyId) => {}) {
+    if (this.#subject !== this.#account) throw new Error("the access token is another account's"); // [2.5]
+    const password = preparedNew(typed);
+    const { clientRegistrationState, registrationRequest } = opaque.client.startRegistration({ password });
+    const request = { registration_request: fromBase64(registrationRequest) };
+    const started = await this.#calls.call("StartRegistration", request);
+    const { key_id, registration_state, registration_response, stretching } = started;
+    const finished = this.#register(password, clientRegistrationState, registration_response, stretching);
+    this.#compare(finished.serverStaticPublicKey);
+    const sealed_backup_key = await seal(fromBase64(finished.exportKey), backupKey, this.#binding(key_id));
+    await keep(key_id);
+    const registration_record = fromBase64(finished.registrationRecord);
+    const record = { registration_state, registration_record, sealed_backup_key };
+    const registered = await this.#calls.call("FinishRegistration", record);
+    if (!registered.key_id.equals(key_id)) throw new ProtocolError("the vault registered another key");
+    await this.rehearse(password, backupKey, key_id);
+    return { attempts_left: registered.attempt_limit }; // the rehearsal gave all of them back
   }
 
-  async #open(sealed, exportKey, keyId) {
-    const parameters = this.#parameters(sealed.subarray(0, 12), keyId);
-    return Buffer.from(await subtle.decrypt(parameters, await this.#sealingKey(exportKey), sealed.subarray(12)));
+  // Recovers the key that was registered as `keyId`, and compares it [5.6].
+  async rehearse(typed, backupKey, keyId) {
+    try {
+      const recovered = await this.recover(typed, keyId);
+      if (!timingSafeEqual(recovered, backupKey)) throw new ProtocolError("the vault has another key");
+    } catch (error) {
+      throw new RehearsalFailed(error);
+    }
   }
 
-  // AES-256-GCM with the vault, the account and the key as associated data [3.5].
-  #parameters(iv, keyId) {
-    const label = Buffer.from("strongroom/v1 sealed backup key");
-    const parts = [label, lengthPrefixed(this.#info.vault_id), lengthPrefixed(this.#account), keyId];
-    return { name: "AES-GCM", iv, additionalData: Buffer.concat(parts) };
+  // Recovery [6]; the backup key, 32 bytes. `keyId`: of the only key that it may be, if that matters. One after the
+  // other, since the vault remembers the last attempt alone.
+  async recover(typed, keyId) {
+    const recovered = this.#turn.then(() => this.#recover(prepared(typed), keyId));
+    this.#turn = recovered.catch(() => {});
+    return recovered;
   }
 
-  // HKDF-Expand alone, which WebCrypto does not offer; for 32 bytes it is one HMAC (RFC 5869 section 2.3).
-  async #sealingKey(exportKey) {
-    const algorithm = { name: "HMAC", hash: "SHA-256" };
-    const mac = await subtle.importKey("raw", fromBase64(exportKey), algorithm, false, ["sign"]);
-    const key = await subtle.sign("HMAC", mac, Buffer.from("strongroom/v1 backup key\x01"));
-    return subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
-  }
-
-  #call(method, fields) {
-    const deadline = new Date(Date.now() + DEADLINE_MS);
-    return new Promise((resolve, reject) => {
-      this.#stub[method]({ suite: SUITE, ...fields }, this.#metadata, { deadline }, (error, answer) => {
-        if (error) reject(refusalOf(error));
-        else if (answer.suite !== SUITE) reject(new Error(`suite ${answer.suite}`));
-        else resolve(answer);
+  async #recover(password, keyId) {
+    if (this.#attempt?.password !== password) {
+      await this.#mayAttempt(password);
+      this.#attempt = { password, ...opaque.client.startLogin({ password }) };
+    }
+    try {
+      const backupKey = await this.#repeat(keyId).catch((error) => {
+        if (error.reason !== "STATE_EXPIRED") throw error;
+        return this.#repeat(keyId); // the same bytes again, which is no second attempt [6.7]
       });
+      this.pinned = { identity: toBase64(this.#info.identity_public_key), vault_id: this.#info.vault_id };
+      this.#attempt = undefined;
+      return backupKey;
+    } catch (error) {
+      if (DECIDED.includes(error.reason)) this.#attempt = undefined;
+      throw error;
+    }
+  }
+
+  // Before an attempt is charged: it has a chance [6.8], and this device can stretch the password [12.7].
+  async #mayAttempt(password) {
+    const { active } = await this.status().catch((error) => {
+      if (error.reason !== "SCOPE_MISSING") throw error;
+      return {};
     });
+    if (active?.attempts_left === 0) throw new Error("the last attempt is not decided; another destroys the key");
+    const { stretching } = active ?? this.#info;
+    if (this.#affordable.has(JSON.stringify(stretching))) return;
+    const { clientRegistrationState } = opaque.client.startRegistration({ password });
+    const anyPoint = this.#info.identity_public_key;
+    this.#register(password, clientRegistrationState, Buffer.concat([anyPoint, anyPoint]), stretching);
+  }
+
+  // Makes the RegistrationRecord, which stretches the password.
+  #register(password, clientRegistrationState, response, stretching) {
+    const registrationResponse = toBase64(response);
+    const options = { identifiers: this.#identifiers, keyStretching: keyStretching(stretching) };
+    const finished = decoding(() =>
+      opaque.client.finishRegistration({ password, clientRegistrationState, registrationResponse, ...options }),
+    );
+    this.#affordable.add(JSON.stringify(stretching));
+    return finished;
+  }
+
+  // Sends the attempt's KE1, for the first time or again, and finishes.
+  async #repeat(keyId) {
+    const { password, clientLoginState, startLoginRequest } = this.#attempt;
+    const started = await this.#calls.call("StartRecovery", { ke1: fromBase64(startLoginRequest) });
+    const { recovery_state, key_id } = started;
+    if (keyId && !keyId.equals(key_id)) throw new Refusal("KEY_REPLACED", {});
+    const loginResponse = toBase64(started.ke2);
+    const options = { identifiers: this.#identifiers, keyStretching: keyStretching(started.stretching) };
+    const finished = decoding(() =>
+      opaque.client.finishLogin({ password, clientLoginState, loginResponse, ...options }),
+    );
+    if (!finished) return this.#reportFailure(started);
+    this.#compare(finished.serverStaticPublicKey);
+    const proof = { recovery_state, ke3: fromBase64(finished.finishLoginRequest) };
+    const { sealed_backup_key } = await this.#calls.call("FinishRecovery", proof);
+    return open(fromBase64(finished.exportKey), sealed_backup_key, this.#binding(key_id)).catch(() => {
+      throw new ProtocolError("the vault gives back another sealed key");
+    });
+  }
+
+  // The password is wrong, whatever becomes of the report; but a key that is gone is told as that [6.4].
+  async #reportFailure({ recovery_state, attempts_left }) {
+    this.#attempt = undefined;
+    try {
+      await this.#calls.call("FinishRecovery", { recovery_state, ke3: NOT_OPENED });
+    } catch (error) {
+      if (DECIDED.includes(error.reason)) throw error;
+      throw new Refusal("WRONG_PASSWORD", { attempts_left: String(attempts_left) });
+    }
+    throw new ProtocolError("the vault accepted a proof that proves nothing");
+  }
+
+  // Compares an identity, in base64url, with the vault's [4.2, 5.2, 6.5].
+  #compare(identity) {
+    if (identity !== toBase64(this.#info.identity_public_key)) throw new ProtocolError("this is another vault");
+  }
+
+  #binding(keyId) {
+    return { vaultId: this.#info.vault_id, account: this.#account, keyId };
   }
 }

@@ -6,12 +6,24 @@ import { Client } from "./client.js";
 
 let client;
 const calls = {
-  connect: (settings, identity) => {
+  connect: (settings, ...pinned) => {
     client?.close();
     client = new Client(settings);
-    return client.meet(identity);
+    return client.meet(...pinned);
   },
+  meet: () => client.meet(),
+  pinned: () => client.pinned,
+  status: async () => Object.keys(await client.status()).filter((name) => name !== "suite"),
   protect: (password, backupKey) => client.protect(password, Buffer.from(backupKey, "hex")),
+  protectWithoutRoom: (password, backupKey) =>
+    client.protect(password, Buffer.from(backupKey, "hex"), () => Promise.reject(new Error("the disk is full"))),
+  rehearse: (password, backupKey, keyId) =>
+    client.rehearse(password, Buffer.from(backupKey, "hex"), Buffer.from(keyId, "hex")),
+  recoverTwice: async (...passwords) => {
+    const [, last] = await Promise.allSettled(passwords.map((password) => client.recover(password)));
+    if (last.status === "rejected") throw last.reason;
+    return last.value.toString("hex");
+  },
   recover: async (password) => (await client.recover(password)).toString("hex"),
 };
 for (const role of ["client", "server"]) {
@@ -23,6 +35,7 @@ const described = (error) => ({
   error: error.message ?? String(error),
   reason: error.reason ?? null,
   details: error.reason ? error.details : {},
+  kind: error.constructor?.name ?? null,
 });
 
 await opaque.ready;

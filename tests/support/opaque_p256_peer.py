@@ -25,12 +25,14 @@ class PeerError(Exception):
     Attributes:
         reason: of the vault's ErrorInfo; None where the peer itself refused.
         details: the ErrorInfo's metadata.
+        kind: the name of the error's class in JavaScript.
     """
 
     def __init__(self, answer: dict[str, Any]) -> None:
         super().__init__(answer["error"])
         self.reason: str | None = answer["reason"]
         self.details: dict[str, str] = answer["details"]
+        self.kind: str | None = answer["kind"]
 
 
 class Peer:

@@ -148,7 +148,11 @@ def give_back(record: Record, charge: Charge) -> Decision[bool]:
 def finish_recovery(
     record: Record, key_id: bytes, serial: int, *, proven: bool, now: int
 ) -> Decision[bytes]:
-    """Release the sealed backup key (60 bytes) if the password of attempt `serial` was `proven`."""
+    """Release the sealed backup key (60 bytes) if the password of attempt `serial` was `proven`.
+
+    At the limit only the failure of the last attempt destroys: that of an earlier one may come
+    from another device, while the right password is on its way.
+    """
     key = _active(record)
     if isinstance(key, KeyDestroyed):
         return Decision(record, key)
@@ -160,9 +164,9 @@ def finish_recovery(
         cleared = max(record.cleared, serial)
         released = replace(record, cleared=cleared)
         return Decision(released, key.sealed_backup_key, What.RELEASED)
-    if record.used >= key.attempt_limit:
+    if record.used >= key.attempt_limit and serial == record.charged:
         return _destroy(record, now)
-    wrong = WrongPassword(key.attempt_limit - record.used)
+    wrong = WrongPassword(max(0, key.attempt_limit - record.used))
     return Decision(record, wrong, What.WRONG_PASSWORD)
 
 

@@ -260,7 +260,7 @@ class FinishRegistrationResponse(_message.Message):
     """16 bytes"""
     attempt_limit: _builtins.int
     attempts_left: _builtins.int
-    """attempts already used are carried over"""
+    """attempts already used are carried over; now, in a repetition"""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(

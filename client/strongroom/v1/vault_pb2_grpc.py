@@ -103,7 +103,7 @@ class BackupKeyVaultServicer:
 
     def StartRecovery(self, request, context):
         """One attempt with a password. Scope `recover`. Charged before it is answered;
-        repeating the last request's blinded element is not charged again.
+        repeating the blinded element charged last is not charged again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class BackupKeyVaultStub:
     """Last message of a registration: replaces the account's record. Scope `register`."""
     StartRecovery: _grpc.UnaryUnaryMultiCallable[_vault_pb2.StartRecoveryRequest, _vault_pb2.StartRecoveryResponse]
     """One attempt with a password. Scope `recover`. Charged before it is answered;
-    repeating the last request's blinded element is not charged again.
+    repeating the blinded element charged last is not charged again.
     """
     FinishRecovery: _grpc.UnaryUnaryMultiCallable[_vault_pb2.FinishRecoveryRequest, _vault_pb2.FinishRecoveryResponse]
     """Proves the password and releases the sealed backup key. Scope `recover`."""
@@ -71,7 +71,7 @@ class BackupKeyVaultAsyncStub(BackupKeyVaultStub):
     """Last message of a registration: replaces the account's record. Scope `register`."""
     StartRecovery: _aio.UnaryUnaryMultiCallable[_vault_pb2.StartRecoveryRequest, _vault_pb2.StartRecoveryResponse]  # type: ignore[assignment]
     """One attempt with a password. Scope `recover`. Charged before it is answered;
-    repeating the last request's blinded element is not charged again.
+    repeating the blinded element charged last is not charged again.
     """
     FinishRecovery: _aio.UnaryUnaryMultiCallable[_vault_pb2.FinishRecoveryRequest, _vault_pb2.FinishRecoveryResponse]  # type: ignore[assignment]
     """Proves the password and releases the sealed backup key. Scope `recover`."""
@@ -117,7 +117,7 @@ class BackupKeyVaultServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_vault_pb2.StartRecoveryResponse, _abc.Awaitable[_vault_pb2.StartRecoveryResponse]]:
         """One attempt with a password. Scope `recover`. Charged before it is answered;
-        repeating the last request's blinded element is not charged again.
+        repeating the blinded element charged last is not charged again.
         """
 
     @_abc_1.abstractmethod

@@ -261,6 +261,12 @@ class TestFinish:
         refusal_of(decision, KeyDestroyed)
         assert isinstance(decision.record.state, Destroyed)
 
+    def test_a_wrong_proof_of_an_earlier_attempt_destroys_nothing(self) -> None:
+        record = active(LIMIT)
+        decision = finish(record, proven=False, serial=LIMIT - 1)
+        assert refusal_of(decision, WrongPassword).metadata == {"attempts_left": "0"}
+        assert decision.record == record
+
     def test_another_key(self) -> None:
         decision = finish(active(1, key_id=b"o" * 16), proven=True)
         refusal_of(decision, KeyReplaced)
