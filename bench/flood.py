@@ -138,9 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = new_vault(Path(folder))
         print(f"{arguments.connections} connections of {arguments.streams} streams")
-        print(
-            "| flood | p50 | p99 | CPU | p50 | p99 | CPU | ratio | MB | + | open | closed | failed |"
-        )
+        print("| flood | p50 | p99 | CPU | p50 | p99 | CPU | ratio | MB | + | open | shut | err |")
         print("|---|" + "---:|" * 12)
         for kind in arguments.kinds or kinds(1):
             with place.start() as vault:  # a new one: memory once used stays with a process

@@ -25,7 +25,7 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MESSAGE: Final = bytes([0, 0, 0, 0, 2, 8, 1])
 """Not compressed, two bytes: field 1 is 1. That is a GetVaultRequest."""
 
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, CONTINUATION = 0, 1, 3, 4, 6, 9
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
 END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
 FRAME_HEADER: Final = 9
 INITIAL_WINDOW_SIZE: Final = 4
@@ -37,6 +37,24 @@ FRAMES_A_TURN: Final = 10
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """A frame (RFC 9113 section 4.1)."""
     return struct.pack(">IBI", len(payload) << 8 | kind, flags, stream) + payload
+
+
+def frames(sent: bytes) -> Iterator[tuple[int, int, int]]:
+    """Kind, flags and stream of each whole frame."""
+    at = 0
+    while at + FRAME_HEADER <= len(sent):
+        length_and_kind, flags, stream = struct.unpack_from(">IBI", sent, at)
+        yield length_and_kind & 0xFF, flags, stream
+        at += FRAME_HEADER + (length_and_kind >> 8)
+
+
+def ended(sent: bytes) -> set[int]:
+    """The streams that the vault has ended."""
+    return {
+        stream
+        for kind, flags, stream in frames(sent)
+        if kind == RST_STREAM or (kind in (DATA, HEADERS) and flags & END_STREAM)
+    }
 
 
 def settings(**values: int) -> bytes:

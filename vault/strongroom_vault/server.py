@@ -72,6 +72,7 @@ class VaultServer:
         self._health = Health(("", SERVICE_NAME))
         self._exit = AsyncExitStack()
         self._started_at = 0
+        self._connections = 0
         self._serving: bool | None = None
         self._certificates: Certificates
         self._rotation: Rotation
@@ -120,6 +121,9 @@ class VaultServer:
 
     async def _start(self, exit_stack: AsyncExitStack) -> None:
         settings = self._settings
+        self._connections = bounds.max_connections(
+            settings.listen.max_connections, settings.token.workers
+        )
         if settings.traces.endpoint is not None:
             stop = traces.configure(
                 settings.traces.endpoint, settings.traces.ratio, settings.vault.id, __version__
@@ -192,9 +196,9 @@ class VaultServer:
         return numbers[0]
 
     def _grpc_server(self) -> grpc.aio.Server:
-        listen, workers = self._settings.listen, self._settings.token.workers
-        connections = bounds.max_connections(listen.max_connections, workers)
-        options = bounds.server_options(connections // bounds.listeners(listen.address))
+        listen = self._settings.listen
+        connections = self._connections // bounds.listeners(listen.address)
+        options = bounds.server_options(connections, listen.max_connection_age_s)
         server = grpc.aio.server(interceptors=(self._guard,), options=options)
         vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import resource
 import socket
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Final
 
 import structlog
@@ -23,7 +25,6 @@ MAX_STREAMS: Final = 32
 HANDSHAKE_MS: Final = 10_000
 """A connection that has not sent its HTTP/2 settings by then is closed."""
 IDLE_MS: Final = 120_000
-AGE_MS: Final = 300_000
 AGE_GRACE_MS: Final = 35_000
 """For the calls of a connection that has reached its age: more than a call may take."""
 
@@ -44,15 +45,20 @@ _COMMON: Final = (
 ADMIN_OPTIONS: Final = (*_COMMON, ("grpc.max_allowed_incoming_connections", ADMIN_CONNECTIONS))
 
 
-def server_options(connections: int) -> tuple[tuple[str, int], ...]:
-    """Return gRPC's settings for a listener; it closes connections beyond its bound at once."""
+def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
+    """Return gRPC's settings for a listener.
+
+    Args:
+        connections: more are closed as they come.
+        age_s: older ones are told to begin no calls, and closed after those under way.
+    """
     return (
         *_COMMON,
         ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
         ("grpc.max_connection_idle_ms", IDLE_MS),
-        ("grpc.max_connection_age_ms", AGE_MS),
+        ("grpc.max_connection_age_ms", age_s * 1000),
         ("grpc.max_connection_age_grace_ms", AGE_GRACE_MS),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.so_reuseport", 0),
@@ -86,13 +92,17 @@ def max_connections(wanted: int, workers: int) -> int:
 
 
 def listeners(address: str) -> int:
-    """Return at how many addresses gRPC listens for host:port; each has a bound of its own.
+    """Return at how many addresses gRPC may listen for host:port; each has a bound of its own.
 
-    A name that cannot be resolved counts as one: listening says what is wrong.
+    A name stands for two at least, since gRPC takes localhost for both, whatever the system says.
     """
     host, _, port = address.rpartition(":")
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except OSError:
+    host = host.strip("[]")
+    with suppress(ValueError):
+        ip_address(host)
         return 1
-    return len({place for *_, place in found})
+    try:
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        return 2  # listening will say what is wrong with it
+    return max(2, len({place for *_, place in found}))
