@@ -25,10 +25,13 @@ import pytest
 from floods import (
     GOAWAY,
     HEALTH,
+    INITIAL_WINDOW_SIZE,
+    MAX_CONCURRENT_STREAMS,
     PREFACE,
     VAULT,
     Flood,
     Kind,
+    announced,
     call,
     ended,
     frames,
@@ -178,7 +181,7 @@ async def test_a_caller_is_known_before_the_request(vault: VaultProcess) -> None
 async def test_requests_come_in_time(vault: VaultProcess) -> None:
     """A few calls wait for their request, not for ever; the others are refused at once."""
     paths = (VAULT + "GetVault", HEALTH + "Check", HEALTH + "Watch")
-    for answers in await asyncio.gather(*(refused(vault, path, 32) for path in paths)):
+    for answers in await asyncio.gather(*(refused(vault, path, bounds.MAX_STREAMS) for path in paths)):
         assert {code for code, _ in answers} == {grpc.StatusCode.UNAVAILABLE}
         waited = [seconds for _, seconds in answers if seconds > requests.REQUEST_S / 2]
         assert len(waited) == strangers.MAX_CALLS
@@ -200,6 +203,15 @@ def test_a_connection_holds_few_calls(vault: VaultProcess, kind: str) -> None:
         while len(ended(heard)) < over:
             heard += secure.recv(65536)
         assert len(ended(heard + rest(secure))) == over
+
+
+def test_what_a_connection_may_open_and_send_ahead(vault: VaultProcess) -> None:
+    """A call that is held open must not hold what its caller goes on to send."""
+    with connected(vault) as secure:
+        secure.sendall(PREFACE + settings())
+        heard = announced(secure.recv(1000))
+    assert heard[MAX_CONCURRENT_STREAMS] == bounds.MAX_STREAMS
+    assert heard[INITIAL_WINDOW_SIZE] <= 2 * bounds.MAX_MESSAGE
 
 
 async def test_calls_without_a_request_take_nobodys_place(vault: VaultProcess) -> None:

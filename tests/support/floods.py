@@ -28,8 +28,10 @@ MESSAGE: Final = bytes([0, 0, 0, 0, 2, 8, 1])
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0, 1, 3, 4, 6, 7, 9
 END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
 FRAME_HEADER: Final = 9
-INITIAL_WINDOW_SIZE: Final = 4
+MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 3, 4
 CANCEL: Final = 8
+STUFFED: Final = 4
+LONG_MESSAGE: Final = struct.pack(">BI", 0, 16_000) + bytes(16_000)
 CALLS_A_TURN: Final = 1
 FRAMES_A_TURN: Final = 10
 
@@ -55,6 +57,12 @@ def ended(sent: bytes) -> set[int]:
         for kind, flags, stream in frames(sent)
         if kind == RST_STREAM or (kind in (DATA, HEADERS) and flags & END_STREAM)
     }
+
+
+def announced(sent: bytes) -> dict[int, int]:
+    """The vault's own settings, of the frame that comes first."""
+    length = int.from_bytes(sent[:3])
+    return dict(struct.iter_unpack(">HI", sent[FRAME_HEADER : FRAME_HEADER + length]))
 
 
 def settings(**values: int) -> bytes:
@@ -126,6 +134,7 @@ def kinds(streams: int) -> dict[str, Kind]:
         "no body, Check": Kind(calls=many_calls(streams, HEALTH + "Check", has_body=False)),
         "unread": Kind(hello=unread, calls=many_calls(streams, VAULT + "GetVault")),
         "unread Watch": Kind(hello=unread, calls=many_calls(streams, HEALTH + "Watch")),
+        "stuffed": Kind(calls=b"".join(_stuffed(streams))),
         "idle": Kind(),
         "no preface": Kind(hello=b""),
         "no handshake": Kind(is_tls=False, hello=b""),
@@ -135,6 +144,16 @@ def kinds(streams: int) -> dict[str, Kind]:
         "calls": Kind(again=lambda turn: b"".join(_calls(turn, CALLS_A_TURN))),
         "big metadata": Kind(again=_big_metadata),
     }
+
+
+def _stuffed(streams: int) -> Iterator[bytes]:
+    """Watchers that send on: a megabyte for each connection that nobody will ever read."""
+    streams = min(streams, STUFFED)
+    for number in range(streams):
+        yield call(2 * number + 1, HEALTH + "Watch", has_body=False)
+    for turn in range(64):
+        stream = 2 * (turn % streams) + 1
+        yield frame(DATA, 0, stream, LONG_MESSAGE if turn >= streams else MESSAGE)
 
 
 def _calls(turn: int, count: int) -> Iterator[bytes]:

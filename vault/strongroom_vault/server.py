@@ -197,7 +197,7 @@ class VaultServer:
 
     def _grpc_server(self) -> grpc.aio.Server:
         listen = self._settings.listen
-        connections = self._connections // bounds.listeners(listen.address)
+        connections = max(1, self._connections // bounds.listeners(listen.address))
         options = bounds.server_options(connections, listen.max_connection_age_s)
         server = grpc.aio.server(interceptors=(self._guard,), options=options)
         vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)

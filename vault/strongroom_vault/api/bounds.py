@@ -20,8 +20,8 @@ log = structlog.get_logger()
 
 MAX_MESSAGE: Final = 16 * 1024
 MAX_METADATA: Final = 8 * 1024
-MAX_STREAMS: Final = 32
-"""Open calls on one connection; a client waits with more than that."""
+MAX_STREAMS: Final = 20
+"""Open calls on one connection: a few more than one account may have under way."""
 HANDSHAKE_MS: Final = 10_000
 """A connection that has not sent its HTTP/2 settings by then is closed."""
 IDLE_MS: Final = 120_000
@@ -60,6 +60,8 @@ def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
         ("grpc.max_connection_idle_ms", IDLE_MS),
         ("grpc.max_connection_age_ms", age_s * 1000),
         ("grpc.max_connection_age_grace_ms", AGE_GRACE_MS),
+        ("grpc.http2.lookahead_bytes", 2 * MAX_MESSAGE),
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.so_reuseport", 0),
     )
@@ -83,6 +85,8 @@ def connections_within(descriptors: int, wanted: int, workers: int) -> int:
 def max_connections(wanted: int, workers: int) -> int:
     """Return `connections_within` this process's limit, and say in the log if it is fewer."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return wanted
     connections = connections_within(descriptors, wanted, workers)
     if connections < wanted:
         log.warning(
