@@ -181,7 +181,9 @@ async def test_a_caller_is_known_before_the_request(vault: VaultProcess) -> None
 async def test_requests_come_in_time(vault: VaultProcess) -> None:
     """A few calls wait for their request, not for ever; the others are refused at once."""
     paths = (VAULT + "GetVault", HEALTH + "Check", HEALTH + "Watch")
-    for answers in await asyncio.gather(*(refused(vault, path, bounds.MAX_STREAMS) for path in paths)):
+    for answers in await asyncio.gather(
+        *(refused(vault, path, bounds.MAX_STREAMS) for path in paths)
+    ):
         assert {code for code, _ in answers} == {grpc.StatusCode.UNAVAILABLE}
         waited = [seconds for _, seconds in answers if seconds > requests.REQUEST_S / 2]
         assert len(waited) == strangers.MAX_CALLS
