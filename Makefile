@@ -1,13 +1,14 @@
 # make demo   the whole story on this machine: a vault, a backup, a lost device
 # make test   every check and test, as CI runs them
 # make fuzz   1,000,000 calls of garbage, 10,000 connections; a quarter of an hour
+# make flood  what honest clients feel beside floods, and what floods hold; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
 BIN := .venv/bin
 V := vault/strongroom_vault
 # What decides and proves without I/O is covered whole.
 PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py,$V/merkle.py,$V/head.py,$V/audit.py
 
-.PHONY: demo test bench fuzz setup check lint types imports protos protos-check unit clean
+.PHONY: demo test bench flood fuzz setup check lint types imports protos protos-check unit clean
 
 demo: setup
 	$(BIN)/python demo/story.py
@@ -16,6 +17,9 @@ test: setup check unit
 
 bench: setup
 	$(BIN)/python bench/run.py
+
+flood: setup
+	PYTHONPATH=tests/support $(BIN)/python bench/flood.py
 
 fuzz: setup
 	STRONGROOM_FUZZ=1000000 $(BIN)/pytest --timeout=7200 tests/attack/test_fuzz.py

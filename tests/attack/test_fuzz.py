@@ -216,7 +216,8 @@ def test_many_connections_do_not_stop_honest_clients(vault_folder: VaultFolder) 
     choose = random.Random(SEED)
     idle: list[socket.socket] = []
     try:
-        with vault_folder.start() as vault:
+        room = {"STRONGROOM_VAULT_LISTEN_MAX_CONNECTIONS": str(2 * count + 200)}
+        with vault_folder.start(environment=room) as vault:
             for number in range(count):
                 idle.append(socket.create_connection(("localhost", vault.port), timeout=30))
                 if number % 20 == 0:

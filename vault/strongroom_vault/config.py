@@ -97,6 +97,10 @@ class Listen(_Section, frozen=True):
         certificate_file: PEM, the server's certificate and its chain.
         key_file: PEM, readable by its owner alone.
         admin_socket: path of the operators' Unix socket.
+        max_connections: from applications at once; more are closed as they come. Fewer if the
+            process may not open so many files.
+        max_connection_age_s: an older connection is closed once its calls are done; clients make a
+            new one by themselves.
         max_in_flight: requests at once; more are refused, uncharged.
         max_in_flight_per_account: of these, for one account.
         reflection: whether gRPC reflection is offered.
@@ -106,6 +110,8 @@ class Listen(_Section, frozen=True):
     certificate_file: Path
     key_file: Path
     admin_socket: Path
+    max_connections: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 2048
+    max_connection_age_s: Annotated[int, msgspec.Meta(ge=1, le=24 * 3600)] = 300
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 512
     max_in_flight_per_account: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 16
     reflection: bool = False

@@ -6,17 +6,21 @@ Most are numbers that the vault's objects count anyway, read when somebody asks 
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Histogram,
     disable_created_metrics,
-    start_http_server,
+    make_wsgi_app,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
 from strongroom_vault.api.guard import SCOPES
@@ -33,6 +37,10 @@ if TYPE_CHECKING:
     from strongroom_vault.rotation import Rotation
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+MAX_SCRAPES: Final = 8
+"""Connections to the metrics at once."""
+SCRAPE_S: Final = 10
 
 Row: TypeAlias = tuple[str, str, float]
 """Name, what it is, value."""
@@ -146,6 +154,46 @@ class Collected(Collector):
         yield "records_rewrapped", "Records rewrapped by rotations.", self._rotation.rewrapped
 
 
+class _Scrape(WSGIRequestHandler):
+    """One connection of Prometheus, without a line in the log."""
+
+    timeout = SCRAPE_S
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+class _Server(ThreadingWSGIServer):
+    """Takes a few connections at once and closes the others: each holds a thread and a file."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 -- the base's own
+        self._places = threading.BoundedSemaphore(MAX_SCRAPES)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer in a thread, if there is a place."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer, and give the place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Say nothing of a connection that asked nothing in time, or went away."""
+
+
+class _Server6(_Server):
+    """The same at an address of IPv6."""
+
+    address_family = socket.AF_INET6
+
+
 def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
     """Serve the registry over HTTP at host:port; return what ends that.
 
@@ -153,10 +201,15 @@ def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
         OperatorError: the address cannot be listened on.
     """
     host, _, port = address.rpartition(":")
+    host = host.strip("[]")
     try:
-        server, thread = start_http_server(int(port), host.strip("[]"), registry)
+        family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
+        kind = _Server6 if family == socket.AF_INET6 else _Server
+        server = make_server(host, int(port), make_wsgi_app(registry), kind, _Scrape)
     except OSError as error:
         raise OperatorError(f"cannot serve metrics at {address}: {error}") from error
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
 
     def stop() -> None:
         server.shutdown()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
@@ -23,9 +23,11 @@ from strongroom import __version__
 from strongroom.v1 import admin_pb2_grpc, vault_pb2, vault_pb2_grpc
 from strongroom_vault import labels, metrics, traces
 from strongroom_vault.anchor import TokenAnchor
+from strongroom_vault.api import bounds
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.api.certificates import Certificates
 from strongroom_vault.api.guard import Guard, Limits
+from strongroom_vault.api.health import Health
 from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
@@ -47,25 +49,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MAX_MESSAGE: Final = 16 * 1024
-MAX_METADATA: Final = 8 * 1024
 SERVICE_NAME: Final = vault_pb2.DESCRIPTOR.services_by_name["BackupKeyVault"].full_name
+HEALTH_NAME: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 HEALTH_PERIOD_S: Final = 1.0
 TOKEN_PERIOD_S: Final = 10.0
 """How often the token is asked for its anchor although nobody needs it."""
 GRACE_S: Final = 10.0
 """How long calls under way may take to end when the vault goes down."""
-
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
-    ("grpc.max_metadata_size", MAX_METADATA),
-    ("grpc.absolute_max_metadata_size", MAX_METADATA),
-    ("grpc.max_concurrent_streams", 128),
-    ("grpc.so_reuseport", 0),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.max_connection_idle_ms", 300_000),
-)
 
 
 class VaultServer:
@@ -79,10 +69,11 @@ class VaultServer:
             labels=labels.DERIVED_KEYS,
             call_timeout=settings.token.call_timeout_s,
         )
-        self._health = health.aio.HealthServicer()
+        self._health = Health(("", SERVICE_NAME))
         self._exit = AsyncExitStack()
         self._started_at = 0
-        self._serving = False
+        self._connections = 0
+        self._serving: bool | None = None
         self._certificates: Certificates
         self._rotation: Rotation
         self._ledger: Ledger
@@ -124,12 +115,15 @@ class VaultServer:
     async def stop(self) -> None:
         """Stop in order; what is charged comes to its end."""
         log.info("stopping")
-        await self._health.enter_graceful_shutdown()
+        self._health.close()
         await self._exit.aclose()
         log.info("stopped")
 
     async def _start(self, exit_stack: AsyncExitStack) -> None:
         settings = self._settings
+        self._connections = bounds.max_connections(
+            settings.listen.max_connections, settings.token.workers
+        )
         if settings.traces.endpoint is not None:
             stop = traces.configure(
                 settings.traces.endpoint, settings.traces.ratio, settings.vault.id, __version__
@@ -178,6 +172,7 @@ class VaultServer:
         self._guard = Guard(access_tokens, limits, requests.observe)
         if settings.metrics.address is not None:
             exit_stack.callback(metrics.serve(registry, settings.metrics.address))
+        await self._look(ask_token=True)
         for work in (
             self._watch(),
             self._sweep(settings.vault.sweep_period_s),
@@ -201,11 +196,14 @@ class VaultServer:
         return numbers[0]
 
     def _grpc_server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=(self._guard,), options=_OPTIONS)
+        listen = self._settings.listen
+        connections = max(1, self._connections // bounds.listeners(listen.address))
+        options = bounds.server_options(connections, listen.max_connection_age_s)
+        server = grpc.aio.server(interceptors=(self._guard,), options=options)
         vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.listen.reflection:
-            names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (SERVICE_NAME, HEALTH_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         return server
 
@@ -213,7 +211,7 @@ class VaultServer:
         """Serve operators on a Unix socket that its owner alone can open."""
         path = self._settings.listen.admin_socket
         _remove_stale(path)
-        server = grpc.aio.server()
+        server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
         admin = VaultAdmin(self._status, self._guard, self._service, self._rotation)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
@@ -233,7 +231,7 @@ class VaultServer:
                 self._pool,
                 self._ledger,
                 self._rotation,
-                lambda: self._serving,
+                lambda: bool(self._serving),
                 lambda: self._certificates.ends_at,
             )
         )
@@ -245,7 +243,7 @@ class VaultServer:
             identity_public_key=self._service.parameters.identity_public_key,
             version=__version__,
             started_at=self._started_at,
-            serving=self._serving and self._may_serve,
+            serving=bool(self._serving) and self._may_serve,
             token_workers=self._pool.workers,
             token_workers_ready=self._pool.ready,
             token_workers_replaced=self._pool.replaced,
@@ -260,22 +258,22 @@ class VaultServer:
         return self._pool.healthy and self._ledger.rollback is None and not self._guard.is_draining
 
     async def _watch(self) -> None:
-        """Tell the health service whether token and store answer."""
-        serving: bool | None = None
+        """Look again and again whether token and store answer."""
         loop = asyncio.get_running_loop()
         token_asked_at = loop.time()
         while True:
-            ask_token = not serving or loop.time() >= token_asked_at + TOKEN_PERIOD_S
+            await asyncio.sleep(HEALTH_PERIOD_S)
+            ask_token = not self._serving or loop.time() >= token_asked_at + TOKEN_PERIOD_S
             if ask_token:
                 token_asked_at = loop.time()
-            before, serving = serving, await self._answers(ask_token=ask_token)
-            self._serving = serving
-            state = health_pb2.HealthCheckResponse
-            for name in ("", SERVICE_NAME):
-                await self._health.set(name, state.SERVING if serving else state.NOT_SERVING)
-            if serving is not before:
-                log.info("health", serving=serving)
-            await asyncio.sleep(HEALTH_PERIOD_S)
+            await self._look(ask_token=ask_token)
+
+    async def _look(self, *, ask_token: bool) -> None:
+        """Look whether token and store answer, and tell the health service if that is new."""
+        before, self._serving = self._serving, await self._answers(ask_token=ask_token)
+        if self._serving is not before:
+            self._health.set(serving=self._serving)
+            log.info("health", serving=self._serving)
 
     async def _answers(self, *, ask_token: bool) -> bool:
         if not self._may_serve:

@@ -29,9 +29,9 @@ from strongroom.opaque.kdf import expand
 from strongroom.sealed_key import Binding
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.vault import decode_identity, encode_identity
-from strongroom_vault import auth, errors, server
+from strongroom_vault import auth, errors
 from strongroom_vault import labels as vault_labels
-from strongroom_vault.api import guard, status
+from strongroom_vault.api import bounds, guard, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,8 +220,8 @@ CONSTANTS: Final = {
     "account, at most": vault_labels.ACCOUNT_MAX_SIZE,
     "password, at most": passwords.MAX_SIZE,
     "state, at most": vault_labels.STATE_MAX_SIZE,
-    "message, at most": server.MAX_MESSAGE,
-    "metadata, at most": server.MAX_METADATA,
+    "message, at most": bounds.MAX_MESSAGE,
+    "metadata, at most": bounds.MAX_METADATA,
     "access token, at most": auth.MAX_TOKEN_SIZE,
     "access token, lifetime at most": auth.MAX_LIFETIME_S,
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,

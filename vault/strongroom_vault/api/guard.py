@@ -1,6 +1,7 @@
 """What stands before every call of BackupKeyVault: capacity, access token, deadline, errors.
 
-The order matters: a call that is refused here has counted nothing.
+The order matters: a call that is refused here has counted nothing. A caller is known before their
+request is read, and has no place among the calls under way before it is there.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 
 from strongroom_vault import traces
+from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import DETAILS, code_of, status_details
+from strongroom_vault.api.strangers import Strangers
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
-    Malformed,
     Overloaded,
     Refusal,
     StoreUnavailable,
@@ -52,7 +53,6 @@ SCOPES: Final[dict[str, str | None]] = {
 
 MAX_SECONDS: Final = 30.0
 """A call is given up after this long, or at the client's deadline. What is charged goes on."""
-RETRY_AFTER: Final = 1.0
 REQUEST_ID: Final = "request-id"
 """The trailing metadata that names a call to its caller; logs carry it too."""
 REQUEST_ID_SIZE: Final = 8
@@ -102,6 +102,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._access_tokens = access_tokens
         self._limits = limits
         self._observe = observe
+        self._strangers = Strangers()
         self.in_flight = 0
         self.is_draining = False
         """Whether every call is refused, because an operator wants none to begin."""
@@ -114,23 +115,24 @@ class Guard(grpc.aio.ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Wrap the handler of one of our calls; leave other services alone."""
+        """Wrap the handler of one of our calls; bound those of other services."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith(SERVICE):
-            return handler
+        if handler is None:
+            return None
+        if not method.startswith(SERVICE):
+            return self._strangers.bounded(handler)  # type: ignore[no-any-return]
         call = method.removeprefix(SERVICE)
 
-        async def guarded(request: bytes, context: Any) -> Any:  # noqa: ANN401 -- any message
-            return await self._handle(handler, call, request, context)
+        async def guarded(_: object, context: Any) -> Any:  # noqa: ANN401 -- any message
+            return await self._handle(handler, call, context)
 
-        return grpc.unary_unary_rpc_method_handler(guarded, None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(guarded, None, handler.response_serializer)
 
     async def _handle(
         self,
         handler: Any,  # noqa: ANN401 -- any message
         call: str,
-        request: bytes,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Run the call in a task, so that whatever it raises can be looked at and answered."""
@@ -139,12 +141,10 @@ class Guard(grpc.aio.ServerInterceptor):
         structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         with traces.trace(call, request_id=request_id) as span:
-            task = asyncio.create_task(self._admitted(handler, SCOPES[call], request, context))
-            self.in_flight += 1
+            task = asyncio.create_task(self._admitted(handler, SCOPES[call], context))
             try:
                 await asyncio.wait([task], timeout=_seconds(context))
             finally:
-                self.in_flight -= 1
                 task.cancel()  # does nothing to a task that is done
             if task.done():
                 error = task.exception()
@@ -166,20 +166,33 @@ class Guard(grpc.aio.ServerInterceptor):
         self,
         handler: Any,  # noqa: ANN401
         scope: str | None,
-        request: bytes,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        if self.is_draining:
-            raise Overloaded("the vault takes no calls for the moment", RETRY_AFTER)
-        if self.in_flight > self._limits.in_flight:
-            raise Overloaded("too many requests at once", RETRY_AFTER)
+        self._refuse_unless_room()
         if scope is None:
-            return await handler.unary_unary(_decoded(handler, request), context)
+            self._strangers.admit(context)
+            return await self._run(handler, context)
         access = await self._access_tokens.verify(_bearer(context))
         access.require(scope)
         _account.set(access.account)
         with self._one_of_few(access.account):
-            return await handler.unary_unary(_decoded(handler, request), context)
+            return await self._run(handler, context)
+
+    async def _run(self, handler: Any, context: Any) -> Any:  # noqa: ANN401
+        """Take a place once the request is there: whoever sends none must not fill the vault."""
+        request = await read_request(handler, context)
+        self._refuse_unless_room()
+        self.in_flight += 1
+        try:
+            return await handler.unary_unary(request, context)
+        finally:
+            self.in_flight -= 1
+
+    def _refuse_unless_room(self) -> None:
+        if self.is_draining:
+            raise Overloaded("the vault takes no calls for the moment", RETRY_AFTER)
+        if self.in_flight >= self._limits.in_flight:
+            raise Overloaded("too many requests at once", RETRY_AFTER)
 
     @contextmanager
     def _one_of_few(self, account: str) -> Iterator[None]:
@@ -193,14 +206,6 @@ class Guard(grpc.aio.ServerInterceptor):
             self._by_account[account] -= 1
             if not self._by_account[account]:
                 del self._by_account[account]
-
-
-def _decoded(handler: Any, request: bytes) -> Any:  # noqa: ANN401
-    """Decode the message here: gRPC itself would answer UNKNOWN, with Python's own words."""
-    try:
-        return handler.request_deserializer(request)
-    except DecodeError as error:
-        raise Malformed("request", "no message of this call") from error
 
 
 def _bearer(context: Any) -> str:  # noqa: ANN401

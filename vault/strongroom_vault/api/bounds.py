@@ -1,0 +1,112 @@
+"""What somebody without an access token may hold: connections, calls on each, and for how long.
+
+gRPC's core keeps connections and open calls before any code of ours sees them. So what can be held
+is the product of these bounds, and all of it ends with the connection's age.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Final
+
+import structlog
+
+from strongroom_vault.errors import OperatorError
+
+log = structlog.get_logger()
+
+MAX_MESSAGE: Final = 16 * 1024
+MAX_METADATA: Final = 8 * 1024
+MAX_STREAMS: Final = 20
+"""Open calls on one connection: a few more than one account may have under way."""
+HANDSHAKE_MS: Final = 10_000
+"""A connection that has not sent its HTTP/2 settings by then is closed."""
+IDLE_MS: Final = 120_000
+AGE_GRACE_MS: Final = 35_000
+"""For the calls of a connection that has reached its age: more than a call may take."""
+
+DESCRIPTORS_IN_RESERVE: Final = 64
+"""For the store, the log, the admin socket, metrics, key sets: all but connections and workers."""
+DESCRIPTORS_PER_WORKER: Final = 8
+"""While a worker is replaced: pipe, process, the interpreter that starts it."""
+FEWEST_CONNECTIONS: Final = 16
+ADMIN_CONNECTIONS: Final = 16
+
+_COMMON: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", MAX_METADATA),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA),
+    ("grpc.enable_channelz", 0),
+)
+ADMIN_OPTIONS: Final = (*_COMMON, ("grpc.max_allowed_incoming_connections", ADMIN_CONNECTIONS))
+
+
+def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
+    """Return gRPC's settings for a listener.
+
+    Args:
+        connections: more are closed as they come.
+        age_s: older ones are told to begin no calls, and closed after those under way.
+    """
+    return (
+        *_COMMON,
+        ("grpc.max_allowed_incoming_connections", connections),
+        ("grpc.max_concurrent_streams", MAX_STREAMS),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", IDLE_MS),
+        ("grpc.max_connection_age_ms", age_s * 1000),
+        ("grpc.max_connection_age_grace_ms", AGE_GRACE_MS),
+        ("grpc.http2.lookahead_bytes", 2 * MAX_MESSAGE),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.so_reuseport", 0),
+    )
+
+
+def connections_within(descriptors: int, wanted: int, workers: int) -> int:
+    """Return how many connections leave enough descriptors to all else: `wanted`, or fewer.
+
+    Raises:
+        OperatorError: hardly any; the sentence says what limit would do.
+    """
+    reserve = DESCRIPTORS_IN_RESERVE + DESCRIPTORS_PER_WORKER * workers
+    if descriptors - reserve < min(FEWEST_CONNECTIONS, wanted):
+        raise OperatorError(
+            f"this process may open {descriptors} files; with {workers} token workers it needs"
+            f" {reserve} and one for each connection: raise the limit (LimitNOFILE, ulimit -n)"
+        )
+    return min(wanted, descriptors - reserve)
+
+
+def max_connections(wanted: int, workers: int) -> int:
+    """Return `connections_within` this process's limit, and say in the log if it is fewer."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return wanted
+    connections = connections_within(descriptors, wanted, workers)
+    if connections < wanted:
+        log.warning(
+            "fewer connections than max_connections", connections=connections, files=descriptors
+        )
+    return connections
+
+
+def listeners(address: str) -> int:
+    """Return at how many addresses gRPC may listen for host:port; each has a bound of its own.
+
+    A name stands for two at least, since gRPC takes localhost for both, whatever the system says.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    with suppress(ValueError):
+        ip_address(host)
+        return 1
+    try:
+        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        return 2  # listening will say what is wrong with it
+    return max(2, len({place for *_, place in found}))
