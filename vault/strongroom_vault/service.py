@@ -11,7 +11,7 @@ import contextlib
 import hmac
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from strongroom.opaque.errors import ClientAuthenticationError, DecodeError
@@ -60,7 +60,7 @@ class VaultParameters:
         vault_id: 1 to 64 characters of [a-z0-9.-].
         identity_public_key: 33 bytes, SEC 1 compressed.
         stretching: for new keys; each key keeps its own.
-        attempt_limit: for registrations that name none.
+        attempt_limit: for a registration that names none, of an account without a key.
         minimum_attempt_limit: the lowest that a client may ask for.
         maximum_attempt_limit: the highest.
     """
@@ -169,6 +169,11 @@ class BackupKeyService:
         self._residents = residents
         self._registers_resident = registers_resident
         self._clock = clock
+        self._limits = policy.Limits(
+            parameters.attempt_limit,
+            parameters.minimum_attempt_limit,
+            parameters.maximum_attempt_limit,
+        )
         self._rules = policy.Rules(back_off, serving_since=clock())
         self._server_identity = labels.SERVER_IDENTITY_PREFIX + parameters.vault_id.encode()
         self._running: set[asyncio.Task[Any]] = set()
@@ -213,18 +218,21 @@ class BackupKeyService:
         sealed_backup_key: bytes,
         attempt_limit: int,
     ) -> Registered:
-        """Replace the account's record. `attempt_limit` 0 stands for the vault's own."""
+        """Replace the account's record.
+
+        `attempt_limit` 0 keeps that of the key which is replaced; without one, the vault's own.
+        """
         with _malformed("registration_record"):
             RegistrationRecord.decode(registration_record)
         if len(sealed_backup_key) != labels.SEALED_BACKUP_KEY_SIZE:
             raise Malformed("sealed_backup_key", f"not {labels.SEALED_BACKUP_KEY_SIZE} bytes")
-        limit = self._attempt_limit(attempt_limit)
+        self._check_attempt_limit(attempt_limit)
         opened = self._open_registration(account, state)
         now = self._unexpired(opened)
         key = Active(
             key_id=opened.key_id,
             created_at=now,
-            attempt_limit=limit,
+            attempt_limit=attempt_limit,
             oprf_key=opened.oprf_key,
             registration_record=registration_record,
             sealed_backup_key=sealed_backup_key,
@@ -361,6 +369,9 @@ class BackupKeyService:
         is_stale = not stored.is_resident and stored.wrap_key < self._oldest_wrap_key
         if is_stale or self._residents.is_doomed(stored):
             return policy.Decision(record, StateExpired("this registration came back too late"))
+        if not key.attempt_limit:
+            limit = policy.unnamed_limit(record, key.key_id, self._limits)
+            key = replace(key, attempt_limit=limit)
         return policy.register(record, generation, key)
 
     async def _give_back(self, record_id: bytes, attempt: policy.Attempt) -> None:
@@ -388,14 +399,10 @@ class BackupKeyService:
         if not task.cancelled():
             task.exception()  # whoever still waits gets it; if nobody does, it is not lost noise
 
-    def _attempt_limit(self, asked: int) -> int:
-        limits = self.parameters
-        if asked == 0:
-            return limits.attempt_limit
-        if not limits.minimum_attempt_limit <= asked <= limits.maximum_attempt_limit:
-            bounds = f"{limits.minimum_attempt_limit} to {limits.maximum_attempt_limit}"
-            raise Malformed("attempt_limit", f"not within {bounds}")
-        return asked
+    def _check_attempt_limit(self, asked: int) -> None:
+        limits = self._limits
+        if asked and not limits.lowest <= asked <= limits.highest:
+            raise Malformed("attempt_limit", f"not within {limits.lowest} to {limits.highest}")
 
     def _open_registration(self, account: str, state: bytes) -> RegistrationState:
         with _malformed("registration_state"):
