@@ -106,6 +106,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self.is_draining = False
         """Whether every call is refused, because an operator wants none to begin."""
         self._by_account: Counter[str] = Counter()
+        self._working: set[asyncio.Task[Any]] = set()
 
     async def intercept_service(
         self,
@@ -133,7 +134,11 @@ class Guard(grpc.aio.ServerInterceptor):
         request: bytes,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Run the call in a task, so that whatever it raises can be looked at and answered."""
+        """Run the call in a task, so that whatever it raises can be looked at and answered.
+
+        The task goes on when the caller leaves, and keeps its places until it ends: a place stands
+        for work, and work that has begun is done whether somebody waits for it or not.
+        """
         began = time.perf_counter()
         request_id = secrets.token_hex(REQUEST_ID_SIZE)
         structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
@@ -141,11 +146,9 @@ class Guard(grpc.aio.ServerInterceptor):
         with traces.trace(call, request_id=request_id) as span:
             task = asyncio.create_task(self._admitted(handler, SCOPES[call], request, context))
             self.in_flight += 1
-            try:
-                await asyncio.wait([task], timeout=_seconds(context))
-            finally:
-                self.in_flight -= 1
-                task.cancel()  # does nothing to a task that is done
+            self._working.add(task)
+            task.add_done_callback(self._ended)
+            await asyncio.wait([task], timeout=_seconds(context))
             if task.done():
                 error = task.exception()
             else:
@@ -161,6 +164,17 @@ class Guard(grpc.aio.ServerInterceptor):
             return await _abort(context, error, request_id)
         _log_bug(error)
         return await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+
+    async def drain(self) -> None:
+        """Wait for the work of all calls, also of those whose callers have left."""
+        while self._working:
+            await asyncio.wait(self._working)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.in_flight -= 1
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits gets it; if nobody does, it is not lost noise
 
     async def _admitted(
         self,
