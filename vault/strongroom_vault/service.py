@@ -189,26 +189,7 @@ class BackupKeyService:
         """Make an OPRF key for a registration and evaluate with it. Changes no record."""
         with _malformed("registration_request"):
             RegistrationRequest.decode(registration_request)
-        record_id = self._keys.record_id(account)
-        generation = await self._ledger.change(
-            record_id, lambda record: policy.Decision(record, record.generation)
-        )
-        started = await self._token.run(
-            StartRegistration(registration_request, self._registers_resident)
-        )
-        state = RegistrationState(
-            key_id=os.urandom(labels.KEY_ID_SIZE),
-            generation=generation,
-            oprf_key=started.oprf_key,
-            stretching=self.parameters.stretching,
-            expires_at=self._clock() + labels.REGISTRATION_STATE_LIFETIME_MS,
-        )
-        sealed = self._keys.registration_states.seal(
-            encode_registration_state(state), account.encode()
-        )
-        return StartedRegistration(
-            started.registration_response, state.key_id, sealed, state.stretching
-        )
+        return await self._to_the_end(self._begin_registration(account, registration_request))
 
     async def finish_registration(
         self,
@@ -240,10 +221,10 @@ class BackupKeyService:
         )
         status = await self._to_the_end(
             self._ledger.change(
-                self._keys.record_id(account),
-                lambda record: self._register(record, opened.generation, key),
+                self._keys.record_id(account), lambda record: self._register(record, opened, key)
             )
         )
+        self._residents.finished(key.oprf_key)
         return Registered(
             status.key.key_id, status.key.attempt_limit, status.attempts_left, status.key.created_at
         )
@@ -325,6 +306,34 @@ class BackupKeyService:
         while self._running:
             await asyncio.wait(self._running)
 
+    async def _begin_registration(
+        self, account: str, registration_request: bytes
+    ) -> StartedRegistration:
+        record_id = self._keys.record_id(account)
+        async with contextlib.AsyncExitStack() as held:
+            if self._registers_resident:
+                await held.enter_async_context(self._residents.room(self._ledger, record_id))
+            generation = await self._ledger.change(
+                record_id, lambda record: policy.Decision(record, record.generation)
+            )
+            started = await self._token.run(
+                StartRegistration(registration_request, self._registers_resident)
+            )
+            state = RegistrationState(
+                key_id=os.urandom(labels.KEY_ID_SIZE),
+                generation=generation,
+                oprf_key=started.oprf_key,
+                stretching=self.parameters.stretching,
+                expires_at=self._clock() + labels.REGISTRATION_STATE_LIFETIME_MS,
+            )
+            self._residents.began(record_id, state.oprf_key, state.expires_at)
+        sealed = self._keys.registration_states.seal(
+            encode_registration_state(state), account.encode()
+        )
+        return StartedRegistration(
+            started.registration_response, state.key_id, sealed, state.stretching
+        )
+
     async def _attempt(self, account: str, ke1: KE1) -> StartedRecovery:
         blinded_element = ke1.credential_request.encode()
         record_id = self._keys.record_id(account)
@@ -363,16 +372,20 @@ class BackupKeyService:
         )
 
     def _register(
-        self, record: Record, generation: int, key: Active
+        self, record: Record, opened: RegistrationState, key: Active
     ) -> policy.Decision[policy.KeyStatus]:
-        stored = key.oprf_key
-        is_stale = not stored.is_resident and stored.wrap_key < self._oldest_wrap_key
-        if is_stale or self._residents.is_doomed(stored):
+        if not _is_registered(record, key.key_id) and self._is_late(opened):
             return policy.Decision(record, StateExpired("this registration came back too late"))
         if not key.attempt_limit:
             limit = policy.unnamed_limit(record, key.key_id, self._limits)
             key = replace(key, attempt_limit=limit)
-        return policy.register(record, generation, key)
+        return policy.register(record, opened.generation, key)
+
+    def _is_late(self, opened: RegistrationState) -> bool:
+        """Whether the key of a registration may be gone by now, or soon be."""
+        stored = opened.oprf_key
+        is_stale = not stored.is_resident and stored.wrap_key < self._oldest_wrap_key
+        return is_stale or self._residents.is_late(stored, opened.expires_at)
 
     async def _give_back(self, record_id: bytes, attempt: policy.Attempt) -> None:
         """Undo the charge; if that fails too, a repetition of the element is still free."""
@@ -420,6 +433,10 @@ class BackupKeyService:
         if now > state.expires_at:
             raise StateExpired("this state came back too late")
         return now
+
+
+def _is_registered(record: Record, key_id: bytes) -> bool:
+    return isinstance(record.state, Active) and record.state.key_id == key_id
 
 
 def _proves(proof: KE3, expected_client_mac: bytes) -> bool:
