@@ -2,7 +2,7 @@
 
 Covered: replayed starts, finishes and registrations, deletions, passing time, failing evaluations,
 crashes between any two steps, restored databases that the anchor lets in, losses that an operator
-accepts.
+accepts, registrations that name higher and lower limits.
 Not covered here: several accounts (records do not know each other), time inside a recovery state's
 life.
 """
@@ -14,7 +14,17 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from attempt_model import Violation, World, explore, first_world, guessed_world, lost_world
+from attempt_model import (
+    CHANGING_LIMITS,
+    Violation,
+    World,
+    accepted_world,
+    explore,
+    first_world,
+    guessed_world,
+    lost_world,
+    lowered_world,
+)
 
 from strongroom_vault import policy
 from strongroom_vault.record import Active, LastAttempt, Record
@@ -48,8 +58,34 @@ def register_any_generation(record: Record, _generation: int, key: Active) -> De
 
 def keep_serials_after_a_loss(record: Record, loss_epoch: int) -> Record:
     lost = policy.after_loss(record, loss_epoch)
-    charged = max(record.charged, lost.used)
-    return replace(lost, charged=charged, cleared=charged - lost.used)
+    assert isinstance(lost.state, Active)
+    used = lost.state.attempt_limit - policy.attempts_left(lost, lost.state)
+    charged = max(record.charged, used)
+    return replace(lost, charged=charged, cleared=charged - used)
+
+
+def forget_what_a_lower_limit_cuts_off(
+    record: Record, generation: int, key: Active
+) -> Decision[KeyStatus]:
+    """The rule of an earlier version."""
+    decision = policy.register(record, generation, key)
+    if decision.record.generation == record.generation:
+        return decision
+    used = min(record.used, key.attempt_limit - 1)
+    return replace(decision, record=replace(decision.record, cleared=record.charged - used))
+
+
+def leave_one_of_this_limit_alone(record: Record, loss_epoch: int) -> Record:
+    """The rule of an earlier version."""
+    lost = policy.after_loss(record, loss_epoch)
+    if not isinstance(record.state, Active):
+        return lost
+    used = max(record.used, record.state.attempt_limit - 1)
+    return replace(lost, cleared=lost.charged - used)
+
+
+LOWERED = broken(register=forget_what_a_lower_limit_cuts_off)
+ACCEPTED = broken(after_loss=leave_one_of_this_limit_alone)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +104,8 @@ def keep_serials_after_a_loss(record: Record, loss_epoch: int) -> Record:
             4,
             id="a loss",
         ),
+        pytest.param(LOWERED, lowered_world(LOWERED), 5, id="a lower limit"),
+        pytest.param(ACCEPTED, accepted_world(ACCEPTED), 5, id="a higher limit after a loss"),
     ],
 )
 def test_the_check_can_fail(rules: SimpleNamespace, start: World, depth: int) -> None:
@@ -81,3 +119,15 @@ def test_the_rule_holds_after_guesses_too() -> None:
 
 def test_the_rule_holds_after_accepted_losses_too() -> None:
     assert explore(DEPTH, start=lost_world()) > 1000
+
+
+@pytest.mark.parametrize(
+    ("start", "depth"),
+    [
+        pytest.param(replace(first_world(), limits=CHANGING_LIMITS), 5, id="from the first"),
+        pytest.param(lowered_world(), 6, id="from a lowered one"),
+        pytest.param(accepted_world(), 6, id="from an accepted loss"),
+    ],
+)
+def test_the_rule_holds_whatever_limits_are_named(start: World, depth: int) -> None:
+    assert explore(depth, start=start) > 10_000

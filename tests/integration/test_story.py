@@ -80,13 +80,14 @@ def test_a_destroyed_account_may_register_again_with_one_attempt_that_success_cl
         assert status.attempts_left == 10
 
 
-def test_changing_the_password_keeps_the_key_and_ends_the_old_password(
+def test_changing_the_password_keeps_key_and_limit_and_ends_the_old_password(
     shared_vault: VaultProcess, account: str
 ) -> None:
     key = BackupKey.generate()
     with shared_vault.connect(account) as vault:
-        vault.protect(key, PASSWORD)
-        vault.protect(key, "another " + PASSWORD)
+        vault.protect(key, PASSWORD, attempt_limit=4)
+        changed = vault.protect(key, "another " + PASSWORD)
+        assert changed.attempt_limit == 4
         assert vault.recover("another " + PASSWORD) == key
         with pytest.raises(WrongPassword):
             vault.recover(PASSWORD)

@@ -1,13 +1,15 @@
 """Exhaustive check of the attempt rule: every sequence of steps, on the real `policy` module.
 
-One account, limit 2 (short traces). The adversary holds the access token, sees and replays every
-message, finishes old registrations, lets time pass, deletes, saves and restores any database while
-the vault is down, crashes the vault between any two steps, and makes evaluations fail. Restored
-databases meet the anchor of design section 6: the newest one, or one commit more, is served; for
-any other the operator may accept the loss, a few times.
+One account, limit 2 (short traces), or limits of 1 and 3 that each registration chooses from. The
+adversary holds the access token, sees and replays every message, finishes old registrations, lets
+time pass, deletes, saves and restores any database while the vault is down, crashes the vault
+between any two steps, and makes evaluations fail. Restored databases meet the anchor of design
+section 6: the newest one, or one commit more, is served; for any other the operator may accept the
+loss, a few times.
 
 After every step: the distinct evaluations charged since the owner's last success are at most the
-limit plus the registrations and the accepted losses since then.
+limit plus the registrations and the accepted losses since then. Where limits differ, it is the
+highest one that the account has had since that success.
 
     python tests/support/attempt_model.py 12     # depth; prints the number of states
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT = 2
+CHANGING_LIMITS = (1, 3)  # far enough apart that what a lower one forgets is more than its price
 MAX_ELEMENTS = 7
 MAX_REGISTRATIONS = 3
 MAX_LOSSES = 2
@@ -79,6 +83,8 @@ class World:
     next_element: int = 0
     losses: int = 0
     losses_since_success: int = 0
+    limits: tuple[int, ...] = (LIMIT,)
+    highest: int = LIMIT
 
 
 def first_world() -> World:
@@ -90,7 +96,7 @@ def first_world() -> World:
 
 def guessed_world() -> World:
     """As the first world, after two guesses at a key of a registration that can be replayed."""
-    database = Database(2, 1, Record(2, 0, 2, _key(1)), applied=frozenset({1}))
+    database = Database(2, 1, Record(2, 0, 2, _tried(1)), applied=frozenset({1}))
     pairs = frozenset({(b"a", b"\x01"), (b"b", b"\x01")})
     return World(
         database,
@@ -103,9 +109,30 @@ def guessed_world() -> World:
     )
 
 
+def lowered_world(rules: SimpleNamespace | None = None) -> World:
+    """All three attempts of a key are used; a registration with limit 1 has replaced it."""
+    decide = rules or SimpleNamespace(**vars(policy))
+    low, high = CHANGING_LIMITS
+    record = decide.register(Record(high, 0, 1, _tried(0, high)), 1, _key(1, low)).record
+    database = Database(high + 1, high, record, applied=frozenset({1}))
+    pairs = frozenset({(element, b"\0") for element in (b"a", b"b", b"c")})
+    return World(
+        database,
+        anchor=high + 1,
+        saved=frozenset({database}),
+        evaluated=pairs,
+        known=pairs,
+        registrations=1,
+        started=frozenset({(1, 1)}),
+        next_commit=high + 2,
+        limits=CHANGING_LIMITS,
+        highest=high,
+    )
+
+
 def lost_world() -> World:
     """The owner succeeded, two guesses followed, the vault is down; a first database is kept."""
-    database = Database(3, 2, Record(3, 1, 1, _key(0)))
+    database = Database(3, 2, Record(3, 1, 1, _tried(0)))
     pairs = frozenset({(b"a", b"\0"), (b"b", b"\0")})
     return World(
         database,
@@ -117,6 +144,27 @@ def lost_world() -> World:
         success=1,
         proofs=frozenset({(b"\0", 1)}),
         next_commit=4,
+    )
+
+
+def accepted_world(rules: SimpleNamespace | None = None) -> World:
+    """Three guesses are lost with a database; a key with limit 1, from before them, is served."""
+    decide = rules or SimpleNamespace(**vars(policy))
+    low, high = CHANGING_LIMITS
+    record = decide.after_loss(Record(0, 0, 1, _key(0, low)), 9)
+    database = Database(9, 0, record)
+    pairs = frozenset({(element, b"\1") for element in (b"a", b"b", b"c")})
+    return World(
+        database,
+        anchor=9,
+        saved=frozenset({database}),
+        evaluated=pairs,
+        known=pairs,
+        next_commit=10,
+        losses=1,
+        losses_since_success=1,
+        limits=CHANGING_LIMITS,
+        highest=high,
     )
 
 
@@ -139,7 +187,7 @@ def explore(depth: int, rules: SimpleNamespace | None = None, start: World | Non
 
 
 def _check(world: World) -> None:
-    if len(world.evaluated) > LIMIT + world.registrations + world.losses_since_success:
+    if len(world.evaluated) > world.highest + world.registrations + world.losses_since_success:
         raise Violation(f"{len(world.evaluated)} evaluations in {world}")
 
 
@@ -210,6 +258,7 @@ def _owner_succeeds(world: World, element: bytes, decide: SimpleNamespace) -> It
         evaluated=frozenset(),
         registrations=0,
         losses_since_success=0,
+        highest=key.attempt_limit,
         success=serial,
         proofs=world.proofs | {(key.key_id, serial)},
     )
@@ -230,17 +279,21 @@ def _finishes(world: World, decide: SimpleNamespace) -> Iterator[World]:
 
 
 def _registrations(world: World, decide: SimpleNamespace) -> Iterator[World]:
-    """Start one, or finish any that was ever started, again and again."""
+    """Start one, or finish any that was ever started, with any limit, again and again."""
     record = world.database.record
     if len(world.started) < MAX_REGISTRATIONS:
         number = len(world.started) + 1
         yield replace(world, started=world.started | {(number, record.generation)})
-    for number, generation in world.started:
-        decision = decide.register(record, generation, _key(number))
+    for (number, generation), limit in product(world.started, world.limits):
+        decision = decide.register(record, generation, _key(number, limit))
         if decision.record == record:
             continue
         applied = world.database.applied
-        counted = replace(world, registrations=world.registrations + (number not in applied))
+        counted = replace(
+            world,
+            registrations=world.registrations + (number not in applied),
+            highest=max(world.highest, limit),
+        )
         yield from _commit(counted, decision.record, applied | {number})
 
 
@@ -311,16 +364,20 @@ def _evaluated(world: World, work: Evaluation) -> World:
     return replace(world, evaluated=world.evaluated | fresh, known=world.known | {pair})
 
 
-def _key(number: int) -> Active:
+def _key(number: int, limit: int = LIMIT) -> Active:
     return Active(
         key_id=bytes([number]),
         created_at=NOW,
-        attempt_limit=LIMIT,
+        attempt_limit=limit,
         oprf_key=StoredOprfKey(b"public", b"wrapped"),
         registration_record=b"record",
         sealed_backup_key=b"sealed",
         stretching=Argon2id(1, 1, 1),
     )
+
+
+def _tried(number: int, limit: int = LIMIT) -> Active:
+    return replace(_key(number, limit), last_started_at=NOW)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """The life of a record: what each request does to it. Pure: no I/O, no clock.
 
 Every function takes a record, a request and the time, and returns a Decision: the new record and
-the outcome, which is a Refusal where the request is refused. `tests/model/attempt_model.py` checks
-these rules exhaustively in miniature; change them only together.
+the outcome, which is a Refusal where the request is refused. `tests/support/attempt_model.py`
+checks these rules exhaustively in miniature; change them only together.
 
 The rule that all of this serves: between two successes of the owner, at most `attempt_limit`
 distinct evaluations are charged, plus one for each registration, and none is answered uncharged.
+Where registrations name different limits, it is the highest that the account had in that time.
 """
 
 from __future__ import annotations
@@ -67,6 +68,21 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Which attempt limits the settings allow.
+
+    Attributes:
+        default: for an account that had no key.
+        lowest: that a client may ask for.
+        highest: that a client may ask for.
+    """
+
+    default: int
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """May be evaluated, once the record is committed.
 
@@ -106,6 +122,32 @@ class KeyStatus:
 Status: TypeAlias = KeyStatus | Destroyed | None
 
 
+def attempts_left(record: Record, key: Active) -> int:
+    """How many more attempts may be charged to the record's key before one must succeed.
+
+    What was used stays counted until a success, whatever limits are named on the way, so it may
+    exceed the limit of this key. A key that was never tried has one attempt all the same: its owner
+    must be able to prove the password.
+    """
+    was_tried = key.last_started_at != 0
+    return max(key.attempt_limit - record.used, 0 if was_tried else 1)
+
+
+def unnamed_limit(record: Record, key_id: bytes, limits: Limits) -> int:
+    """Return the attempt limit of a registration of `key_id` (16 bytes) that names none.
+
+    It is that of the key which it replaces; where the settings no longer allow that one, the
+    nearest that they do; where there is no key, the vault's own.
+    """
+    match record.state:
+        case Active() as key if key.key_id == key_id:
+            return key.attempt_limit  # a repetition of the registration that is there
+        case Active() as key:
+            return min(max(key.attempt_limit, limits.lowest), limits.highest)
+        case Absent() | Destroyed() | Deleted():
+            return limits.default
+
+
 def start_recovery(
     record: Record, blinded_element: bytes, now: int, rules: Rules
 ) -> Decision[Attempt]:
@@ -117,7 +159,7 @@ def start_recovery(
         return _destroy(record, now)
     if key.last_attempt is not None and key.last_attempt.blinded_element == blinded_element:
         return _repeat(record, key, now)
-    if record.used >= key.attempt_limit:
+    if not attempts_left(record, key):
         return _destroy(record, now)
     if (until := _wait_until(record, key, now, rules)) is not None:
         return Decision(record, Wait("the next attempt must wait", (until - now) / 1000))
@@ -164,14 +206,16 @@ def finish_recovery(
         cleared = max(record.cleared, serial)
         released = replace(record, cleared=cleared)
         return Decision(released, key.sealed_backup_key, What.RELEASED)
-    if record.used >= key.attempt_limit and serial == record.charged:
+    left = attempts_left(record, key)
+    if not left and serial == record.charged:
         return _destroy(record, now)
-    wrong = WrongPassword(max(0, key.attempt_limit - record.used))
-    return Decision(record, wrong, What.WRONG_PASSWORD)
+    return Decision(record, WrongPassword(left), What.WRONG_PASSWORD)
 
 
 def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus]:
-    """Replace whatever there is by `key`; attempts already used are carried over.
+    """Replace whatever there is by `key`, never tried yet; attempts already used stay used.
+
+    After a destruction all attempts count as used, also under a higher limit.
 
     `generation` is the record's when the registration started: an old registration cannot be
     replayed over a newer key, nor after a destruction or deletion. A repetition of the registration
@@ -183,9 +227,7 @@ def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus
         return Decision(record, _status(record, record.state, wait_until=None))
     if record.generation != generation:
         return Decision(record, KeyReplaced("the key changed while this registration was made"))
-    used = min(record.used, key.attempt_limit - 1)
-    if isinstance(record.state, Destroyed):
-        used = key.attempt_limit - 1
+    used = _all_used(record) if isinstance(record.state, Destroyed) else record.used
     charged = max(record.charged, used)
     record = Record(charged, charged - used, record.generation + 1, key, record.loss_epoch)
     return Decision(record, _status(record, key, wait_until=None), What.REGISTERED)
@@ -231,12 +273,11 @@ def after_loss(record: Record, loss_epoch: int) -> Record:
     if record.loss_epoch >= loss_epoch:
         return record
     state = record.state
-    used = ATTEMPT_LIMIT_MAX
     if isinstance(state, Active):
-        used = max(record.used, state.attempt_limit - 1)
-        state = replace(state, last_attempt=None)
+        started_at = 0 if attempts_left(record, state) else state.last_started_at
+        state = replace(state, last_attempt=None, last_started_at=started_at)
     first = loss_epoch * SERIALS_PER_EPOCH
-    return Record(first, first - used, first, state, loss_epoch)
+    return Record(first, first - _all_used(record), first, state, loss_epoch)
 
 
 def rewrap(record: Record, old: StoredOprfKey, new: StoredOprfKey) -> Decision[bool]:
@@ -277,21 +318,31 @@ def _active(record: Record) -> Active | Refusal:
             return NoKey("this account has no key here")
 
 
+def _all_used(record: Record) -> int:
+    """As many used attempts as exhaust every limit that settings may allow, or more."""
+    return max(record.used, ATTEMPT_LIMIT_MAX)
+
+
 def _repeat(record: Record, key: Active, now: int) -> Decision[Attempt]:
     """The same evaluation again teaches nothing new: not charged, and from now on final."""
     assert key.last_attempt is not None  # noqa: S101 -- narrows the type; the caller compared it
-    key = replace(key, last_attempt=replace(key.last_attempt, is_final=True), last_started_at=now)
-    attempt = Attempt(key, record.charged, key.attempt_limit - record.used, now, charge=None)
+    key = _tried(replace(key, last_attempt=replace(key.last_attempt, is_final=True)), now)
+    attempt = Attempt(key, record.charged, attempts_left(record, key), now, charge=None)
     return Decision(replace(record, state=key), attempt, What.REPETITION)
 
 
 def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[Attempt]:
     serial = record.charged + 1
     charge = Charge(key.key_id, serial, key.last_started_at)
-    key = replace(key, last_attempt=LastAttempt(element, is_final=False), last_started_at=now)
+    key = _tried(replace(key, last_attempt=LastAttempt(element, is_final=False)), now)
     record = replace(record, charged=serial, state=key)
-    attempt = Attempt(key, serial, key.attempt_limit - record.used, now, charge)
+    attempt = Attempt(key, serial, attempts_left(record, key), now, charge)
     return Decision(record, attempt, What.ATTEMPT)
+
+
+def _tried(key: Active, now: int) -> Active:
+    """The key with an attempt started `now`; a clock at 1970 must not make it an untried one."""
+    return replace(key, last_started_at=now or 1)
 
 
 def _destroy(record: Record, now: int) -> Decision[Never]:
@@ -308,7 +359,7 @@ def _without_key(record: Record, state: Destroyed | Deleted) -> Record:
 def _is_spent(record: Record, key: Active, now: int, rules: Rules) -> bool:
     """All attempts are used and no recovery state can be alive any more."""
     began = max(key.last_started_at, rules.serving_since)
-    return record.used >= key.attempt_limit and now > began + RECOVERY_STATE_LIFETIME_MS
+    return not attempts_left(record, key) and now > began + RECOVERY_STATE_LIFETIME_MS
 
 
 def _wait_until(record: Record, key: Active, now: int, rules: Rules) -> int | None:
@@ -331,4 +382,4 @@ def _same_registration(there: Active, repeated: Active) -> bool:
 
 
 def _status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
-    return KeyStatus(key, max(0, key.attempt_limit - record.used), wait_until)
+    return KeyStatus(key, attempts_left(record, key), wait_until)

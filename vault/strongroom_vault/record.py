@@ -66,7 +66,8 @@ class Active:
         sealed_backup_key: 60 bytes that only the client can open.
         stretching: Argon2id parameters that the client used.
         last_attempt: forgotten when given back and when the key changes.
-        last_started_at: of the last charged attempt or its repetition; 0 for none.
+        last_started_at: of the last charged attempt of this key, or its repetition; 0 while it
+            was never tried, neither since it was registered nor since an accepted loss.
     """
 
     key_id: bytes
@@ -119,5 +120,5 @@ class Record:
 
     @property
     def used(self) -> int:
-        """Attempts charged since the last success."""
+        """Attempts charged since the last success, whatever keys and limits there were."""
         return self.charged - self.cleared

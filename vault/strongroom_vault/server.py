@@ -170,6 +170,7 @@ class VaultServer:
         requests = metrics.Requests(registry)
         limits = Limits(settings.listen.max_in_flight, settings.listen.max_in_flight_per_account)
         self._guard = Guard(access_tokens, limits, requests.observe)
+        exit_stack.push_async_callback(self._guard.drain)
         if settings.metrics.address is not None:
             exit_stack.callback(metrics.serve(registry, settings.metrics.address))
         await self._look(ask_token=True)
@@ -250,7 +251,7 @@ class VaultServer:
             commits=self._ledger.commits,
             changes=self._ledger.changes,
             draining=self._guard.is_draining,
-            in_flight=max(self._guard.in_flight, self._service.under_way),
+            in_flight=max(self._guard.in_flight, self._service.under_way),  # operators' calls too
         )
 
     @property

@@ -11,7 +11,7 @@ import contextlib
 import hmac
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from strongroom.opaque.errors import ClientAuthenticationError, DecodeError
@@ -60,7 +60,7 @@ class VaultParameters:
         vault_id: 1 to 64 characters of [a-z0-9.-].
         identity_public_key: 33 bytes, SEC 1 compressed.
         stretching: for new keys; each key keeps its own.
-        attempt_limit: for registrations that name none.
+        attempt_limit: for a registration that names none, of an account without a key.
         minimum_attempt_limit: the lowest that a client may ask for.
         maximum_attempt_limit: the highest.
     """
@@ -169,6 +169,11 @@ class BackupKeyService:
         self._residents = residents
         self._registers_resident = registers_resident
         self._clock = clock
+        self._limits = policy.Limits(
+            parameters.attempt_limit,
+            parameters.minimum_attempt_limit,
+            parameters.maximum_attempt_limit,
+        )
         self._rules = policy.Rules(back_off, serving_since=clock())
         self._server_identity = labels.SERVER_IDENTITY_PREFIX + parameters.vault_id.encode()
         self._running: set[asyncio.Task[Any]] = set()
@@ -184,26 +189,7 @@ class BackupKeyService:
         """Make an OPRF key for a registration and evaluate with it. Changes no record."""
         with _malformed("registration_request"):
             RegistrationRequest.decode(registration_request)
-        record_id = self._keys.record_id(account)
-        generation = await self._ledger.change(
-            record_id, lambda record: policy.Decision(record, record.generation)
-        )
-        started = await self._token.run(
-            StartRegistration(registration_request, self._registers_resident)
-        )
-        state = RegistrationState(
-            key_id=os.urandom(labels.KEY_ID_SIZE),
-            generation=generation,
-            oprf_key=started.oprf_key,
-            stretching=self.parameters.stretching,
-            expires_at=self._clock() + labels.REGISTRATION_STATE_LIFETIME_MS,
-        )
-        sealed = self._keys.registration_states.seal(
-            encode_registration_state(state), account.encode()
-        )
-        return StartedRegistration(
-            started.registration_response, state.key_id, sealed, state.stretching
-        )
+        return await self._to_the_end(self._begin_registration(account, registration_request))
 
     async def finish_registration(
         self,
@@ -213,18 +199,21 @@ class BackupKeyService:
         sealed_backup_key: bytes,
         attempt_limit: int,
     ) -> Registered:
-        """Replace the account's record. `attempt_limit` 0 stands for the vault's own."""
+        """Replace the account's record.
+
+        `attempt_limit` 0 keeps that of the key which is replaced; without one, the vault's own.
+        """
         with _malformed("registration_record"):
             RegistrationRecord.decode(registration_record)
         if len(sealed_backup_key) != labels.SEALED_BACKUP_KEY_SIZE:
             raise Malformed("sealed_backup_key", f"not {labels.SEALED_BACKUP_KEY_SIZE} bytes")
-        limit = self._attempt_limit(attempt_limit)
+        self._check_attempt_limit(attempt_limit)
         opened = self._open_registration(account, state)
         now = self._unexpired(opened)
         key = Active(
             key_id=opened.key_id,
             created_at=now,
-            attempt_limit=limit,
+            attempt_limit=attempt_limit,
             oprf_key=opened.oprf_key,
             registration_record=registration_record,
             sealed_backup_key=sealed_backup_key,
@@ -232,10 +221,10 @@ class BackupKeyService:
         )
         status = await self._to_the_end(
             self._ledger.change(
-                self._keys.record_id(account),
-                lambda record: self._register(record, opened.generation, key),
+                self._keys.record_id(account), lambda record: self._register(record, opened, key)
             )
         )
+        self._residents.finished(key.oprf_key)
         return Registered(
             status.key.key_id, status.key.attempt_limit, status.attempts_left, status.key.created_at
         )
@@ -317,6 +306,34 @@ class BackupKeyService:
         while self._running:
             await asyncio.wait(self._running)
 
+    async def _begin_registration(
+        self, account: str, registration_request: bytes
+    ) -> StartedRegistration:
+        record_id = self._keys.record_id(account)
+        async with contextlib.AsyncExitStack() as held:
+            if self._registers_resident:
+                await held.enter_async_context(self._residents.room(self._ledger, record_id))
+            generation = await self._ledger.change(
+                record_id, lambda record: policy.Decision(record, record.generation)
+            )
+            started = await self._token.run(
+                StartRegistration(registration_request, self._registers_resident)
+            )
+            state = RegistrationState(
+                key_id=os.urandom(labels.KEY_ID_SIZE),
+                generation=generation,
+                oprf_key=started.oprf_key,
+                stretching=self.parameters.stretching,
+                expires_at=self._clock() + labels.REGISTRATION_STATE_LIFETIME_MS,
+            )
+            self._residents.began(record_id, state.oprf_key, state.expires_at)
+        sealed = self._keys.registration_states.seal(
+            encode_registration_state(state), account.encode()
+        )
+        return StartedRegistration(
+            started.registration_response, state.key_id, sealed, state.stretching
+        )
+
     async def _attempt(self, account: str, ke1: KE1) -> StartedRecovery:
         blinded_element = ke1.credential_request.encode()
         record_id = self._keys.record_id(account)
@@ -355,13 +372,20 @@ class BackupKeyService:
         )
 
     def _register(
-        self, record: Record, generation: int, key: Active
+        self, record: Record, opened: RegistrationState, key: Active
     ) -> policy.Decision[policy.KeyStatus]:
-        stored = key.oprf_key
-        is_stale = not stored.is_resident and stored.wrap_key < self._oldest_wrap_key
-        if is_stale or self._residents.is_doomed(stored):
+        if not _is_registered(record, key.key_id) and self._is_late(opened):
             return policy.Decision(record, StateExpired("this registration came back too late"))
-        return policy.register(record, generation, key)
+        if not key.attempt_limit:
+            limit = policy.unnamed_limit(record, key.key_id, self._limits)
+            key = replace(key, attempt_limit=limit)
+        return policy.register(record, opened.generation, key)
+
+    def _is_late(self, opened: RegistrationState) -> bool:
+        """Whether the key of a registration may be gone by now, or soon be."""
+        stored = opened.oprf_key
+        is_stale = not stored.is_resident and stored.wrap_key < self._oldest_wrap_key
+        return is_stale or self._residents.is_late(stored, opened.expires_at)
 
     async def _give_back(self, record_id: bytes, attempt: policy.Attempt) -> None:
         """Undo the charge; if that fails too, a repetition of the element is still free."""
@@ -388,14 +412,10 @@ class BackupKeyService:
         if not task.cancelled():
             task.exception()  # whoever still waits gets it; if nobody does, it is not lost noise
 
-    def _attempt_limit(self, asked: int) -> int:
-        limits = self.parameters
-        if asked == 0:
-            return limits.attempt_limit
-        if not limits.minimum_attempt_limit <= asked <= limits.maximum_attempt_limit:
-            bounds = f"{limits.minimum_attempt_limit} to {limits.maximum_attempt_limit}"
-            raise Malformed("attempt_limit", f"not within {bounds}")
-        return asked
+    def _check_attempt_limit(self, asked: int) -> None:
+        limits = self._limits
+        if asked and not limits.lowest <= asked <= limits.highest:
+            raise Malformed("attempt_limit", f"not within {limits.lowest} to {limits.highest}")
 
     def _open_registration(self, account: str, state: bytes) -> RegistrationState:
         with _malformed("registration_state"):
@@ -413,6 +433,10 @@ class BackupKeyService:
         if now > state.expires_at:
             raise StateExpired("this state came back too late")
         return now
+
+
+def _is_registered(record: Record, key_id: bytes) -> bool:
+    return isinstance(record.state, Active) and record.state.key_id == key_id
 
 
 def _proves(proof: KE3, expected_client_mac: bytes) -> bool:

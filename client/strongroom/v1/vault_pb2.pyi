@@ -125,7 +125,7 @@ class GetVaultResponse(_message.Message):
     identity_public_key: _builtins.bytes
     """33 bytes, SEC 1 compressed"""
     attempt_limit: _builtins.int
-    """for registrations that name none"""
+    """for a registration that names none, where there is no key"""
     minimum_attempt_limit: _builtins.int
     maximum_attempt_limit: _builtins.int
     @_builtins.property
@@ -228,7 +228,7 @@ class FinishRegistrationRequest(_message.Message):
     sealed_backup_key: _builtins.bytes
     """60 bytes: nonce 12, ciphertext 32, tag 16"""
     attempt_limit: _builtins.int
-    """0: the vault's default"""
+    """0: that of the key it replaces; without one, the vault's own"""
     def __init__(
         self,
         *,

@@ -29,7 +29,7 @@ from strongroom_vault.errors import (
     Wait,
     WrongPassword,
 )
-from strongroom_vault.labels import RECOVERY_STATE_LIFETIME_MS
+from strongroom_vault.labels import ATTEMPT_LIMIT_MAX, RECOVERY_STATE_LIFETIME_MS
 from strongroom_vault.policy import Attempt, Charge, Decision, KeyStatus, Rules
 from strongroom_vault.record import Absent, Active, Deleted, Destroyed, LastAttempt, Record
 
@@ -287,27 +287,87 @@ class TestRegister:
             (ABSENT, 0),
             (active(0), 0),
             (active(4), 4),
-            (active(LIMIT), LIMIT - 1),
-            (GONE, LIMIT - 1),
-            (Record(2, 0, 3, DESTROYED), LIMIT - 1),
+            (active(LIMIT), LIMIT),
+            (GONE, ATTEMPT_LIMIT_MAX),
+            (Record(2, 0, 3, DESTROYED), ATTEMPT_LIMIT_MAX),
+            (Record(3000, 2, 3, DESTROYED), 2998),
             (REMOVED, 5),
-            (Record(30, 2, 3, DELETED), LIMIT - 1),
+            (Record(30, 2, 3, DELETED), 28),
         ],
     )
     def test_replaces_and_carries_attempts_over(self, record: Record, used: int) -> None:
         decision = policy.register(record, record.generation, self.NEW)
         assert isinstance(decision.outcome, KeyStatus)
-        assert decision.outcome.attempts_left == LIMIT - used
+        assert decision.outcome.attempts_left == max(1, LIMIT - used)
         assert decision.record.used == used
         assert decision.record.state == self.NEW
         assert decision.record.generation == record.generation + 1
         assert decision.record.charged >= record.charged
         assert decision.record.cleared >= 0
 
-    def test_a_lower_limit_leaves_one_attempt(self) -> None:
-        new = replace(self.NEW, attempt_limit=3)
-        decision = policy.register(active(7), 1, new)
-        assert decision.record.used == 2
+    def named(self, record: Record, *limits: int) -> Record:
+        """The record after registrations with these limits."""
+        for limit in limits:
+            new = replace(KEY, key_id=record.generation.to_bytes(16, "big"), attempt_limit=limit)
+            record = policy.register(record, record.generation, new).record
+        return record
+
+    @pytest.mark.parametrize(
+        ("record", "limits", "left"),
+        [
+            (active(7), (3,), 1),
+            (active(9), (3, 10), 1),
+            (active(9), (3, 10) * 20, 1),
+            (active(9), (3, 12), 3),
+            (active(2, attempt_limit=3), (10,), 8),
+            (policy.delete(active(9), NOW).record, (3, 10), 1),
+            (GONE, (1, 3, 10, ATTEMPT_LIMIT_MAX), 1),
+            (policy.delete(policy.register(GONE, 3, KEY).record, NOW).record, (1000,), 1),
+            (policy.after_loss(active(0, attempt_limit=3), 9), (1000,), 1),
+            (policy.after_loss(ABSENT, 9), (3, 1000), 1),
+        ],
+    )
+    def test_limits_named_on_the_way_refill_nothing(
+        self, record: Record, limits: tuple[int, ...], left: int
+    ) -> None:
+        record = self.named(record, *limits)
+        decision = policy.status(record, LATER, RULES)  # with time, an untried key is not spent
+        assert isinstance(decision.outcome, KeyStatus)
+        assert decision.outcome.attempts_left == left
+        for number in range(left):
+            attempt = start(record, bytes([number]) * 33)
+            attempt_of(attempt)
+            record = attempt.record
+        refusal_of(start(record, b"e" * 33), KeyDestroyed)
+
+    def test_the_attempt_that_a_registration_leaves_is_one(self) -> None:
+        record = self.named(active(9), 3)
+        charged = start(record)
+        assert attempt_of(charged).attempts_left == 0
+        charge = attempt_of(charged).charge
+        assert charge is not None
+        given_back = policy.give_back(charged.record, charge)
+        assert given_back.outcome is True
+        assert given_back.record == record  # never tried again, so one is left again
+        assert attempt_of(start(charged.record)).charge is None  # the repetition is free
+        wrong = policy.finish_recovery(charged.record, bytes(15) + b"\1", 10, proven=False, now=NOW)
+        refusal_of(wrong, KeyDestroyed)
+        proven = policy.finish_recovery(charged.record, bytes(15) + b"\1", 10, proven=True, now=NOW)
+        assert proven.record.used == 0
+
+    def test_a_success_under_a_lower_limit_gives_all_of_a_higher_one(self) -> None:
+        record = start(self.named(active(9), 3)).record
+        record = policy.finish_recovery(record, bytes(15) + b"\1", 10, proven=True, now=NOW).record
+        status = policy.status(self.named(record, 10), NOW, RULES).outcome
+        assert isinstance(status, KeyStatus)
+        assert status.attempts_left == 10
+
+    def test_a_clock_at_1970_gives_no_attempt(self) -> None:
+        record = self.named(active(9), 3)
+        record = start(record, now=0).record
+        refusal_of(start(record, ELEMENT, now=0), KeyDestroyed)
+        repeated = start(start(self.named(active(9), 3), now=0).record, now=0).record
+        refusal_of(start(repeated, ELEMENT, now=0), KeyDestroyed)
 
     def test_of_another_generation_is_refused(self) -> None:
         for record in (ABSENT, active(1), GONE, REMOVED):
@@ -455,7 +515,9 @@ class TestAfterLoss:
     @pytest.mark.parametrize("used", [0, 5, LIMIT - 1, LIMIT])
     def test_at_most_one_attempt_is_left(self, used: int) -> None:
         record = policy.after_loss(active(used=used), 9)
-        assert LIMIT - record.used == (0 if used == LIMIT else 1)
+        status = policy.status(record, NOW, RULES).outcome
+        assert isinstance(status, KeyStatus)
+        assert status.attempts_left == (0 if used == LIMIT else 1)
         assert (record.charged, record.generation, record.loss_epoch) == (self.first, self.first, 9)
         assert isinstance(record.state, Active)
         assert record.state.last_attempt is None
@@ -470,6 +532,28 @@ class TestAfterLoss:
         after = policy.after_loss(record, 9)
         assert after.state == record.state
         assert (after.charged, after.generation) == (self.first, self.first)
+
+
+class TestUnnamedLimit:
+    LIMITS = policy.Limits(default=10, lowest=3, highest=10)
+
+    @pytest.mark.parametrize(
+        ("record", "limit"),
+        [
+            (ABSENT, 10),
+            (GONE, 10),
+            (REMOVED, 10),
+            (active(attempt_limit=3), 3),
+            (active(attempt_limit=7), 7),
+            (active(attempt_limit=2), 3),
+            (active(attempt_limit=50), 10),
+        ],
+    )
+    def test_is_kept_as_far_as_it_is_allowed(self, record: Record, limit: int) -> None:
+        assert policy.unnamed_limit(record, b"n" * 16, self.LIMITS) == limit
+
+    def test_of_a_repetition_is_its_own_although_it_is_not_allowed_any_more(self) -> None:
+        assert policy.unnamed_limit(active(attempt_limit=50), KEY_ID, self.LIMITS) == 50
 
 
 def test_absent_is_what_a_new_record_is() -> None:

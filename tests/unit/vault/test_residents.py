@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
-from strongroom_vault import policy
+from strongroom_vault import policy, residents
 from strongroom_vault.errors import RollbackDetected, TokenUnavailable
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys, OprfKeys
 from strongroom_vault.ledger import Ledger
@@ -127,24 +128,24 @@ async def test_a_key_registered_between_two_looks_stays(world: World) -> None:
     await world.register(1)
     for _ in range(3):
         assert await world.look() == [public_key(1)]
-    assert not world.residents.is_doomed(StoredOprfKey(public_key(1), None))
+    assert not world.residents.is_late(StoredOprfKey(public_key(1), None), 1)
 
 
 async def test_a_doomed_key_cannot_be_registered(world: World) -> None:
     world.token.there = [public_key(1)]
     await world.look()
     stored = StoredOprfKey(public_key(1), None)
-    assert not world.residents.is_doomed(stored)
+    assert not world.residents.is_late(stored, 1)
     world.token.fails = True
     with pytest.raises(TokenUnavailable):
         await world.look()
-    assert not world.residents.is_doomed(stored)
+    assert not world.residents.is_late(stored, 1)
     world.token.fails = False
     seen: list[bool] = []
     destroy = world.residents._destroy
 
     async def asked_while_destroyed(name: bytes) -> None:
-        seen.append(world.residents.is_doomed(stored))
+        seen.append(world.residents.is_late(stored, 1))
         await destroy(name)
 
     world.residents._destroy = asked_while_destroyed  # type: ignore[method-assign,assignment]
@@ -161,3 +162,76 @@ async def test_a_stopped_ledger_destroys_nothing(world: World) -> None:
         with pytest.raises(RollbackDetected):
             await world.look()
     assert world.token.there == [public_key(1)]
+
+
+class TestUnfinished:
+    """Registrations that began: the oldest make room, and whoever is in time may finish."""
+
+    async def begin(self, world: World, number: int, account: bytes = ALICE) -> StoredOprfKey:
+        key = StoredOprfKey(public_key(number), None)
+        async with world.residents.room(world.ledger, account):
+            world.token.there.append(key.public_key)
+            world.residents.began(account, key, 1000 + number)
+        return key
+
+    async def test_an_account_has_a_few(self, world: World) -> None:
+        keys = [await self.begin(world, number) for number in range(10)]
+        newest = keys[-residents.UNFINISHED_PER_ACCOUNT :]
+        assert world.token.there == [key.public_key for key in newest]
+        late = [world.residents.is_late(key, 1000 + number) for number, key in enumerate(keys)]
+        assert late == [True] * 6 + [False] * 4
+
+    async def test_many_at_once_are_no_more(self, world: World) -> None:
+        await asyncio.gather(*(self.begin(world, number) for number in range(30)))
+        assert len(world.token.there) == residents.UNFINISHED_PER_ACCOUNT
+
+    async def test_all_accounts_have_some(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(residents, "UNFINISHED", 6)
+        for number in range(20):
+            await self.begin(world, number, bytes([number]) * 32)
+        assert world.token.there == [public_key(number) for number in range(14, 20)]
+
+    async def test_one_that_is_being_finished_stays(self, world: World) -> None:
+        """The record names it already; only nobody has come to note that."""
+        first = await self.begin(world, 0)
+        await world.register(0)
+        for number in range(1, 10):
+            await self.begin(world, number)
+        assert first.public_key in world.token.there
+        world.residents.finished(first)
+
+    async def test_one_that_was_finished_takes_no_room(self, world: World) -> None:
+        for number in range(3):
+            key = await self.begin(world, number)
+            await world.register(number)
+            world.residents.finished(key)
+        older = [await self.begin(world, number) for number in range(3, 7)]
+        assert not any(world.residents.is_late(key, 1) for key in older)
+
+    async def test_what_cannot_be_destroyed_is_doomed_and_lets_no_other_begin(
+        self, world: World
+    ) -> None:
+        keys = [await self.begin(world, number) for number in range(4)]
+        world.token.fails = True
+        for _ in range(2):
+            with pytest.raises(TokenUnavailable):
+                await self.begin(world, 4)
+            assert world.residents.is_late(keys[0], 1000)
+        world.token.fails = False
+        await self.begin(world, 4)
+        assert world.token.there == [public_key(number) for number in range(1, 5)]
+        assert world.residents.is_late(keys[0], 1000)
+
+    async def test_one_from_before_a_restart_may_be_finished(self, world: World) -> None:
+        """Unless some were evicted since, of which it may be one."""
+        earlier = StoredOprfKey(public_key(99), None)
+        assert not world.residents.is_late(earlier, 1005)
+        for number in range(9):
+            await self.begin(world, number)
+        assert world.residents.is_late(earlier, 1004)
+        assert not world.residents.is_late(earlier, 1005)
+
+    def test_a_wrapped_key_is_never_late(self, world: World) -> None:
+        assert not world.residents.is_late(StoredOprfKey(b"w" * 33, b"wrapped"), 0)

@@ -14,7 +14,7 @@ from strongroom.opaque import client
 from strongroom.opaque.envelope import Identities
 from strongroom.opaque.ksf import Argon2id
 from strongroom.opaque.messages import KE2, RegistrationResponse
-from strongroom_vault import labels
+from strongroom_vault import labels, policy
 from strongroom_vault.errors import (
     KeyDestroyed,
     KeyReplaced,
@@ -31,7 +31,7 @@ from strongroom_vault.hsm.pkcs11 import open_session
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.record import Destroyed
-from strongroom_vault.residents import ResidentKeys
+from strongroom_vault.residents import UNFINISHED_PER_ACCOUNT, ResidentKeys
 from strongroom_vault.service import (
     ActiveKey,
     BackupKeyService,
@@ -96,7 +96,9 @@ class World:
     anchor: MemoryAnchor
     now: int = START
 
-    async def register(self, password: bytes = b"right", account: str = "alice") -> bytes:
+    async def register(
+        self, password: bytes = b"right", account: str = "alice", limit: int = LIMIT
+    ) -> bytes:
         """A whole registration; returns the export key."""
         request, session = client.create_registration_request(password)
         started = await self.service.start_registration(account, request.encode())
@@ -105,7 +107,7 @@ class World:
             session, response, IDENTITIES, QUICK
         )
         await self.service.finish_registration(
-            account, started.state, record.encode(), SEALED, LIMIT
+            account, started.state, record.encode(), SEALED, limit
         )
         return export_key
 
@@ -367,6 +369,82 @@ async def test_two_registrations_at_once_leave_one_key(world: World) -> None:
     record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
     with pytest.raises(KeyReplaced):
         await world.service.finish_registration("alice", first.state, record.encode(), SEALED, 0)
+
+
+class Begun:
+    """A registration of alice that may be finished."""
+
+    @classmethod
+    async def of(cls, world: World) -> Begun:
+        request, session = client.create_registration_request(b"right")
+        started = await world.service.start_registration("alice", request.encode())
+        response = RegistrationResponse.decode(started.registration_response)
+        record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
+        begun = cls()
+        begun.finish = ("alice", started.state, record.encode(), SEALED, 0)
+        return begun
+
+    finish: tuple[str, bytes, bytes, bytes, int]
+
+
+async def test_the_newest_registrations_may_be_finished(world: World) -> None:
+    begun = [await Begun.of(world) for _ in range(UNFINISHED_PER_ACCOUNT + 1)]
+    if world.service._registers_resident:
+        with pytest.raises(StateExpired):
+            await world.service.finish_registration(*begun[0].finish)
+        assert await world.service.get_key("alice") is None
+    registered = await world.service.finish_registration(*begun[1].finish)
+    for _ in range(UNFINISHED_PER_ACCOUNT + 1):
+        await Begun.of(world)
+    assert await world.service.finish_registration(*begun[1].finish) == registered
+    await world.start(guess()[0])
+
+
+async def test_a_registration_is_finished_or_evicted_never_both(world: World) -> None:
+    """Whatever the answer was, a key that is registered evaluates."""
+    finished = 0
+    for _ in range(8):
+        first = await Begun.of(world)
+        rest = (Begun.of(world) for _ in range(UNFINISHED_PER_ACCOUNT + 1))
+        results = await asyncio.gather(
+            *rest, world.service.finish_registration(*first.finish), return_exceptions=True
+        )
+        refused = [result for result in results if isinstance(result, Exception)]
+        assert all(isinstance(result, StateExpired) for result in refused)
+        finished += not refused
+        if await world.service.get_key("alice") is not None:
+            await world.start(guess(b"right")[0])
+            await world.service.delete_key("alice")
+    assert finished
+
+
+async def limit_of_alice(world: World) -> int:
+    found = await world.service.get_key("alice")
+    assert isinstance(found, ActiveKey)
+    return found.attempt_limit
+
+
+async def test_a_limit_is_kept_unless_another_is_named(world: World) -> None:
+    await world.register(limit=0)
+    assert await limit_of_alice(world) == 10
+    await world.register(limit=4)
+    await world.register(b"another", limit=0)
+    assert await limit_of_alice(world) == 4
+    world.service._limits = policy.Limits(default=8, lowest=5, highest=9)
+    await world.register(limit=0)
+    assert await limit_of_alice(world) == 5
+    await world.service.delete_key("alice")
+    await world.register(limit=0)
+    assert await limit_of_alice(world) == 8
+
+
+async def test_a_registration_without_a_limit_may_be_repeated(world: World) -> None:
+    finish = (await Begun.of(world)).finish
+    registered = await world.service.finish_registration(*finish)
+    world.service._limits = policy.Limits(default=3, lowest=3, highest=3)
+    assert await world.service.finish_registration(*finish) == registered
+    with pytest.raises(KeyReplaced):
+        await world.service.finish_registration(*finish[:-1], 3)
 
 
 async def test_deleting(world: World) -> None:

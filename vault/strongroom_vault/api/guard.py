@@ -107,6 +107,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self.is_draining = False
         """Whether every call is refused, because an operator wants none to begin."""
         self._by_account: Counter[str] = Counter()
+        self._working: set[asyncio.Task[Any]] = set()
 
     async def intercept_service(
         self,
@@ -135,17 +136,25 @@ class Guard(grpc.aio.ServerInterceptor):
         call: str,
         context: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        """Run the call in a task, so that whatever it raises can be looked at and answered."""
+        """Run the call in a task, so that whatever it raises can be looked at and answered.
+
+        The task goes on when the caller leaves, and keeps its places until it ends: a place stands
+        for work, and work that has begun is done whether somebody waits for it or not.
+        """
         began = time.perf_counter()
         request_id = secrets.token_hex(REQUEST_ID_SIZE)
         structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         with traces.trace(call, request_id=request_id) as span:
-            task = asyncio.create_task(self._admitted(handler, SCOPES[call], context))
+            has_begun = asyncio.Event()
+            task = asyncio.create_task(self._admitted(handler, SCOPES[call], context, has_begun))
+            self._working.add(task)
+            task.add_done_callback(self._ended)
             try:
                 await asyncio.wait([task], timeout=_seconds(context))
             finally:
-                task.cancel()  # does nothing to a task that is done
+                if not has_begun.is_set():
+                    task.cancel()  # nothing came that could be done; does nothing once it is done
             if task.done():
                 error = task.exception()
             else:
@@ -162,26 +171,43 @@ class Guard(grpc.aio.ServerInterceptor):
         _log_bug(error)
         return await context.abort(grpc.StatusCode.INTERNAL, "internal error")
 
+    async def drain(self) -> None:
+        """Wait for the work of all calls, also of those whose callers have left."""
+        while self._working:
+            await asyncio.wait(self._working)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits gets it; if nobody does, it is not lost noise
+
     async def _admitted(
         self,
         handler: Any,  # noqa: ANN401
         scope: str | None,
         context: Any,  # noqa: ANN401
+        has_begun: asyncio.Event,
     ) -> Any:  # noqa: ANN401
         self._refuse_unless_room()
         if scope is None:
             self._strangers.admit(context)
-            return await self._run(handler, context)
+            return await self._run(handler, context, has_begun)
         access = await self._access_tokens.verify(_bearer(context))
         access.require(scope)
         _account.set(access.account)
         with self._one_of_few(access.account):
-            return await self._run(handler, context)
+            return await self._run(handler, context, has_begun)
 
-    async def _run(self, handler: Any, context: Any) -> Any:  # noqa: ANN401
+    async def _run(
+        self,
+        handler: Any,  # noqa: ANN401
+        context: Any,  # noqa: ANN401
+        has_begun: asyncio.Event,
+    ) -> Any:  # noqa: ANN401
         """Take a place once the request is there: whoever sends none must not fill the vault."""
         request = await read_request(handler, context)
         self._refuse_unless_room()
+        has_begun.set()
         self.in_flight += 1
         try:
             return await handler.unary_unary(request, context)

@@ -14,6 +14,7 @@ from strongroom.v1 import admin_pb2 as pb
 from strongroom.v1 import admin_pb2_grpc
 from strongroom_vault.api.status import code_of
 from strongroom_vault.errors import NoKey, OperatorError, Refusal
+from strongroom_vault.policy import attempts_left
 from strongroom_vault.record import Absent, Active, Deleted, Destroyed
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _record_message(record_id: bytes, record: Record) -> pb.ShowRecordResponse:
             message.state = "active"
             message.since.CopyFrom(_timestamp(key.created_at))
             message.attempt_limit = key.attempt_limit
-            message.attempts_left = max(0, key.attempt_limit - record.used)
+            message.attempts_left = attempts_left(record, key)
             message.key_id = key.key_id
             message.residency = "token" if key.oprf_key.is_resident else "wrapped"
             message.wrap_key = key.oprf_key.wrap_key

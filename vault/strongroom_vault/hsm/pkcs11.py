@@ -7,6 +7,7 @@ and are destroyed on every path.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -151,8 +152,8 @@ class Pkcs11Token:
 
     def destroy_oprf_key(self, public_key: bytes) -> bool:
         """Destroy a resident key; return whether it was there."""
+        found = self._looked_for(public_key)
         with translated():
-            found = self._resident(public_key)
             for private in found:
                 private.destroy()
         return bool(found)
@@ -246,11 +247,23 @@ class Pkcs11Token:
         return key
 
     def _resident_key(self, public_key: bytes) -> KeyHandle:
-        with translated():
-            found = self._resident(public_key)
+        found = self._looked_for(public_key)
         if len(found) != 1:
             raise TokenError(f"the token has {len(found)} keys for one record")
         return self._hot.key(found[0])
+
+    def _looked_for(self, public_key: bytes) -> list[vault_keys.TokenObject]:
+        """The resident key, looked for again if it is missing.
+
+        While another worker makes or destroys keys, one may seem to be: SoftHSM reads its folder
+        anew then (1 of some 50 looks, beside 50 destructions a second).
+        """
+        for look in range(anchor_slots.LOOKS):
+            time.sleep(anchor_slots.LOOK_AGAIN_S if look else 0)
+            with translated():
+                if found := self._resident(public_key):
+                    return found
+        return []
 
     def _resident(self, public_key: bytes | None = None) -> list[vault_keys.TokenObject]:
         """The resident key with a public key, or all."""

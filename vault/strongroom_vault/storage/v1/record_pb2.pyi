@@ -108,7 +108,7 @@ class Active(_message.Message):
     last_is_final: _builtins.bool
     """that attempt was repeated: it is never given back"""
     last_started_at: _builtins.int
-    """of the last charged attempt or its repetition; 0 for none"""
+    """of its last charged attempt or repetition; 0 while never tried"""
     @_builtins.property
     def oprf_key(self) -> Global___OprfKey: ...
     @_builtins.property
