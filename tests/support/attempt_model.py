@@ -272,10 +272,14 @@ def _finishes(world: World, decide: SimpleNamespace) -> Iterator[World]:
         decision = decide.finish_recovery(record, key_id, serial, proven=True, now=NOW)
         yield from _commit(world, decision.record)
     if isinstance(record.state, Active):
-        decision = decide.finish_recovery(
-            record, record.state.key_id, record.charged, proven=False, now=NOW
-        )
-        yield from _commit(world, decision.record)
+        for serial in (
+            record.charged,
+            record.charged - 1,
+        ):  # of the last attempt, or an earlier one
+            decision = decide.finish_recovery(
+                record, record.state.key_id, serial, proven=False, now=NOW
+            )
+            yield from _commit(world, decision.record)
 
 
 def _registrations(world: World, decide: SimpleNamespace) -> Iterator[World]:
