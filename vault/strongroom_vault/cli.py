@@ -19,7 +19,18 @@ import click
 import msgspec
 
 from strongroom import __version__
-from strongroom_vault import config, doctor, issuer, logs, maintenance, rates, server, setup, tls
+from strongroom_vault import (
+    config,
+    demo,
+    doctor,
+    issuer,
+    logs,
+    maintenance,
+    rates,
+    server,
+    setup,
+    tls,
+)
 from strongroom_vault.api.vault_admin import AdminClient
 from strongroom_vault.errors import NotServing, OperatorError
 from strongroom_vault.hardening import harden
@@ -375,6 +386,16 @@ def create_issuer(folder: Path) -> None:
 def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime: int) -> None:
     """Print an access token signed by the issuer in FOLDER."""
     click.echo(issuer.issue(folder, vault_id, account, scope, lifetime))
+
+
+@cli.command("demo", epilog=_examples("demo"))
+def play_demo() -> None:
+    """Play the whole story on this machine: backup, loss, a thief.
+
+    Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2) and 500 MB in the folder for
+    temporary files; leaves nothing behind.
+    """
+    demo.play()
 
 
 @cli.command("self-signed", epilog=_examples("self-signed . --host vault.example"))
