@@ -48,10 +48,12 @@ install_packages() {
     has apt-get || fail "these are missing (Debian's names; install what your system calls them): $*"
     apt="apt-get -q -o DPkg::Lock::Timeout=300"
     commands="$apt update && DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $*"
-    say "installing with apt-get: $*"
     if [ "$(id -u)" -eq 0 ]; then
-        sh -c "$commands" >/dev/null && return
+        say "installing with apt-get: $*"
+        sh -c "$commands" >/dev/null || fail "apt-get could not install: $*"
+        return
     elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        say "installing with sudo and apt-get: $*"
         sudo sh -c "$commands" >/dev/null && return
     fi
     fail "packages are missing, and this user cannot install them. Have an administrator run:

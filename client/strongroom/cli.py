@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from strongroom import __version__, asking, home
+from strongroom import __version__, asking, home, streams
 from strongroom.backup_key import BackupKey
 from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.errors import (
@@ -183,6 +183,7 @@ def vault_options(command: Command) -> Command:
 
 def main() -> None:
     """Run the command; every error is a sentence and a hint, never a traceback."""
+    streams.prepare()
     try:
         cli(prog_name="strongroom")
     except StrongroomError as error:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from strongroom import __version__
+from strongroom import __version__, streams
 from strongroom_vault import (
     config,
     demo,
@@ -62,12 +62,18 @@ _folder_argument = click.argument("folder", type=click.Path(path_type=Path, file
 
 def main() -> None:
     """Run the command; an OperatorError is a sentence and its exit code, never a traceback."""
+    streams.prepare()
     harden()  # most commands hold the PIN
     try:
         cli(prog_name=PROGRAM)
     except OperatorError as error:
         click.echo(f"{PROGRAM}: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename != "stdout":
+            raise
+        click.echo(f"{PROGRAM}: cannot write to stdout: {error.strerror}", err=True)
+        sys.exit(1)
 
 
 def _examples(*lines: str) -> str:

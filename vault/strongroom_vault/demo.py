@@ -134,7 +134,7 @@ def usable_tmp() -> str:
 def own_environment() -> dict[str, str]:
     """Return the environment without this person's settings of Strongroom and without a proxy."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
-    return {**own, "no_grpc_proxy": "localhost"}
+    return {**own, "no_proxy": "localhost"}
 
 
 def make_vault(folder: Path) -> dict[str, str]:
