@@ -20,7 +20,7 @@ ALLOWED_SKIPS = ("no ../shared/vectors folder", "no node or npm", "no mount name
 for name in [name for name in os.environ if name.startswith("PYTHON")]:
     del os.environ[name]  # a developer's settings hide what a bare machine shows
 # Our vaults are not behind anybody's proxy; urllib and gRPC read this name as it is written here.
-os.environ["no_proxy"] = "localhost,127.0.0.1"  # noqa: SIM112
+os.environ["no_proxy"] = "localhost,127.0.0.1"
 
 
 def pytest_configure() -> None:
