@@ -64,6 +64,8 @@ def prepare() -> None:
     if sys.stderr is sys.__stderr__:
         sys.stderr = unfailing_stderr()
     if sys.stdout is sys.__stdout__:
+        if had_stdout:
+            sys.stdout.flush()
         # Nothing can be written to one that is open for reading alone: as to the closed one.
         number = _STDOUT if had_stdout else os.open(os.devnull, os.O_RDONLY)
         sys.stdout = _text(_Whole(number, "w", closefd=False), sys.stdout, "strict")
