@@ -64,7 +64,7 @@ def prepare() -> None:
     if sys.stderr is sys.__stderr__:
         sys.stderr = unfailing_stderr()
     if sys.stdout is sys.__stdout__:
-        if had_stdout:
+        if sys.stdout is not None:
             sys.stdout.flush()
         # Nothing can be written to one that is open for reading alone: as to the closed one.
         number = _STDOUT if had_stdout else os.open(os.devnull, os.O_RDONLY)
