@@ -3,15 +3,22 @@
 # make fuzz   1,000,000 calls of garbage, 10,000 connections; a quarter of an hour
 # make flood  what honest clients feel beside floods, and what floods hold; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
+# make fresh  both README commands on bare Debian 12 and 13, in folders (as root; an hour)
+#
+# PYTHON=python3.13 makes .venv with that Python. make fresh takes ONLY=bookworm|trixie,
+# AS=root|user and RUN=demo|test.
 BIN := .venv/bin
 V := vault/strongroom_vault
 # What decides and proves without I/O is covered whole.
 PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py,$V/merkle.py,$V/head.py,$V/audit.py
 
-.PHONY: demo test bench flood fuzz setup check lint types imports protos protos-check unit clean
+# A developer's Python settings hide what a bare machine shows.
+unexport $(filter PYTHON%,$(.VARIABLES))
 
-demo: setup
-	$(BIN)/python demo/story.py
+.PHONY: demo test bench flood fuzz fresh setup setup-vault check lint types imports protos protos-check unit clean
+
+demo: setup-vault
+	$(BIN)/strongroom-vault demo
 
 test: setup check unit
 
@@ -22,10 +29,16 @@ flood: setup
 	PYTHONPATH=tests/support $(BIN)/python bench/flood.py
 
 fuzz: setup
-	STRONGROOM_FUZZ=1000000 $(BIN)/pytest --timeout=7200 tests/attack/test_fuzz.py
+	STRONGROOM_FUZZ=1000000 $(BIN)/python -m pytest --timeout=7200 tests/attack/test_fuzz.py
+
+fresh:
+	scripts/fresh.sh
 
 setup:
-	@scripts/setup.sh
+	@PYTHON='$(PYTHON)' scripts/setup.sh dev
+
+setup-vault:
+	@PYTHON='$(PYTHON)' scripts/setup.sh vault
 
 check: lint types imports protos-check
 

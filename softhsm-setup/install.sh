@@ -3,40 +3,31 @@
 set -eu
 
 say() { printf 'softhsm-setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
-    else
-        say "this needs root, and there is no sudo; run as root: $*"
-        exit 1
-    fi
-}
-
-if command -v softhsm2-util >/dev/null 2>&1; then
+if has softhsm2-util; then
     say "SoftHSM is here already"
     exit 0
-fi
-
-if command -v apt-get >/dev/null 2>&1; then
-    say "installing the package softhsm2 with apt-get"
-    as_root apt-get update -q >&2
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends softhsm2 >&2
-elif command -v dnf >/dev/null 2>&1; then
-    say "installing the package softhsm with dnf"
-    as_root dnf install -q -y softhsm >&2
-elif command -v apk >/dev/null 2>&1; then
-    say "installing the package softhsm with apk"
-    as_root apk add --quiet softhsm >&2
-elif command -v brew >/dev/null 2>&1; then
-    say "installing the package softhsm with brew"
-    brew install --quiet softhsm >&2
+elif has apt-get; then
+    command="apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends softhsm2"
+elif has dnf; then
+    command="dnf install -q -y softhsm"
+elif has apk; then
+    command="apk add --quiet softhsm"
+elif has brew; then
+    command="brew install --quiet softhsm"
 else
-    say "none of apt-get, dnf, apk and brew is here; install SoftHSM 2 by hand"
-    exit 1
+    fail "none of apt-get, dnf, apk and brew is here; install SoftHSM 2 by hand"
 fi
 
-command -v softhsm2-util >/dev/null 2>&1 || { say "the package brought no softhsm2-util"; exit 1; }
+say "installing SoftHSM: $command"
+if [ "$(id -u)" -eq 0 ] || has brew; then
+    sh -c "$command" >&2 || fail "that did not work"
+elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    sudo sh -c "$command" >&2 || fail "that did not work; have an administrator run it"
+else
+    fail "this user cannot do that; have an administrator run it"
+fi
+has softhsm2-util || fail "the package brought no softhsm2-util"
 say "SoftHSM is installed"

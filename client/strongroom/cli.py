@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
-from strongroom import __version__, asking, backups, protecting
+from strongroom import __version__, asking, backups, protecting, streams
 from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.device import Device
 from strongroom.errors import (
@@ -107,6 +107,7 @@ def vault_options(command: Command) -> Command:
 
 def main() -> None:
     """Run the command; every error is a sentence and a hint, never a traceback."""
+    streams.prepare()
     _end_in_order()
     try:
         cli(prog_name="strongroom")
@@ -262,7 +263,7 @@ def status(**options: Any) -> None:  # noqa: ANN401
 @vault_options
 def show_key(*, age: bool, old: bool, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
     """Print the 64-digit key. Whoever has it can open your backups."""
-    if sys.stdout is None:
+    if not streams.can_be_written(sys.stdout):
         raise NoOutput
     asking.check(password_fd)
     device = Device.of(options)

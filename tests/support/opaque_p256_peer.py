@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FOLDER: Final = Path(__file__).parents[1] / "interop"
-_INSTALL: Final = [
-    "npm",
-    "install",
-    "--no-package-lock",
-    "--no-audit",
-    "--no-fund",
-    "--ignore-scripts",
-]
+_INSTALL: Final = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
 
 
 class PeerError(Exception):
@@ -73,12 +66,12 @@ class Peer:
 
 
 def install() -> None:
-    """Bring the packages of `package.json` into `node_modules`, if they are not there.
+    """Bring the packages of `package-lock.json`, by hash, into `node_modules`.
 
     Under a lock: with pytest-xdist several processes come here at once, and two npm in one folder
     destroy each other's work.
     """
-    with (FOLDER / "package.json").open() as wanted:
+    with (FOLDER / "package-lock.json").open() as wanted:
         fcntl.flock(wanted, fcntl.LOCK_EX)
         stamp = FOLDER / "node_modules" / ".installed-from"
         packages = wanted.read()

@@ -18,8 +18,19 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from strongroom import __version__
-from strongroom_vault import config, doctor, issuer, logs, maintenance, rates, server, setup, tls
+from strongroom import __version__, streams
+from strongroom_vault import (
+    config,
+    demo,
+    doctor,
+    issuer,
+    logs,
+    maintenance,
+    rates,
+    server,
+    setup,
+    tls,
+)
 from strongroom_vault.api.vault_admin import AdminClient
 from strongroom_vault.errors import NotServing, OperatorError
 from strongroom_vault.hardening import harden
@@ -51,12 +62,18 @@ _folder_argument = click.argument("folder", type=click.Path(path_type=Path, file
 
 def main() -> None:
     """Run the command; an OperatorError is a sentence and its exit code, never a traceback."""
+    streams.prepare()
     harden()  # most commands hold the PIN
     try:
         cli(prog_name=PROGRAM)
     except OperatorError as error:
         click.echo(f"{PROGRAM}: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename != "stdout":
+            raise
+        click.echo(f"{PROGRAM}: cannot write to stdout: {error.strerror}", err=True)
+        sys.exit(1)
 
 
 def _examples(*lines: str) -> str:
@@ -375,6 +392,16 @@ def create_issuer(folder: Path) -> None:
 def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime: int) -> None:
     """Print an access token signed by the issuer in FOLDER."""
     click.echo(issuer.issue(folder, vault_id, account, scope, lifetime))
+
+
+@cli.command("demo", epilog=_examples("demo"))
+def play_demo() -> None:
+    """Play the whole story on this machine: backup, loss, a thief.
+
+    Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2) and 500 MB in the folder for
+    temporary files; leaves nothing behind.
+    """
+    demo.play()
 
 
 @cli.command("self-signed", epilog=_examples("self-signed . --host vault.example"))

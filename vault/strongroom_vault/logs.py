@@ -1,35 +1,24 @@
 """Logs: one JSON object a line, on stderr. Nothing secret, no account names.
 
 What is logged while a call is handled carries its `request_id`, which the caller is told too. What
-libraries say through `logging` becomes such a line.
+libraries say through `logging` becomes such a line. A log that cannot be written (disk full, reader
+gone) stops nothing else.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import time
-from contextlib import suppress
 from typing import Final
 
 import structlog
+
+from strongroom.streams import unfailing_stderr
 
 log = structlog.get_logger()
 
 QUIET_S: Final = 60.0
 """A library may repeat itself after so many seconds."""
-
-
-class _Stderr:
-    """Writes lines. A log that cannot be written (disk full, reader gone) stops nothing else."""
-
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            sys.stderr.flush()
 
 
 class _FromLibraries(logging.Handler):
@@ -58,5 +47,5 @@ def configure() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]
+        logger_factory=structlog.WriteLoggerFactory(file=unfailing_stderr()),
     )

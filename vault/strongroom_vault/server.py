@@ -41,6 +41,7 @@ from strongroom_vault.rotation import Rotation
 from strongroom_vault.service import BackupKeyService, Keys, VaultParameters, now_ms
 from strongroom_vault.store.interface import BUCKET_BITS, StoreError
 from strongroom_vault.store.sqlite import SqliteStore
+from strongroom_vault.unix_sockets import grpc_target, short_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,17 +211,18 @@ class VaultServer:
 
     async def _start_admin(self, exit_stack: AsyncExitStack) -> None:
         """Serve operators on a Unix socket that its owner alone can open."""
-        path = self._settings.listen.admin_socket
+        path = exit_stack.enter_context(short_path(self._settings.listen.admin_socket))
         _remove_stale(path)
         server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
         admin = VaultAdmin(self._status, self._guard, self._service, self._rotation)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
         try:
-            server.add_insecure_port(f"unix:{path}")
+            server.add_insecure_port(grpc_target(path))
             await server.start()
         except RuntimeError as error:
-            raise OperatorError(f"cannot listen on the admin socket {path}: {error}") from error
+            named = self._settings.listen.admin_socket
+            raise OperatorError(f"cannot listen on the admin socket {named}: {error}") from error
         finally:
             os.umask(before)
         exit_stack.push_async_callback(server.stop, 0)

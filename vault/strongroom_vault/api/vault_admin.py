@@ -16,6 +16,7 @@ from strongroom_vault.api.status import code_of
 from strongroom_vault.errors import NoKey, OperatorError, Refusal
 from strongroom_vault.policy import attempts_left
 from strongroom_vault.record import Absent, Active, Deleted, Destroyed
+from strongroom_vault.unix_sockets import grpc_target, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,7 +147,10 @@ class AdminClient:
     @contextmanager
     def connect(cls, socket: Path) -> Iterator[AdminClient]:
         """Open the socket, for the time of the block; what the vault refuses is said plainly."""
-        with grpc.insecure_channel(f"unix:{socket}") as channel:
+        with (
+            short_path(socket) as path,
+            grpc.insecure_channel(grpc_target(path)) as channel,
+        ):
             try:
                 yield cls(channel)
             except grpc.RpcError as error:

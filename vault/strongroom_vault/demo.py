@@ -1,4 +1,4 @@
-"""`make demo`: the whole story on this machine, with the real commands and a real file.
+"""`strongroom-vault demo`: the whole story on this machine, with the real commands and a real file.
 
 A vault with TLS on localhost and a SoftHSM token; a person protects a backup, loses the device and
 gets everything back; a thief guesses another account's key to destruction. Each step is shown as
@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,11 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
+from strongroom_vault.errors import OperatorError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPOSITORY: Final = Path(__file__).parents[1]
-PROGRAMS: Final = Path(sys.executable).parent
+INIT_TOKEN: Final = Path(__file__).with_name("init-token.sh")
 FILE_SIZE: Final = 64 * 1024 * 1024
 VAULT_ID: Final = "vault.demo"
 PASSWORD: Final = "seven brown foxes under one roof"
@@ -54,7 +58,7 @@ jwks_file = "issuer.jwks.json"
 """
 
 
-class NotAsItShouldBe(Exception):
+class NotAsItShouldBe(OperatorError):
     """A step went otherwise than the story goes."""
 
 
@@ -75,15 +79,15 @@ class Device:
         """
         options: list[str] = []
         descriptors: tuple[int, ...] = ()
-        print(f"\n  $ strongroom {shlex.join(arguments)}", flush=True)
+        click.echo(f"\n  $ strongroom {shlex.join(arguments)}")
         if typed:
             reading, writing = os.pipe()
             os.write(writing, typed.encode() + b"\n")
             os.close(writing)
             name = "--digits-fd" if "--digits" in arguments else "--password-fd"
             options, descriptors = [name, str(reading)], (reading,)
-        done = subprocess.run(  # noqa: S603 -- our own program
-            [PROGRAMS / "strongroom", *arguments, *options],
+        done = subprocess.run(
+            [*program("strongroom"), *arguments, *options],
             cwd=self.files,
             env={**self.environment, "STRONGROOM_HOME": str(self.home)},
             pass_fds=descriptors,
@@ -95,30 +99,51 @@ class Device:
         for descriptor in descriptors:
             os.close(descriptor)
         shown = done.stderr + ("(64 digits)\n" if secret else done.stdout)
-        print("".join(f"  {line}\n" for line in shown.splitlines()), end="", flush=True)
+        show_lines(shown)
         check(done.returncode == exit_code, f"exit code {done.returncode}, not {exit_code}")
         return done.stdout.strip()
 
 
-def main() -> None:
-    """Play the story in a folder of its own, and leave nothing behind."""
+def play() -> None:
+    """Play the story in a folder of its own, and leave nothing behind.
+
+    Raises:
+        OperatorError: the machine lacks something, or a step went wrong.
+    """
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="strongroom-demo-") as name:
-        folder = Path(name)
-        environment = make_vault(folder)
-        with running_vault(folder, environment) as address:
-            backup_and_loss(folder, environment, address)
-            destruction(folder, environment, address)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    try:
+        with tempfile.TemporaryDirectory(prefix="strongroom-demo-", dir=usable_tmp()) as name:
+            folder = Path(name)
+            environment = make_vault(folder)
+            with running_vault(folder, environment) as address:
+                backup_and_loss(folder, environment, address)
+                destruction(folder, environment, address)
+    except OSError as error:
+        raise OperatorError(f"the demo cannot go on: {error}") from error
     say(f"Everything is as it should be. ({time.monotonic() - began:.0f} s)")
+
+
+def usable_tmp() -> str:
+    """Return the folder for temporary files, or /tmp where SoftHSM could not read that one."""
+    folder = tempfile.gettempdir()
+    return folder if folder.isprintable() and "#" not in folder else "/tmp"  # noqa: S108 -- a folder of its own is made in it
+
+
+def own_environment() -> dict[str, str]:
+    """Return the environment without this person's settings of Strongroom and without a proxy."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
+    return {**own, "no_proxy": "localhost"}
 
 
 def make_vault(folder: Path) -> dict[str, str]:
     """Make a token, certificates, an issuer of access tokens, and the vault's keys."""
     say("An operator sets up a vault: a token (SoftHSM), TLS, and the vault's keys in the token.")
-    made = command([REPOSITORY / "softhsm-setup" / "init-token.sh", folder / "token"])
+    made = command(["sh", INIT_TOKEN, folder / "token"])
     text = SETTINGS.format(vault_id=VAULT_ID, attempts=ATTEMPTS, token=made)
     (folder / "strongroom-vault.toml").write_text(text, encoding="utf-8")
-    environment = {**os.environ, "SOFTHSM2_CONF": str(folder / "token" / "softhsm2.conf")}
+    environment = {**own_environment(), "SOFTHSM2_CONF": str(folder / "token" / "softhsm2.conf")}
     operator("self-signed", folder, environment=environment)
     operator("token", "create-issuer", folder, environment=environment)
     settings = folder / "strongroom-vault.toml"
@@ -129,18 +154,18 @@ def make_vault(folder: Path) -> dict[str, str]:
 @contextmanager
 def running_vault(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """Run the vault; give its address; check that it lived to the end and stops cleanly."""
-    print("\n  $ strongroom-vault serve", flush=True)
+    click.echo("\n  $ strongroom-vault serve")
     log = folder / "vault.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603 -- our own program
-            [PROGRAMS / "strongroom-vault", "serve", "--config", folder / "strongroom-vault.toml"],
+        process = subprocess.Popen(
+            [*program("strongroom_vault"), "serve", "--config", folder / "strongroom-vault.toml"],
             env=environment,
             stderr=stderr,
             stdin=subprocess.DEVNULL,
         )
     try:
         port = serving_port(process, log)
-        print(f"  serving on localhost:{port}, TLS 1.3", flush=True)
+        click.echo(f"  serving on localhost:{port}, TLS 1.3")
         yield f"localhost:{port}"
         check(process.poll() is None, "the vault died on the way")
         process.terminate()
@@ -225,23 +250,26 @@ def device(
     )
 
 
+def program(package: str) -> list[str | Path]:
+    """Return how one of our programs is run with this very Python, wherever it is installed."""
+    return [sys.executable, "-P", "-c", f"from {package}.cli import main; main()"]
+
+
 def operator(*arguments: str | Path, environment: dict[str, str], show: bool = True) -> str:
     """Run `strongroom-vault`; return its stdout."""
     words = [str(argument) for argument in arguments]
     if show:
-        print(f"\n  $ strongroom-vault {shlex.join(words)}", flush=True)
-    output = command([PROGRAMS / "strongroom-vault", *words], environment)
+        click.echo(f"\n  $ strongroom-vault {shlex.join(words)}")
+    output = command([*program("strongroom_vault"), *words], environment)
     if show:
-        print("".join(f"  {line}\n" for line in output.splitlines()), end="", flush=True)
+        show_lines(output)
     return output
 
 
 def command(words: list[str | Path], environment: dict[str, str] | None = None) -> str:
     """Run a program that must succeed; return its stdout."""
-    done = subprocess.run(  # noqa: S603 -- our own programs
-        words, env=environment, capture_output=True, text=True, check=False
-    )
-    check(done.returncode == 0, f"{words[0]} failed: {done.stderr}")
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    check(done.returncode == 0, done.stderr.strip())
     return done.stdout
 
 
@@ -254,10 +282,10 @@ def write_random(path: Path) -> None:
 
 def compare(one: Path, other: Path) -> None:
     """Both files are the same, byte for byte."""
-    print(f"\n  $ cmp {one.parent.name}/{one.name} {other.parent.name}/{other.name}", flush=True)
+    click.echo(f"\n  $ cmp {one.parent.name}/{one.name} {other.parent.name}/{other.name}")
     check(one.stat().st_size >= FILE_SIZE, "the file is too small")
     check(filecmp.cmp(one, other, shallow=False), "the files differ")
-    print("  the same, byte for byte", flush=True)
+    click.echo("  the same, byte for byte")
 
 
 def check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 -- reads like assert
@@ -266,13 +294,12 @@ def check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 -- reads like as
         raise NotAsItShouldBe(otherwise)
 
 
+def show_lines(output: str) -> None:
+    """Show what a program has printed."""
+    for line in output.splitlines():
+        click.echo(f"  {line}")
+
+
 def say(text: str) -> None:
     """Tell the next part of the story."""
-    print(f"\n{text}", flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except NotAsItShouldBe as error:
-        sys.exit(f"\nThe demo failed: {error}")
+    click.echo(f"\n{text}")

@@ -1,0 +1,48 @@
+"""How a Unix socket at any path is reached: the kernel's addresses end after 107 bytes.
+
+A longer path is entered through its folder: `/proc/self/fd/9/admin.sock`.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from strongroom_vault.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST: Final = 107
+"""Bytes of a path in `sockaddr_un`, without the zero byte at its end."""
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[Path]:
+    """Give a path to the same socket that fits into an address, for the time of the block.
+
+    Raises:
+        OperatorError: there is none: no such folder, or even the socket's own name is too long.
+    """
+    if len(os.fsencode(path)) <= LONGEST:
+        yield path
+        return
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise OperatorError(f"cannot open the folder of the socket {path}: {error}") from error
+    try:
+        short = Path(f"/proc/self/fd/{folder}") / path.name
+        if len(os.fsencode(short)) > LONGEST or not short.parent.is_dir():
+            raise OperatorError(f"the path of the socket {path} is too long; name a shorter one")
+        yield short
+    finally:
+        os.close(folder)
+
+
+def grpc_target(path: Path) -> str:
+    """Return gRPC's name of a Unix socket: a URI, in which `#`, `?` and `%` mean other things."""
+    return f"unix:{quote(os.fsencode(path))}"
