@@ -17,6 +17,7 @@ from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.errors import (
     KeyDestroyed,
     KeyReplaced,
+    LastAttemptUnderWay,
     NoKey,
     ProtectionUncertain,
     RehearsalFailed,
@@ -303,6 +304,13 @@ def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
     """Get the key from the vault; on a terminal a wrong password may be mended."""
     found = _require_key(contact.found)
     say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
+    if found.attempts_left == 0:
+        if not contact.vault.is_attempt_pending:
+            raise LastAttemptUnderWay
+        say(
+            "The last attempt was cut off. Type the same password again: that still counts as the"
+            " same attempt. Any other one destroys the key."
+        )
     while True:
         password = asking.ask_password(password_fd)
         try:

@@ -143,6 +143,11 @@ class _Session:
         """Whether the vault proved its identity, by giving a key back: only then pin it (4.3)."""
         return self._is_proven
 
+    @property
+    def is_attempt_pending(self) -> bool:
+        """Whether an attempt is not decided yet: its password again is not another attempt."""
+        return self._options.pending.load() is not None
+
     def _checked_token(self) -> str:
         """Return an access token of the one account that this object acts for."""
         token = self._access_token if isinstance(self._access_token, str) else self._access_token()
@@ -303,6 +308,8 @@ class AsyncVault(_Session):
     def __init__(self, target: Target, options: _Options) -> None:
         super().__init__(target, options)
         self._transport = AsyncTransport(self._target)
+        self._one_at_a_time = asyncio.Lock()
+        """The vault remembers one attempt, so that it can be repeated, not two (6.8)."""
 
     async def info(self) -> VaultInfo:
         """Return the vault's public parameters."""
@@ -323,14 +330,16 @@ class AsyncVault(_Session):
         """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
         party = await self._party()
         flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
-        registered = await self._run(flow)
+        async with self._one_at_a_time:
+            registered = await self._run(flow)
         self._proven(party.vault)
         return registered
 
     async def recover(self, password: str) -> BackupKey:
         """Return the backup key. Raises WrongPassword, KeyDestroyed, NoKey and others."""
         party = await self._party()
-        key = BackupKey(await self._run(flows.recover(party, password)))
+        async with self._one_at_a_time:
+            key = BackupKey(await self._run(flows.recover(party, password)))
         self._proven(party.vault)
         return key
 

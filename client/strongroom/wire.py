@@ -107,8 +107,6 @@ def _registration_started(message: pb.StartRegistrationResponse) -> calls.Regist
 
 def _registered(message: pb.FinishRegistrationResponse) -> calls.Registered:
     limit, left = _limit_and_left(message)
-    if left == 0:
-        raise VaultProtocolError("The vault leaves no attempt for a new key.")
     return calls.Registered(
         key_id=_exact(message.key_id, KEY_ID_SIZE),
         attempt_limit=limit,

@@ -310,7 +310,7 @@ LIES_ON_THE_WIRE = [
         suite=S, registration_response=b"x" * 66, key_id=KEY_ID, registration_state=b"s" * 1025
     ),
     pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempts_left=2**31),
-    pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempt_limit=10, attempts_left=0),
+    pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempt_limit=0, attempts_left=0),
     pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, attempt_limit=9, attempts_left=10),
     pb.FinishRegistrationResponse(suite=S, key_id=KEY_ID, created_at=Timestamp(seconds=2**62)),
     pb.StartRecoveryResponse(suite=S, ke2=b"x" * 258),

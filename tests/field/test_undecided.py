@@ -31,21 +31,39 @@ def new_phone(tmp_path: Path, phone: Device) -> Device:
     return Device(tmp_path / "new", phone.vault, phone.account)
 
 
-@pytest.mark.parametrize("lost", ["StartRecovery", "FinishRecovery"])
 @pytest.mark.parametrize("kept_in", ["memory", "home"])
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ("StartRecovery", "Type the same password again"),
+        ("FinishRecovery", "Attempts left: 3 of 3."),  # it was proven, and nobody heard of it
+    ],
+)
 def test_the_last_attempt_is_gone_on_with_by_the_next_run(
-    phone: Device, new_phone: Device, tmp_path: Path, lost: str, kept_in: str
+    phone: Device, new_phone: Device, tmp_path: Path, lost: str, told: str, kept_in: str
 ) -> None:
     if kept_in == "memory":
         (tmp_path / "run").mkdir(mode=0o700)
         new_phone.more["XDG_RUNTIME_DIR"] = str(tmp_path / "run")
     for _ in range(2):
         assert new_phone.run("show-key", "--password-fd", "0", typed="wrong").returncode == 3
-    for _ in range(2):
+    for expected in ("Attempts left: 1 of 3.", told):
         cut_off = new_phone.run("show-key", "--password-fd", "0", typed=PASSWORD, odd=f"cut:{lost}")
         assert cut_off.returncode == 5
+        assert expected in cut_off.stderr
     assert new_phone.ok("show-key", "--password-fd", "0", typed=PASSWORD) == phone.ok("show-key")
     assert phone.attempts_left() == 3
+
+
+def test_another_device_is_told_of_the_last_attempt_before_it_is_asked(
+    phone: Device, new_phone: Device
+) -> None:
+    for typed, odd in (("wrong", ""), ("wrong", ""), (PASSWORD, "cut:StartRecovery")):
+        new_phone.run("show-key", "--password-fd", "0", typed=typed, odd=odd)
+    refused = phone.run("rehearse", "--password-fd", "0", typed=PASSWORD)
+    assert refused.returncode == 1
+    assert "The last attempt is under way, perhaps on another device." in refused.stderr
+    assert new_phone.ok("show-key", "--password-fd", "0", typed=PASSWORD) == phone.ok("show-key")
 
 
 def test_nothing_of_an_attempt_stays_once_it_is_decided(phone: Device, new_phone: Device) -> None:
