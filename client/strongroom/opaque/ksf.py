@@ -19,7 +19,8 @@ Stretch: TypeAlias = Callable[[bytes], bytes]
 
 _KIB: Final = 1024
 _LEAST_KIB_PER_LANE: Final = 8
-_PAGE: Final = mmap.PAGESIZE
+_PRIVATE_AND_HAD: Final = mmap.MAP_PRIVATE | getattr(mmap, "MAP_POPULATE", 0)
+"""Linux gives the pages at once: what a container does not have ends us here, not later."""
 
 
 class _Places:
@@ -117,11 +118,9 @@ class Reservation:
             MemoryError: there is not so much memory.
         """
         try:
-            self._map: mmap.mmap | None = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
+            self._map: mmap.mmap | None = mmap.mmap(-1, size, flags=_PRIVATE_AND_HAD)
         except (OSError, OverflowError, ValueError) as error:
             raise MemoryError(f"{size} bytes are not to be had") from error
-        for page in range(0, size, _PAGE):
-            self._map[page] = 1  # has it for real: what cannot be had ends us here, not later
         if hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
