@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strongroom import asking
+from strongroom.asking import say
 from strongroom.backup_key import BackupKey
 from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.errors import (
@@ -170,7 +171,7 @@ def recover(contact: Contact, password_fd: int | None, *, adopt: bool) -> Backup
     """
     asked = contact.found
     key = _ask_and_recover(contact, password_fd)
-    is_same = isinstance(asked, ActiveKey) and contact.look_again() == asked
+    is_same = _name(contact.look_again()) == _name(asked)
     key_id = asked.key_id if is_same and isinstance(asked, ActiveKey) else None
     mine = contact.pending if contact.standing is Standing.UNFINISHED else contact.current
     if mine is not None and mine.key != key and not adopt:
@@ -233,11 +234,6 @@ def disable(contact: Contact, *, yes: bool) -> None:
     else:
         say("Deleted. Backups made with that key open only with its 64 digits now, or with a")
         say("device that keeps it.")
-
-
-def say(text: str) -> None:
-    """Tell the person something, beside the data."""
-    click.echo(text, err=True)
 
 
 def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
