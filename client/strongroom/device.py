@@ -390,6 +390,7 @@ class Contact:
     def expect(self, kept: KeptKey) -> None:
         """Keep a key that the vault is about to get."""
         with home.locked(self.device.folder):
+            self._take_place()
             if not self.place.is_proven:
                 profiles.save_place(self.place)
             self.keys.expect(kept)
@@ -410,14 +411,25 @@ class Contact:
             ca_file=_absolute(self._target.ca_file),
             access_token_file=_absolute(self._target.access_token_file),
         )
-        place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
         with home.locked(self.device.folder):
+            self._take_place()
+            place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
             if not self.place.is_proven:
                 profiles.save_place(replace(place, is_proven=False))  # whose key it is
             self.keys.keep(kept)
             profiles.save_place(place)
         self.place, self.current, self.pending = place, kept, None
         self.standing = Standing.IN_STEP
+
+    def _take_place(self) -> None:
+        """Under the lock: another command may have taken the place that was free for this one."""
+        if self.place.is_proven:
+            return
+        folder = profiles.place_of(self.device.folder, self.place.profile).folder
+        if folder != self.place.folder:
+            self.place = replace(self.place, folder=folder)
+            if isinstance(self.keys.slots, FileSlots):
+                self.keys = KeptKeys(FileSlots(folder))
 
     def proved(self) -> None:
         """The vault has proved its identity: pin it."""
@@ -462,9 +474,10 @@ def _slots(kind: str, place: Place) -> Slots:
 
 
 def _only(meant: Iterable[Place]) -> Place | None:
-    """Return the one that is meant: of several, those count whose vault proved its identity."""
+    """Return the one that is meant: of one account's, those count whose vault is proven."""
     places = list(meant)
-    found = [place for place in places if place.is_proven] or places
+    proven = {place.profile.account for place in places if place.is_proven}
+    found = [place for place in places if place.is_proven or place.profile.account not in proven]
     if len(found) > 1:
         listed = _listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
         raise SeveralAccounts(f"This device knows several accounts: {listed}.")

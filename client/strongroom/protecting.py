@@ -299,6 +299,8 @@ def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
     """Get the key from the vault; on a terminal a wrong password may be mended."""
     found = _require_key(contact.found)
     say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
+    if found.attempts_left == 1:
+        say("This is the last attempt: if the password is wrong, the vault destroys the key.")
     while True:
         password = asking.ask_password(password_fd)
         try:

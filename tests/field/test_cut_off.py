@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,13 +177,18 @@ class TestARestorationIsEnded:
             env=backup.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=partial(  # noqa: PLW1509 -- CI may ignore SIGINT, and then so would we
+                signal.signal, signal.SIGINT, signal.SIG_DFL
+            ),
         ) as process:
-            assert process.stdout is not None
-            assert select.select([process.stdout], [], [], 60)[0]
-            assert process.stdout.readline() == b"stalled\n"
-            process.send_signal(number)
-            _, told = process.communicate(timeout=60)
+            try:
+                assert process.stdout is not None
+                assert select.select([process.stdout], [], [], 60)[0]
+                assert process.stdout.readline() == b"stalled\n"
+                process.send_signal(number)
+                _, told = process.communicate(timeout=60)
+            finally:
+                process.kill()
         assert process.returncode == code, told
         assert b"Traceback" not in told
         assert b"damaged" not in told
