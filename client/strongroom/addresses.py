@@ -39,6 +39,16 @@ def normalised(address: str) -> str:
     return f"{host}:{port}"
 
 
+def pinned_as(address: str) -> str:
+    """Return what a normalised address has in common with its like: this machine is one place."""
+    host, _, port = address.rpartition(":")
+    try:
+        is_here = ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        is_here = host == "localhost"
+    return f"localhost:{port}" if is_here else address
+
+
 def _host(text: str) -> str:
     name = text.lower().removesuffix(".")
     try:

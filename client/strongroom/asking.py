@@ -99,6 +99,17 @@ def ask_digits(descriptor: int | None) -> BackupKey:
     return BackupKey.from_digits(str(click.prompt("64-digit key", hide_input=True, err=True)))
 
 
+def confirm(question: str) -> None:
+    """Ask a person who is there, and end the command at a no; a script has said what it wants."""
+    if has_terminal():
+        click.confirm(question, abort=True, err=True)
+
+
+def say(text: str) -> None:
+    """Tell the person something, beside the data."""
+    click.echo(text, err=True)
+
+
 def has_terminal() -> bool:
     """Whether a person is there to be asked."""
     return sys.stdin.isatty()

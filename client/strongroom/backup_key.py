@@ -165,10 +165,13 @@ class _Watched:
 
     def read(self, size: int = -1) -> bytes:
         try:
-            data = self._file.read(size)
+            return self._read(size)
         except BaseException as error:
             self.error = error
             raise
+
+    def _read(self, size: int) -> bytes:
+        data = self._file.read(size)
         self._done += len(data)
         if self._progress is not None:
             self._progress(self._done, self._total)
@@ -192,11 +195,16 @@ class _Sink:
         self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
+        if self.error is not None:
+            raise self.error  # age writes out what it has when it gives up
         try:
-            written = self._file.write(data)
+            return self._write(data)
         except BaseException as error:
             self.error = error
             raise
+
+    def _write(self, data: bytes) -> int:
+        written = self._file.write(data)
         self._unwritten += written
         if self._unwritten >= WRITE_OUT_SIZE:
             self._unwritten = 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from strongroom import __version__, asking, backups, protecting, streams
+from strongroom.asking import say
 from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.device import Device
 from strongroom.errors import (
@@ -20,7 +21,6 @@ from strongroom.errors import (
     WrongKey,
     WrongPassword,
 )
-from strongroom.protecting import say
 from strongroom.standing import ADVICE, IN_WORDS, Standing, warning_of
 
 if TYPE_CHECKING:

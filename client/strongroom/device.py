@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
-from strongroom import home, kept_keys, profiles
+from strongroom import asking, home, kept_keys, profiles
 from strongroom.account import account_of
 from strongroom.addresses import normalised
+from strongroom.asking import say
 from strongroom.errors import (
     AccountMismatch,
     AccountUnknown,
@@ -198,7 +197,7 @@ class Device:
         found = [place for place in self.places if account in (None, place.profile.account)]
         if self.vault is None or not found:
             return found, True
-        here = [place for place in found if self.vault in place.profile.addresses]
+        here = [place for place in found if place.profile.is_at(self.vault)]
         return (here, True) if here else self._at_new_address(found)
 
     def _at_new_address(self, places: list[Place]) -> tuple[list[Place], bool]:
@@ -262,7 +261,7 @@ class Device:
         if address is None:
             raise NotEnabled
         address = normalised(address)
-        there = [other for other in self.places if address in other.profile.addresses]
+        there = [other for other in self.places if other.profile.is_at(address)]
         ca_files = (other.profile.ca_file for other in (*([place] if place else ()), *there))
         token_file = self.access_token_file or (place.profile.access_token_file if place else "")
         return _Target(
@@ -302,16 +301,18 @@ class Device:
             return
         if self.identity is not None:
             return
-        for profile in known.values():
-            if profile.vault_id == vault_id:
-                raise WrongVault(
-                    f"This vault calls itself {vault_id}, as the one at {profile.vault} that this"
-                    " device knows, but has another identity."
-                )
-        _say(f"First contact. The vault's identity is {identity}")
+        say(f"First contact. The vault's identity is {identity}")
         if known:
             others = _listed({profile.vault for profile in known.values()})
-            _say(f"It is none of the vaults that this device knows: {others}.")
+            say(f"It is none of the vaults that this device knows: {others}.")
+        same_name = [p.vault for p in known.values() if p.vault_id == vault_id]
+        if same_name:
+            say(
+                f"WARNING: It calls itself {vault_id}, as the one at {_listed(same_name)} does, and"
+                " is another one.\nIf you did not expect another vault, stop here and ask its"
+                " operator. To be sure, name its identity: --identity."
+            )
+            asking.confirm("Go on with this vault?")
 
     def _place_in(self, vault: Vault, account: str, target: _Target) -> Place:
         profile = Profile(
@@ -396,6 +397,7 @@ class Contact:
     def expect(self, kept: KeptKey) -> None:
         """Keep a key that the vault is about to get."""
         with home.locked(self.device.folder):
+            self._take_place()
             if not self.place.is_proven:
                 profiles.save_place(self.place)
             self.keys.expect(kept)
@@ -416,14 +418,25 @@ class Contact:
             ca_file=_absolute(self._target.ca_file),
             access_token_file=_absolute(self._target.access_token_file),
         )
-        place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
         with home.locked(self.device.folder):
+            self._take_place()
+            place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
             if not self.place.is_proven:
                 profiles.save_place(replace(place, is_proven=False))  # whose key it is
             self.keys.keep(kept)
             profiles.save_place(place)
         self.place, self.current, self.pending = place, kept, None
         self.standing = Standing.IN_STEP
+
+    def _take_place(self) -> None:
+        """Under the lock: another command may have taken the place that was free for this one."""
+        if self.place.is_proven:
+            return
+        folder = profiles.place_of(self.device.folder, self.place.profile).folder
+        if folder != self.place.folder:
+            self.place = replace(self.place, folder=folder)
+            if isinstance(self.keys.slots, FileSlots):
+                self.keys = KeptKeys(FileSlots(folder))
 
     def proved(self) -> None:
         """The vault has proved its identity: pin it."""
@@ -443,7 +456,7 @@ class Contact:
         try:
             self.place = self.device.remember(self.place, self.found)
         except OSError as error:
-            _say(f"Note: what the vault said could not be kept here: {error.strerror}.")
+            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
 
     def _choose_store(self) -> None:
         """The keyring if it keeps what it is given, else a file."""
@@ -453,7 +466,7 @@ class Contact:
             try:
                 ring.prove()
             except (KeyringUnusable, KeyNotKept) as error:
-                _say(f"{error} The key will be kept in a file that only you can read.")
+                say(f"{error} The key will be kept in a file that only you can read.")
             else:
                 self.keys = KeptKeys(ring, earlier=slots)
                 return
@@ -468,9 +481,10 @@ def _slots(kind: str, place: Place) -> Slots:
 
 
 def _only(meant: Iterable[Place]) -> Place | None:
-    """Return the one that is meant: of several, those count whose vault proved its identity."""
+    """Return the one that is meant: of one account's, those count whose vault is proven."""
     places = list(meant)
-    found = [place for place in places if place.is_proven] or places
+    proven = {place.profile.account for place in places if place.is_proven}
+    found = [place for place in places if place.is_proven or place.profile.account not in proven]
     if len(found) > 1:
         listed = _listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
         raise SeveralAccounts(f"This device knows several accounts: {listed}.")
@@ -514,7 +528,3 @@ def _absolute(path: str) -> str:
     """Return a path as a profile keeps it: not at all if it is no text, for TOML is."""
     absolute = str(Path(path).absolute()) if path else ""
     return absolute if absolute.isprintable() else ""
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 
 from strongroom import home
-from strongroom.addresses import BadAddress, normalised
+from strongroom.addresses import BadAddress, normalised, pinned_as
 from strongroom.home import HomeUnusable
 from strongroom.opaque.errors import OpaqueError
 from strongroom.opaque.group import Element
@@ -68,14 +68,14 @@ class Profile:
     also_at: tuple[str, ...] = ()
     vault_has: str = NOTHING_NEW
 
-    @property
-    def addresses(self) -> frozenset[str]:
-        """Where the vault was met, normalised."""
-        return frozenset(normalised(address) for address in (self.vault, *self.also_at))
+    def is_at(self, address: str) -> bool:
+        """Whether the vault was met at this address, however it was written."""
+        met = (pinned_as(normalised(known)) for known in (self.vault, *self.also_at))
+        return pinned_as(normalised(address)) in met
 
     def at(self, address: str) -> Profile:
         """The same vault, met at this address too."""
-        if normalised(address) in self.addresses:
+        if self.is_at(address):
             return self
         return replace(self, also_at=(*self.also_at, normalised(address)))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strongroom import asking
+from strongroom.asking import say
 from strongroom.backup_key import BackupKey
 from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.errors import (
@@ -171,7 +172,7 @@ def recover(contact: Contact, password_fd: int | None, *, adopt: bool) -> Backup
     """
     asked = contact.found
     key = _ask_and_recover(contact, password_fd)
-    is_same = isinstance(asked, ActiveKey) and contact.look_again() == asked
+    is_same = _name(contact.look_again()) == _name(asked)
     key_id = asked.key_id if is_same and isinstance(asked, ActiveKey) else None
     mine = contact.pending if contact.standing is Standing.UNFINISHED else contact.current
     if mine is not None and mine.key != key and not adopt:
@@ -234,11 +235,6 @@ def disable(contact: Contact, *, yes: bool) -> None:
     else:
         say("Deleted. Backups made with that key open only with its 64 digits now, or with a")
         say("device that keeps it.")
-
-
-def say(text: str) -> None:
-    """Tell the person something, beside the data."""
-    click.echo(text, err=True)
 
 
 def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
@@ -311,6 +307,8 @@ def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
             "The last attempt was cut off. Type the same password again: that still counts as the"
             " same attempt. Any other one destroys the key."
         )
+    if found.attempts_left == 1:
+        say("This is the last attempt: if the password is wrong, the vault destroys the key.")
     while True:
         password = asking.ask_password(password_fd)
         try:

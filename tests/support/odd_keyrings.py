@@ -13,7 +13,7 @@ from keyring.errors import KeyringLocked
 class _InAFile(KeyringBackend):
     """Keeps everything in the file $ODD_KEYRING."""
 
-    priority = 5  # type: ignore[assignment]  # keyring's own backends do so too
+    priority = 5
 
     @property
     def path(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strongroom.addresses import BadAddress, normalised
+from strongroom.addresses import BadAddress, normalised, pinned_as
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,10 @@ def test_one_form(written: str, address: str) -> None:
 def test_what_is_no_address(written: str) -> None:
     with pytest.raises(BadAddress):
         normalised(written)
+
+
+def test_this_machine_is_one_place_under_all_its_names() -> None:
+    for here in ("localhost:1", "127.0.0.1:1", "127.8.8.8:1", "[::1]:1"):
+        assert pinned_as(here) == "localhost:1"
+    for elsewhere in ("vault.example:1", "192.0.2.1:1", "[2001:db8::1]:1", "localhost.example:1"):
+        assert pinned_as(elsewhere) == elsewhere
