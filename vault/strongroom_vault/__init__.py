@@ -7,5 +7,5 @@ import os
 # pre-shared key: what remains is TLS 1.3. gRPC reads the variable once, when it is loaded, so it is
 # set here, before any module of the vault loads gRPC.
 os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-PSK-AES256-CBC-SHA"
-# Its own notes on every failed handshake would stand between the lines of the log.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# Its own notes would stand between the lines of the log, and they are no JSON.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

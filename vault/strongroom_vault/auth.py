@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.client
 import json
 import math
+import ssl
 import time
 import urllib.request
 from collections import OrderedDict
@@ -25,6 +27,7 @@ from strongroom_vault.errors import (
     AccessTokenExpired,
     AccessTokenInvalid,
     OperatorError,
+    Overloaded,
     ScopeMissing,
 )
 from strongroom_vault.labels import ACCOUNT_MAX_SIZE
@@ -47,6 +50,11 @@ REFRESH_S: Final = 60
 MAX_AGE_S: Final = 5 * 60
 """It is fetched again at least this often, if it is used: so that a key that was removed goes."""
 FETCH_TIMEOUT_S: Final = 10
+RETRY_S: Final = 5
+"""After a failure it is fetched again this soon; callers are told to come back no later."""
+PATIENCE_S: Final = 1.0
+"""So long a call waits for a set that it can do without, or that could not be fetched last time."""
+MAX_SET_SIZE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,11 @@ class KeySet(Protocol):
     """Where the issuers' public keys are."""
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Return the key with this id; without an id, the only key there is."""
+        """Return the key with this id; without an id, the only key there is.
+
+        Raises:
+            Overloaded: the set cannot be read, so nobody knows whether it has such a key.
+        """
 
 
 class KeySetFile:
@@ -96,6 +108,7 @@ class KeySetFile:
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Return the key with this id; without an id, the only key there is."""
+        is_read = True
         try:
             stamp = self._stat()
             if stamp != self._stamp:
@@ -104,7 +117,11 @@ class KeySetFile:
         except (OSError, OperatorError) as error:
             # While a file is being replaced the keys known so far stand.
             log.warning("JWK set not read", problem=str(error), keys_known=len(self._keys))
-        return _find(self._keys, key_id)
+            is_read = False
+        found = _find(self._keys, key_id)
+        if found is None and not is_read:
+            raise _unknown()
+        return found
 
     def _stat(self) -> tuple[int, int, int]:
         try:
@@ -121,30 +138,54 @@ class KeySetUrl:
         self._url = url
         self._clock = clock
         self._keys: list[jwt.PyJWK] = []
-        self._fetched_at: float | None = None
-        self._lock = asyncio.Lock()
+        self._tried_at: float | None = None
+        self._has_failed = False
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Return the key with this id; without an id, the only key there is."""
+        """Return the key with this id; without an id, the only key there is.
+
+        While a fetch is slow or fails, the keys known so far stand, and hardly delay anybody.
+
+        Raises:
+            Overloaded: there is no such key, but the last fetch failed or goes on: whoever has a
+                token of a newer key is not to be told that it is bad.
+        """
         found = _find(self._keys, key_id)
-        if found is not None and self._age() < MAX_AGE_S:
-            return found
-        async with self._lock:
-            if self._age() >= REFRESH_S:
-                await self._refresh()
-        return _find(self._keys, key_id)
+        is_due = self._is_due(is_known=found is not None)
+        if is_due and self._fetching is None:
+            self._tried_at = self._clock()
+            self._fetching = asyncio.create_task(self._refresh())
+        if self._fetching is not None and (is_due or found is None):
+            is_hopeful = found is None and not self._has_failed
+            patience = FETCH_TIMEOUT_S if is_hopeful else PATIENCE_S
+            await asyncio.wait([self._fetching], timeout=patience)
+            found = _find(self._keys, key_id)
+        if found is None and (self._has_failed or self._fetching is not None):
+            raise _unknown()
+        return found
+
+    def _is_due(self, *, is_known: bool) -> bool:
+        """Whether to fetch the set for a token whose key is known, or is not."""
+        if self._has_failed:
+            return self._age() >= (REFRESH_S if is_known else RETRY_S)
+        return self._age() >= (MAX_AGE_S if is_known else REFRESH_S)
 
     def _age(self) -> float:
         """Seconds since the last try to fetch."""
-        return math.inf if self._fetched_at is None else self._clock() - self._fetched_at
+        return math.inf if self._tried_at is None else self._clock() - self._tried_at
 
     async def _refresh(self) -> None:
         """Fetch the set; while that fails, the keys known so far stand, and it is tried again."""
-        self._fetched_at = self._clock()
+        has_failed = True
         try:
             self._keys = _parse(await asyncio.to_thread(_fetch, self._url), self._url)
-        except (OSError, OperatorError) as error:
+            has_failed = False
+        except (OSError, http.client.HTTPException, OperatorError) as error:
             log.warning("JWK set not fetched", problem=str(error), keys_known=len(self._keys))
+        finally:
+            self._has_failed = has_failed
+            self._fetching = None
 
 
 class AccessTokens:
@@ -257,8 +298,37 @@ def _find(keys: list[jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
     return matching[0] if len(matching) == 1 else None
 
 
+def _unknown() -> Overloaded:
+    return Overloaded("the issuer's keys cannot be read at the moment", RETRY_S)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Whoever may answer for the URL says what the keys are, and nobody whom they point to."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow nothing, so that the redirection is an error like any other status but 200."""
+
+
 def _fetch(url: str) -> bytes:
+    """Return what is behind an https URL, itself and not what it redirects to.
+
+    The TLS context is made for this fetch: what the system trusts may have changed.
+
+    Raises:
+        OSError, http.client.HTTPException: it is not to be had.
+        OperatorError: it is no https URL, too much, or too slow.
+    """
     if not url.startswith("https://"):
         raise OperatorError(f"{url} is not an https URL")
-    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S) as response:  # noqa: S310 -- checked
-        return bytes(response.read(256 * 1024))
+    until = time.monotonic() + FETCH_TIMEOUT_S
+    context = ssl.create_default_context()
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    found = b""
+    with opener.open(url, timeout=FETCH_TIMEOUT_S) as response:
+        while part := response.read1(MAX_SET_SIZE):
+            found += part
+            if len(found) > MAX_SET_SIZE:
+                raise OperatorError(f"{url} has more than {MAX_SET_SIZE} bytes")
+            if time.monotonic() > until:
+                raise OperatorError(f"{url} takes more than {FETCH_TIMEOUT_S} seconds")
+    return found

@@ -262,6 +262,7 @@ def bench(settings_file: Path, seconds: float, *, as_json: bool) -> None:
     those that come together share one commit and one move of the anchor. Do it while nothing else
     uses the token.
     """
+    logs.configure()
     for rate in rates.measure(_load(settings_file), seconds):
         click.echo(json.dumps(asdict(rate)) if as_json else _rate_line(rate))
 

@@ -118,7 +118,13 @@ class Listen(_Section, frozen=True):
 
 
 class AccessTokens(_Section, frozen=True):
-    """`[access_tokens]`: whose access tokens are believed: one of `jwks_file` and `jwks_url`."""
+    """`[access_tokens]`: whose access tokens are believed: one of `jwks_file` and `jwks_url`.
+
+    Attributes:
+        jwks_file: path of a JWK set.
+        jwks_url: https, of the JWK set itself: no redirection is followed.
+        issuer: what `iss` must be, if it is set.
+    """
 
     jwks_file: Path | None = None
     jwks_url: Annotated[str, msgspec.Meta(pattern=r"^https://")] | None = None

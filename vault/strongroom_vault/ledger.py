@@ -35,6 +35,7 @@ from strongroom_vault.store.interface import (
     Row,
     Snapshot,
     Store,
+    StoreChanged,
     StoreError,
     bucket_of,
 )
@@ -165,12 +166,12 @@ class Ledger:
         Raises:
             TokenUnavailable, StoreError: the check could not be made.
         """
-        snapshot = await asyncio.get_running_loop().run_in_executor(self._disk, self._store.load)
+        loop = asyncio.get_running_loop()
         anchored = await self._anchor.read()
         try:
-            self._open(snapshot, anchored)
+            self._open(await loop.run_in_executor(self._disk, self._store.load), anchored)
             await self._reach_anchor()
-        except (HeadBroken, AnchorMoved) as error:
+        except (HeadBroken, AnchorMoved, StoreChanged) as error:
             self.rollback = str(error)
         self._writer = asyncio.create_task(self._write(), name="ledger writer")
 
@@ -269,8 +270,16 @@ class Ledger:
         await loop.run_in_executor(self._disk, self._check_store)
 
     def _check_store(self) -> None:
-        self._store.check(writes=not self._takes_writes)
+        try:
+            self._store.check(writes=not self._takes_writes)
+        except StoreChanged as error:
+            raise self._stopped(str(error)) from error
         self._takes_writes = True
+
+    def _stopped(self, why: str) -> RollbackDetected:
+        """Stop for good; return what every caller is told."""
+        self.rollback = why
+        return RollbackDetected(why)
 
     async def close(self) -> None:
         """Finish every change that was accepted. The store is its opener's to close."""
@@ -346,13 +355,14 @@ class Ledger:
             rows = self._seal(draft)
             if rows or draft.events:
                 self._store_commit(rows, draft, now)
+        except StoreChanged as error:
+            raise self._stopped(str(error)) from error
         except StoreError as error:
             self.store_errors += 1
             self._takes_writes = False
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
         except SealBroken as error:
-            self.rollback = BROKEN
-            raise RollbackDetected(self.rollback) from error
+            raise self._stopped(BROKEN) from error
         self.changes += len(rows)
         self.commit_s += time.perf_counter() - began
         return outcomes
@@ -386,6 +396,8 @@ class Ledger:
         try:
             if self._unsettled is not None:
                 self._settle(self._unsettled)
+        except StoreChanged as error:
+            raise self._stopped(str(error)) from error
         except StoreError as error:
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
 
@@ -493,17 +505,18 @@ class Ledger:
 
         Never fewer than there are: a rotation destroys the key of those that it is not shown.
         """
+        self._refuse_if_stopped()
         if self._unsettled is not None:
             raise StoreError("nobody knows yet whether the last commit is there")
-        self._refuse_if_stopped()
         if self._tree.bucket(bucket) == EMPTY:
             return {}
         try:
             rows = self._verified_buckets((bucket,))[bucket].rows
             return {name: self._open_row(name, row) for name, row in rows.items()}
+        except StoreChanged as error:
+            raise self._stopped(str(error)) from error
         except SealBroken as error:
-            self.rollback = BROKEN
-            raise RollbackDetected(self.rollback) from error
+            raise self._stopped(BROKEN) from error
 
     def _refuse_if_stopped(self) -> None:
         if self.rollback is not None:

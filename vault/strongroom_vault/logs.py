@@ -1,8 +1,8 @@
 """Logs: one JSON object a line, on stderr. Nothing secret, no account names.
 
 What is logged while a call is handled carries its `request_id`, which the caller is told too. What
-libraries say through `logging` becomes such a line. A log that cannot be written (disk full, reader
-gone) stops nothing else.
+libraries say through `logging`, warnings, and errors that nobody caught become such lines. A log
+that cannot be written (disk full, reader gone) stops nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from strongroom.streams import unfailing_stderr
+from strongroom_vault import uncaught
 
 log = structlog.get_logger()
 
@@ -34,12 +35,18 @@ class _FromLibraries(logging.Handler):
             return
         self._quiet_until = {key: end for key, end in self._quiet_until.items() if end > now}
         self._quiet_until[said] = now + QUIET_S
-        log.warning("library", name=record.name, problem=record.getMessage())
+        # What follows the first line may show values: asyncio's tasks, an error's own text.
+        details = {"problem": record.getMessage().strip().partition("\n")[0]}
+        if record.exc_info and record.exc_info[0] is not None:
+            details["error"] = record.exc_info[0].__name__
+        log.warning("library", name=record.name, **details)
 
 
 def configure() -> None:
     """Set structlog and `logging` up for the whole process."""
     logging.basicConfig(level=logging.WARNING, handlers=[_FromLibraries()], force=True)
+    logging.captureWarnings(capture=True)
+    uncaught.report_to(lambda name, where: log.error("internal error", error=name, where=where))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 import structlog
 
 from strongroom_vault import policy
-from strongroom_vault.errors import TokenUnavailable
+from strongroom_vault.errors import Overloaded, TokenUnavailable
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys
 from strongroom_vault.record import Active
 
@@ -43,6 +43,9 @@ UNFINISHED_PER_ACCOUNT: Final = 4
 """Registrations of an account that may be finished: one for each device that begins at once."""
 UNFINISHED: Final = 256
 """In all. Where clients stretch for a second, so many registrations a second are let finish."""
+PATIENCE_S: Final = 10.0
+"""So long a registration waits for its turn among those of its account."""
+RETRY_AFTER: Final = 1.0
 
 
 class TokenWorkers(Protocol):
@@ -96,10 +99,17 @@ class ResidentKeys:
         One after the other, so that an account that begins many has one call of the token at once.
 
         Raises:
+            Overloaded: others of the account began before it, and take long.
             TokenUnavailable, StoreUnavailable, RollbackDetected: the oldest cannot be destroyed, so
                 no other may begin.
         """
-        async with self._beginning.setdefault(record_id, asyncio.Lock()):
+        turn = self._beginning.setdefault(record_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await turn.acquire()
+        except TimeoutError as error:
+            raise Overloaded("other registrations of this account begin", RETRY_AFTER) from error
+        try:
             self._evict(
                 [name for name, one in self._unfinished.items() if one.record_id == record_id],
                 UNFINISHED_PER_ACCOUNT,
@@ -107,6 +117,8 @@ class ResidentKeys:
             self._evict(list(self._unfinished), UNFINISHED)
             await self._destroy_evicted(ledger)
             yield
+        finally:
+            turn.release()
 
     def began(self, record_id: bytes, key: StoredOprfKey, expires_at: int) -> None:
         """Note a registration that may be finished until `expires_at` (ms)."""

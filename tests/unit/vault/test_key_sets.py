@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,15 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from strongroom_vault import issuer, tls
+from strongroom_vault import auth, issuer, tls
 from strongroom_vault.auth import (
     MAX_AGE_S,
     REFRESH_S,
+    RETRY_S,
     AccessTokens,
+    KeySet,
     KeySetFile,
     KeySetUrl,
 )
-from strongroom_vault.errors import AccessTokenInvalid, OperatorError
+from strongroom_vault.errors import AccessTokenInvalid, OperatorError, Overloaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,17 +32,25 @@ VAULT_ID = "vault.test"
 
 
 class Publisher:
-    """Serves what `body` is; None for an error."""
+    """Serves what `body` is, None for an error; redirects /jwks if it is told to."""
 
     def __init__(self, folder: Path) -> None:
         self.body: bytes | None = b""
         self.asked = 0
+        self.redirection: str | None = None
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 publisher.asked += 1
-                self.send_response(500 if publisher.body is None else 200)
+                publisher.may_answer.wait(10)
+                if publisher.redirection and self.path == "/jwks":
+                    self.send_response(302)
+                    self.send_header("Location", publisher.redirection)
+                else:
+                    self.send_response(500 if publisher.body is None else 200)
                 self.end_headers()
                 self.wfile.write(publisher.body or b"")
 
@@ -60,6 +72,7 @@ def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
     thread = threading.Thread(target=found.server.serve_forever)
     thread.start()
     yield found
+    found.may_answer.set()
     found.server.shutdown()
     found.server.server_close()
     thread.join()
@@ -81,7 +94,7 @@ class Clock:
         return self.now
 
 
-async def is_believed(keys: KeySetUrl, token: str) -> bool:
+async def is_believed(keys: KeySet, token: str) -> bool:
     try:
         await AccessTokens(VAULT_ID, keys).verify(token)  # which remembers no token
     except AccessTokenInvalid:
@@ -132,7 +145,102 @@ async def test_keys_stand_while_the_publisher_is_away(
 
 
 async def test_nothing_but_https_is_fetched() -> None:
-    assert await KeySetUrl("http://localhost/jwks").find("key") is None
+    with pytest.raises(Overloaded):
+        await KeySetUrl("http://localhost/jwks").find("key")
+
+
+@pytest.mark.parametrize("place", ["/elsewhere", "https://localhost:{port}/elsewhere", "http://x/"])
+async def test_no_redirection_is_followed(publisher: Publisher, tmp_path: Path, place: str) -> None:
+    token, publisher.body = new_issuer(tmp_path, "issuer")
+    publisher.redirection = place.format(port=publisher.server.server_port)
+    with pytest.raises(Overloaded):
+        await is_believed(KeySetUrl(publisher.url), token)
+    assert publisher.asked == 1
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}", b"no JWK set", b'{"keys": []}', b"x" * 300_000])
+async def test_a_token_is_not_called_bad_while_the_publisher_is_away(
+    publisher: Publisher, tmp_path: Path, body: bytes | None
+) -> None:
+    """Neither before the first set, nor when a newer key may stand in the next."""
+    (old, old_set), (new, new_set) = (new_issuer(tmp_path, name) for name in ("old", "new"))
+    both = json.dumps({"keys": json.loads(old_set)["keys"] + json.loads(new_set)["keys"]})
+    clock = Clock()
+    keys = KeySetUrl(publisher.url, clock)
+    publisher.body = body
+    for _ in range(3):
+        with pytest.raises(Overloaded) as refused:
+            await is_believed(keys, old)
+        assert refused.value.retry_after == RETRY_S
+    assert publisher.asked == 1
+    clock.now += RETRY_S
+    publisher.body = old_set
+    assert await is_believed(keys, old)
+    assert not await is_believed(keys, new)  # asked a moment ago
+    clock.now += REFRESH_S
+    publisher.body = body
+    for _ in range(3):
+        with pytest.raises(Overloaded):
+            await is_believed(keys, new)
+        assert await is_believed(keys, old)
+    clock.now += RETRY_S
+    publisher.body = both.encode()
+    assert await is_believed(keys, new)
+
+
+async def test_a_slow_publisher_delays_nobody_whose_key_is_known(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 5)
+    (old, publisher.body), (new, _) = (new_issuer(tmp_path, name) for name in ("old", "new"))
+    clock = Clock()
+    keys = KeySetUrl(publisher.url, clock)
+    assert await is_believed(keys, old)
+    publisher.may_answer.clear()
+    clock.now += MAX_AGE_S
+    async with asyncio.timeout(4):
+        for _ in range(20):
+            assert await is_believed(keys, old)
+    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 0.01)
+    for _ in range(2):
+        with pytest.raises(Overloaded):
+            await is_believed(keys, new)
+    assert publisher.asked == 2
+    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 5)
+    publisher.may_answer.set()
+    assert not await is_believed(keys, new)  # it is fetched, and the key is not there
+    assert publisher.asked == 2
+
+
+async def test_certificates_that_came_to_be_trusted_meanwhile(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, publisher.body = new_issuer(tmp_path, "issuer")
+    clock = Clock()
+    keys = KeySetUrl(publisher.url, clock)
+    trusted = os.environ["SSL_CERT_FILE"]
+    (tmp_path / "other").mkdir()
+    tls.create_self_signed(tmp_path / "other", ("localhost",))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "other" / tls.CERTIFICATE_FILE))
+    with pytest.raises(Overloaded):
+        await is_believed(keys, token)
+    monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    clock.now += RETRY_S
+    assert await is_believed(keys, token)
+
+
+async def test_a_file_that_cannot_be_read_calls_no_token_bad(tmp_path: Path) -> None:
+    (old, _), (new, new_set) = (new_issuer(tmp_path, name) for name in ("old", "new"))
+    path = tmp_path / "old" / issuer.SET_FILE
+    keys = KeySetFile(path)
+    path.write_bytes(new_set[: len(new_set) // 2])
+    assert await is_believed(keys, old)
+    with pytest.raises(Overloaded):
+        await is_believed(keys, new)
+    path.write_bytes(new_set)
+    assert await is_believed(keys, new)
+    assert not await is_believed(keys, old)
 
 
 def test_a_file_that_others_can_write_is_refused(tmp_path: Path) -> None:

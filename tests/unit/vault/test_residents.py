@@ -10,7 +10,7 @@ from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
 from strongroom_vault import policy, residents
-from strongroom_vault.errors import RollbackDetected, TokenUnavailable
+from strongroom_vault.errors import Overloaded, RollbackDetected, TokenUnavailable
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys, OprfKeys
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.record import Active, Record, StoredOprfKey
@@ -184,6 +184,17 @@ class TestUnfinished:
     async def test_many_at_once_are_no_more(self, world: World) -> None:
         await asyncio.gather(*(self.begin(world, number) for number in range(30)))
         assert len(world.token.there) == residents.UNFINISHED_PER_ACCOUNT
+
+    async def test_one_that_waits_too_long_for_its_turn_is_refused(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(residents, "PATIENCE_S", 0.01)
+        async with world.residents.room(world.ledger, ALICE):
+            with pytest.raises(Overloaded):
+                await self.begin(world, 1)
+            await self.begin(world, 2, b"b" * 32)
+        await self.begin(world, 3)
+        assert world.token.there == [public_key(2), public_key(3)]
 
     async def test_all_accounts_have_some(
         self, world: World, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-import traceback
 from collections import Counter
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import grpc
 import structlog
 
-from strongroom_vault import traces
+from strongroom_vault import traces, uncaught
 from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import DETAILS, code_of, status_details
 from strongroom_vault.api.strangers import Strangers
@@ -263,6 +262,5 @@ async def _abort(context: Any, refusal: Refusal, request_id: str) -> Any:  # noq
 
 def _log_bug(error: BaseException) -> None:
     """Say where it happened, without any value that could be a secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+    where = uncaught.places(error.__traceback__)
     log.error("internal error", error=type(error).__name__, where=where)

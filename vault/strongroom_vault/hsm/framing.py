@@ -70,7 +70,10 @@ def receive_jobs(pipe: socket) -> tuple[Job, ...]:
     """
     received = b""
     while (body := first_body(received)) is None:
-        part = pipe.recv(READ_SIZE)
+        try:
+            part = pipe.recv(READ_SIZE)
+        except ConnectionResetError:  # the vault was killed before it had read all
+            part = b""
         if not part:
             return ()
         received += part

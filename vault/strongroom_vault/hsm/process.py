@@ -9,6 +9,8 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, cast
 
+import structlog
+
 from strongroom_vault.errors import OperatorError, StrongroomVaultError
 from strongroom_vault.hsm.framing import LENGTH_SIZE, FrameError, decode_answer, first_body, frame
 from strongroom_vault.hsm.jobs import Failed, Hello, Ready
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
 
     from strongroom_vault.hsm.jobs import Answer, Job
 
+log = structlog.get_logger()
+
 START_TIMEOUT: Final = 60.0
 """Seconds for a worker to start, open the token and pass its known answers."""
+
+
+LINE_MAX: Final = 4096
+"""A longer line of what a worker prints becomes several."""
 
 
 class WorkerLost(StrongroomVaultError):
@@ -93,9 +101,12 @@ class _Pipe(asyncio.Protocol):
 class WorkerProcess:
     """A process that holds one token session and does one job after the other."""
 
-    def __init__(self, process: asyncio.subprocess.Process, pipe: _Pipe) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, pipe: _Pipe, printed: asyncio.StreamReader
+    ) -> None:
         self._process = process
         self._pipe = pipe
+        self._logging = asyncio.create_task(_log_lines(printed, process.pid))
         self.calls = 0
         self.has_successor = False
         self.is_retired = False
@@ -137,11 +148,15 @@ class WorkerProcess:
                     "strongroom_vault.hsm.worker",
                     str(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
                     pass_fds=(theirs.fileno(),),
                 )
             undo.pop_all()
         _, pipe = await asyncio.get_running_loop().create_connection(_Pipe, sock=ours)
-        return cls(process, pipe)
+        if process.stdout is None:
+            raise RuntimeError("the worker was started with a pipe")
+        return cls(process, pipe, process.stdout)
 
     @property
     def pid(self) -> int:
@@ -194,3 +209,20 @@ class WorkerProcess:
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
+
+
+async def _log_lines(printed: asyncio.StreamReader, pid: int) -> None:
+    """Log what a worker prints: its last words, and whatever a vendor's module has to say."""
+    rest = b""
+    while part := await printed.read(LINE_MAX):
+        *lines, rest = (rest + part).split(b"\n")
+        if len(rest) > LINE_MAX:
+            lines, rest = [*lines, rest], b""
+        _log(lines, pid)
+    _log([rest], pid)
+
+
+def _log(lines: Sequence[bytes], pid: int) -> None:
+    for line in lines:
+        if text := line.decode(errors="replace").strip():
+            log.warning("token worker printed", pid=pid, text=text)

@@ -2,7 +2,7 @@
 
 Started by the pool as `python -m strongroom_vault.hsm.worker FD`, with one end of a socket pair as
 descriptor FD. The PKCS#11 module and the PIN are known here and nowhere else. The worker ends when
-the pipe does.
+the pipe does. What it prints, or the module does, the vault makes lines of its log of.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from strongroom.opaque.errors import OpaqueError
+from strongroom_vault import uncaught
 from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hardening import harden
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 def main(descriptor: int) -> None:
     """Serve the pipe until it ends."""
+    uncaught.report_to(_last_words)
     harden()  # a core dump would hold the PIN
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
     with socket(fileno=descriptor) as pipe:
@@ -48,6 +50,10 @@ def main(descriptor: int) -> None:
             pipe.sendall(frame(Failed(str(error), is_session_lost=True, is_final=True)))
         except (OperatorError, TokenError) as error:
             pipe.sendall(frame(Failed(str(error), is_session_lost=True)))
+
+
+def _last_words(error: str, where: list[str]) -> None:
+    sys.stderr.write(f"{error} at {' '.join(where)}\n")
 
 
 def _ready(token: Pkcs11Token, hello: Hello) -> Ready:

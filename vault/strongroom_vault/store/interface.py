@@ -21,6 +21,10 @@ class StoreError(StrongroomVaultError):
     """The store did not do what it was asked; nothing of the commit can be read."""
 
 
+class StoreChanged(StoreError):
+    """The store holds what no vault writes: somebody else has changed it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One sealed record.
@@ -65,7 +69,7 @@ def bucket_of(record_id: bytes) -> int:
 
 
 class Store(Protocol):
-    """The whole interface. Every method raises StoreError."""
+    """The whole interface. Every method raises StoreError; StoreChanged where it can tell."""
 
     def load(self) -> Snapshot:
         """Return the head and the bucket hashes."""

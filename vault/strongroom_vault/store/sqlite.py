@@ -2,13 +2,19 @@
 
 A lock on `<file>.lock` keeps a second vault off the same store; the kernel drops it when the holder
 dies, however it dies.
+
+What holds for every value (its type, one row for a key) SQLite keeps to only while the tables are
+those of the schema. So they are compared: at the start, when SQLite says that the schema has
+changed, and when a statement fails. What is not ours is said to be so (StoreChanged), and is not
+taken for a store that fails.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -19,12 +25,13 @@ from strongroom_vault.store.interface import (
     BUCKET_BITS,
     Commit,
     Snapshot,
+    StoreChanged,
     StoreError,
     bucket_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 FORMAT: Final = "1"
@@ -49,6 +56,17 @@ _WRITE_BUCKETS: Final = (
 )
 _WRITE_EVENTS: Final = "INSERT INTO event (body) VALUES {values}"
 _WRITE_HEAD: Final = "INSERT OR REPLACE INTO head (one, stored) VALUES (1, ?)"
+
+
+_SHAPE: Final = """
+    SELECT found.name, found.type, found.strict, found.wr,
+        column.name, column.type, column."notnull", column.pk, column.hidden, column.dflt_value
+    FROM pragma_table_list AS found, pragma_table_xinfo(found.name) AS column
+    WHERE found.schema = 'main' AND found.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+    ORDER BY found.name, column.cid
+"""
+"""SQLite's own tables, which `ANALYZE` makes, are of no concern."""
+_TRIGGERS: Final = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
 
 
 def create(path: Path, vault_id: str, first: Commit) -> None:
@@ -99,36 +117,50 @@ class SqliteReader:
             except sqlite3.Error as error:
                 raise OperatorError(f"cannot open the store {path}: {error}") from error
             self._undo = undo.pop_all()
+        self._schema = -1
+        """The number of the schema that was compared."""
 
     def load(self) -> Snapshot:
         """Return the head and the bucket hashes."""
-        with _translated("read"):
+        with self._translated("read"):
+            self._check_schema()
             heads = self._db.execute("SELECT stored FROM head").fetchall()
             buckets = dict(self._db.execute("SELECT number, hash FROM bucket"))
-        return Snapshot(heads[0][0] if heads else b"", buckets)
+        head = heads[0][0] if heads else b""
+        _check_types([head, *buckets.values()], bytes)
+        _check_types(buckets, int)
+        return Snapshot(head, buckets)
 
     def events(self) -> Iterator[bytes]:
         """Return the bodies of all audit events, in order."""
-        with _translated("read"):
+        with self._translated("read"):
             for (body,) in self._db.execute("SELECT body FROM event ORDER BY number"):
+                _check_types((body,), bytes)
                 yield body
 
     def read_buckets(self, buckets: Collection[int]) -> Mapping[int, Mapping[bytes, bytes]]:
         """Return the sealed records of some buckets: number -> record id -> record."""
         found: dict[int, dict[bytes, bytes]] = {bucket: {} for bucket in buckets}
-        with _translated("read"):
+        with self._translated("read"):
             for rows in _executed(self._db, _READ_BUCKETS, "?", [(bucket,) for bucket in found]):
                 for row in (rows.fetchone()[0] or "").split(";"):
                     match row.split(" "):
-                        case bucket, name, sealed:
+                        case bucket, name, sealed if bucket.isdecimal():
                             found[int(bucket)][bytes.fromhex(name)] = bytes.fromhex(sealed)
+                        case [""]:
+                            pass  # a bucket without records
+                        case _:
+                            raise StoreChanged("a record is none in the database")
         return found
 
     def check(self, *, writes: bool = False) -> None:
         """Raise StoreError unless the store can be read; if `writes`, written too."""
+        with self._translated("read"):
+            if self._schema_version() != self._schema:
+                self._check_schema()
         self.read_buckets((0,))
         if writes:
-            with _translated("write"), transaction(self._db):
+            with self._translated("write"), transaction(self._db):
                 # Nobody reads this number. What stays as it is, SQLite would not write at all.
                 (number,) = self._db.execute("PRAGMA user_version").fetchone()
                 self._db.execute(f"PRAGMA user_version = {1 - number}")
@@ -140,9 +172,35 @@ class SqliteReader:
     def copy_to(self, target: Path) -> None:
         """Write a copy of this moment of the store to a new file of mode 0600."""
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        with _translated("copy"), closing(sqlite3.connect(target)) as copy:
+        with self._translated("copy"), closing(sqlite3.connect(target)) as copy:
             self._db.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
+
+    def _schema_version(self) -> int:
+        """A number that SQLite changes with the schema."""
+        (number,) = self._db.execute("PRAGMA schema_version").fetchone()
+        return int(number)
+
+    def _check_schema(self) -> None:
+        """Compare the tables with those that a vault makes.
+
+        Raises:
+            StoreChanged: they are others.
+        """
+        number = self._schema_version()
+        if _shape(self._db) != _our_shape():
+            raise StoreChanged("the tables of the database are not those that this vault made")
+        self._schema = number
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        """SQLite's errors as ours; where the schema has changed, that is what went wrong."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self._check_schema()
+            raise StoreError(f"cannot {verb}: {error}") from error
 
     def _lock(self, path: Path, undo: ExitStack) -> None:
         """A reader needs no lock."""
@@ -166,7 +224,7 @@ class SqliteStore(SqliteReader):
 
     def commit(self, commit: Commit) -> None:
         """Write all or nothing, durably."""
-        with _translated("write"), transaction(self._db):
+        with self._translated("write"), transaction(self._db):
             _write(self._db, commit)
 
     def _lock(self, path: Path, undo: ExitStack) -> None:
@@ -254,9 +312,24 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def _translated(verb: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"cannot {verb}: {error}") from error
+def _shape(db: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """What decides which values the tables may hold."""
+    return [*db.execute(_SHAPE), *db.execute(_TRIGGERS)]
+
+
+@cache
+def _our_shape() -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_SCHEMA.read_text(encoding="utf-8"))
+        return _shape(db)
+
+
+def _check_types(values: Iterable[object], kind: type) -> None:
+    """Check what STRICT promises, which holds for what SQLite wrote, but not for edited files.
+
+    Raises:
+        StoreChanged: a value is of another type.
+    """
+    for value in values:
+        if type(value) is not kind:
+            raise StoreChanged(f"a value is {type(value).__name__} in the database")
