@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LIFETIME_S: Final = 120
 """At the limit a vault keeps the key for so long, for a repetition of the last attempt (6.10)."""
-FOLDER: Final = "attempts"
+PREFIX: Final = "attempt-"
 _OTHERS: Final = 0o077
 
 
@@ -69,7 +69,7 @@ def pending_file(
 ) -> PendingFile:
     """Return where the seed of an account's attempt at the vault at `address` is kept."""
     name = sha256(f"{account}\n{address}".encode()).hexdigest()
-    return PendingFile((_in_memory(environment) or folder) / FOLDER / name)
+    return PendingFile((_in_memory(environment) or folder) / f"{PREFIX}{name}")
 
 
 def _in_memory(environment: Mapping[str, str]) -> Path | None:
