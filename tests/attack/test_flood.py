@@ -48,7 +48,7 @@ from strongroom.errors import VaultUnreachable
 from strongroom_vault.api import bounds, health, requests, strangers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from vault_process import VaultFolder, VaultProcess
 
@@ -115,16 +115,16 @@ def channel(vault: VaultProcess) -> grpc.aio.Channel:
 async def served(vault: VaultProcess) -> None:
     """An honest client is, over a new connection; it tries again as the library does."""
     account = honest(vault)
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await asyncio.to_thread(account.register, vault)
-                recovered = await asyncio.to_thread(account.recover, vault)
-            except VaultUnreachable:
+
+    async def insist(call: Callable[[VaultProcess], Any]) -> Any:
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(VaultUnreachable):
+                    return await asyncio.to_thread(call, vault)
                 await asyncio.sleep(0.2)
-            else:
-                break
-    assert recovered == account.sealed
+
+    await insist(account.register)
+    assert await insist(account.recover) == account.sealed
 
 
 async def nothing() -> AsyncIterator[bytes]:
