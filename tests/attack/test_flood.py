@@ -48,7 +48,7 @@ from strongroom.errors import VaultUnreachable
 from strongroom_vault.api import bounds, health, requests, strangers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from vault_process import VaultFolder, VaultProcess
 
@@ -113,10 +113,18 @@ def channel(vault: VaultProcess) -> grpc.aio.Channel:
 
 
 async def served(vault: VaultProcess) -> None:
-    """An honest client is, over a new connection."""
+    """An honest client is, over a new connection; it tries again as the library does."""
     account = honest(vault)
-    await asyncio.to_thread(account.register, vault)
-    assert await asyncio.to_thread(account.recover, vault) == account.sealed
+
+    async def insist(call: Callable[[VaultProcess], Any]) -> Any:
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(VaultUnreachable):
+                    return await asyncio.to_thread(call, vault)
+                await asyncio.sleep(0.2)
+
+    await insist(account.register)
+    assert await insist(account.recover) == account.sealed
 
 
 async def nothing() -> AsyncIterator[bytes]:
@@ -153,7 +161,9 @@ def open_files(vault: VaultProcess) -> int:
 
 async def test_at_the_limit_of_files_connections_are_refused_first(vault: VaultProcess) -> None:
     async with flood(vault, kinds(1)["idle"], CONNECTIONS + 30) as idle:
-        assert idle.open == CONNECTIONS
+        async with asyncio.timeout(20):
+            while idle.open < CONNECTIONS:
+                await asyncio.sleep(0.05)
         with raw_client(vault, "honest") as raw:  # at once, not when its time is over
             began = time.monotonic()
             with pytest.raises(VaultUnreachable):
@@ -163,7 +173,7 @@ async def test_at_the_limit_of_files_connections_are_refused_first(vault: VaultP
         async with asyncio.timeout(20):
             while (await asyncio.to_thread(status, vault))["token_workers_replaced"] == 0:
                 await asyncio.sleep(0.1)
-        assert idle.open == CONNECTIONS
+        assert idle.open == CONNECTIONS  # not one too many, and those that were there are still
     async with asyncio.timeout(10):
         while open_files(vault) > CONNECTIONS // 2:
             await asyncio.sleep(0.05)

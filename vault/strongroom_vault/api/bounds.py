@@ -69,6 +69,7 @@ def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
         ("grpc.http2.lookahead_bytes", 2 * MAX_MESSAGE),
         ("grpc.http2.bdp_probe", 0),
+        ("grpc.experimental.tcp_max_read_chunk_size", 4 * MAX_MESSAGE),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.so_reuseport", 0),
     )
