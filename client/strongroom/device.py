@@ -178,13 +178,18 @@ class Device:
         """Keep in the profile what the vault has, where that is new."""
         keys = self.keys(place)
         news = news_of(found, standing_of(found, keys.current(), keys.pending()))
-        return self.save(place, replace(place.profile, vault_has=news))
+        profile = replace(place.profile, vault_has=news)
+        try:
+            return self.save(place, profile)
+        except OSError as error:
+            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
+            return replace(place, profile=profile)
 
     def save(self, place: Place, profile: Profile, *, is_proven: bool | None = None) -> Place:
         """Write a profile if it is not there as it is, or becomes a pin; return its place."""
         proven = place.is_proven if is_proven is None else is_proven
         changed = Place(place.folder, profile, proven)
-        if changed not in self.places:
+        if changed != place or changed not in self.places:
             with home.locked(self.folder):
                 profiles.save_place(changed)
         return changed
@@ -444,12 +449,8 @@ class Contact:
 
     def _remember(self) -> None:
         """What is learnt outlives this command, where something is kept that it concerns."""
-        if self.current is None and self.pending is None:
-            return
-        try:
+        if self.current is not None or self.pending is not None:
             self.place = self.device.remember(self.place, self.found)
-        except OSError as error:
-            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
 
     def _choose_store(self) -> None:
         """The keyring if it keeps what it is given, else a file."""
