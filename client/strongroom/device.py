@@ -133,6 +133,7 @@ class Device:
         Raises:
             SeveralAccounts: there are several, and nothing says which.
             UnknownAddress: --vault is new to this device, and does not answer.
+            AccountMismatch: somebody else has signed in since.
         """
         meant, is_sure = self._meant()
         if not is_sure:
@@ -140,7 +141,10 @@ class Device:
             raise UnknownAddress(
                 f"{self.vault} does not answer, and this device knows vaults at {known} only."
             )
-        return _only(place for place in meant if self.keys(place).current() is not None)
+        place = _only(place for place in meant if self.keys(place).current() is not None)
+        if place is not None and self._named_account() is None:
+            _require_own_token(place.profile)
+        return place
 
     def kept_keys(self) -> list[BackupKey]:
         """Return every key that this device keeps, of the named account if one is named.
@@ -483,6 +487,19 @@ def _only(meant: Iterable[Place]) -> Place | None:
         listed = _listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
         raise SeveralAccounts(f"This device knows several accounts: {listed}.")
     return found[0] if found else None
+
+
+def _require_own_token(profile: Profile) -> None:
+    """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
+    try:
+        account = account_of(_token(profile.access_token_file))
+    except (AccountUnknown, NoAccessToken, BadFile, OSError):
+        return  # signed out: the key is still this device's
+    if account != profile.account:
+        raise AccountMismatch(
+            f"The access token in {profile.access_token_file} is for the account {account}, and"
+            f" this device keeps the key of {profile.account}; name one with --account."
+        )
 
 
 def _listed(names: Iterable[str]) -> str:

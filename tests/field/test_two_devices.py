@@ -242,6 +242,19 @@ class TestOneHomeOfTwoPeople:
         assert "not for" in told
 
 
+def test_somebody_else_signs_in_under_the_same_file(phone: Device) -> None:
+    digits = phone.ok("show-key")
+    phone.more["STRONGROOM_ACCESS_TOKEN_FILE"] = ""
+    phone.token.write_text(phone.vault.folder.access_token("somebody else"))
+    for command in (("backup", "chats.db"), ("show-key",)):
+        told = refused(phone, *command)
+        assert "somebody else" in told
+        assert "--account" in told
+    assert phone.ok("show-key", "--account", phone.account) == digits
+    phone.token.write_text("signed out")
+    phone.ok("backup", "chats.db")
+
+
 def test_two_vaults_in_one_home(phone: Device, tmp_path: Path) -> None:
     softhsm = make_softhsm(tmp_path / "token")
     before = {path: path.read_bytes() for path in phone.home.iterdir()}
