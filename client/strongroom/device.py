@@ -135,6 +135,7 @@ class Device:
         Raises:
             SeveralAccounts: there are several, and nothing says which.
             UnknownAddress: --vault is new to this device, and does not answer.
+            AccountMismatch: somebody else has signed in since.
         """
         meant, is_sure = self._meant()
         if not is_sure:
@@ -142,7 +143,10 @@ class Device:
             raise UnknownAddress(
                 f"{self.vault} does not answer, and this device knows vaults at {known} only."
             )
-        return _only(place for place in meant if self.keys(place).current() is not None)
+        place = _only(place for place in meant if self.keys(place).current() is not None)
+        if place is not None and self._named_account() is None:
+            _require_own_token(place.profile)
+        return place
 
     def kept_keys(self) -> list[BackupKey]:
         """Return every key that this device keeps, of the named account if one is named.
@@ -180,13 +184,18 @@ class Device:
         """Keep in the profile what the vault has, where that is new."""
         keys = self.keys(place)
         news = news_of(found, standing_of(found, keys.current(), keys.pending()))
-        return self.save(place, replace(place.profile, vault_has=news))
+        profile = replace(place.profile, vault_has=news)
+        try:
+            return self.save(place, profile)
+        except OSError as error:
+            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
+            return replace(place, profile=profile)
 
     def save(self, place: Place, profile: Profile, *, is_proven: bool | None = None) -> Place:
         """Write a profile if it is not there as it is, or becomes a pin; return its place."""
         proven = place.is_proven if is_proven is None else is_proven
         changed = Place(place.folder, profile, proven)
-        if changed not in self.places:
+        if changed != place or changed not in self.places:
             with home.locked(self.folder):
                 profiles.save_place(changed)
         return changed
@@ -451,12 +460,8 @@ class Contact:
 
     def _remember(self) -> None:
         """What is learnt outlives this command, where something is kept that it concerns."""
-        if self.current is None and self.pending is None:
-            return
-        try:
+        if self.current is not None or self.pending is not None:
             self.place = self.device.remember(self.place, self.found)
-        except OSError as error:
-            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
 
     def _choose_store(self) -> None:
         """The keyring if it keeps what it is given, else a file."""
@@ -489,6 +494,19 @@ def _only(meant: Iterable[Place]) -> Place | None:
         listed = _listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
         raise SeveralAccounts(f"This device knows several accounts: {listed}.")
     return found[0] if found else None
+
+
+def _require_own_token(profile: Profile) -> None:
+    """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
+    try:
+        account = account_of(_token(profile.access_token_file))
+    except (AccountUnknown, NoAccessToken, BadFile, OSError):
+        return  # signed out: the key is still this device's
+    if account != profile.account:
+        raise AccountMismatch(
+            f"The access token in {profile.access_token_file} is for the account {account}, and"
+            f" this device keeps the key of {profile.account}; name one with --account."
+        )
 
 
 def _listed(names: Iterable[str]) -> str:

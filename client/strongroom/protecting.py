@@ -69,9 +69,9 @@ class VaultHasOther(StrongroomError):
         " here do not open with it."
     )
     hint = (
-        "strongroom rehearse --adopt    takes the vault's key for this device; the one it has"
-        " stays among its old keys\n"
-        "strongroom enable --replace    puts a fresh key into the vault in place of what it has"
+        "strongroom rehearse --adopt    takes the vault's key for this device; its own stays\n"
+        "                               among its old keys\n"
+        "strongroom enable --replace    puts a fresh key in place of the vault's"
     )
 
 
@@ -243,8 +243,8 @@ def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
     if current is None:
         if contact.standing is Standing.VAULT_ONLY:
             say(
-                "This puts a fresh key into the vault. What it has now is gone for good then: keep"
-                " its 64 digits, or a device that has it, for backups made with it."
+                "This puts a fresh key into the vault. What it has now is gone for good then:\n"
+                "keep its 64 digits, or a device that has it, for backups made with it."
             )
         return BackupKey.generate()
     is_lost = contact.standing is Standing.DEVICE_ONLY and isinstance(contact.found, DestroyedKey)
@@ -255,9 +255,9 @@ def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
         )
         return current.key
     say(
-        "This makes a fresh key. Backups made until now open only with the old key: this device"
-        " keeps it for them.\nKeep its 64 digits too (strongroom show-key --old, once this is"
-        " done)."
+        "This makes a fresh key. Backups made until now open only with the old key. This\n"
+        "device keeps it for them; keep its 64 digits too (strongroom show-key --old, once\n"
+        "this is done)."
     )
     return BackupKey.generate()
 

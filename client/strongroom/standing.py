@@ -70,28 +70,29 @@ IN_WORDS: Final = {
 }
 
 CHOICES: Final = (
-    "strongroom rehearse            tells whether it is the same key (asks for the new password)\n"
-    "strongroom rehearse --adopt    takes the vault's key for this device, if it is another one\n"
-    "strongroom enable --replace    puts a fresh key into the vault in place of what it has"
+    "strongroom rehearse            tells whether it is the same key (new password)\n"
+    "strongroom rehearse --adopt    takes the vault's key for this device\n"
+    "strongroom enable --replace    puts a fresh key in place of the vault's"
 )
 
 ADVICE: Final = {
     Standing.DEVICE_ONLY: (
-        "The password opens nothing now: your backups open with this device or the 64-digit key"
-        " alone.\nRun `strongroom enable` to be protected again."
+        "The password opens nothing now: your backups open with this device or the 64-digit\n"
+        "key alone. Run `strongroom enable` to be protected again."
     ),
     Standing.VAULT_ONLY: (
         "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
     ),
     Standing.UNFINISHED: (
-        "The vault took the new key, and this device did not hear of it. It keeps that key; run"
-        " `strongroom enable` to finish."
+        "The vault took the new key, and this device did not hear of it. It keeps that key;\n"
+        "run `strongroom enable` to finish."
     ),
     Standing.CHANGED: (
-        "The key in the vault was protected on another device, after this one: either the same key"
-        " with another\npassword, or another key. If it is another one, the password does not open"
-        " the backups of this device.\nIf it was not you, someone else has access to this account."
-        f"\nYour choices:\n{CHOICES}"
+        "The key in the vault was protected on another device, after this one: either the\n"
+        "same key with another password, or another key. If it is another one, the\n"
+        "password does not open the backups of this device.\n"
+        "If it was not you, someone else has access to this account.\n"
+        f"Your choices:\n{CHOICES}"
     ),
 }
 

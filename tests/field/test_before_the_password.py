@@ -158,6 +158,15 @@ def test_a_home_that_cannot_be_written(phone: Device, laptop: Device) -> None:
     phone.ok("rehearse", "--password-fd", "0", typed=PASSWORD)
 
 
+def test_a_status_in_a_full_home_still_shouts(phone: Device, laptop: Device) -> None:
+    odd_files(phone.folder)
+    laptop.enable("--replace", password="new " + PASSWORD)
+    done = without_disk(phone, "status")
+    assert done.returncode == 0
+    assert "could not be kept here" in done.stderr
+    assert "ANOTHER KEY" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("backend", "sentence"),
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from person import PASSWORD, Device
+from person import PASSWORD, PROGRAM, Device
 from vault_process import make_softhsm, make_vault
 
 if TYPE_CHECKING:
@@ -241,6 +242,19 @@ class TestOneHomeOfTwoPeople:
         assert "not for" in told
 
 
+def test_somebody_else_signs_in_under_the_same_file(phone: Device) -> None:
+    digits = phone.ok("show-key")
+    phone.more["STRONGROOM_ACCESS_TOKEN_FILE"] = ""
+    phone.token.write_text(phone.vault.folder.access_token("somebody else"))
+    for command in (("backup", "chats.db"), ("show-key",)):
+        told = refused(phone, *command)
+        assert "somebody else" in told
+        assert "--account" in told
+    assert phone.ok("show-key", "--account", phone.account) == digits
+    phone.token.write_text("signed out")
+    phone.ok("backup", "chats.db")
+
+
 def test_two_vaults_in_one_home(phone: Device, tmp_path: Path) -> None:
     softhsm = make_softhsm(tmp_path / "token")
     before = {path: path.read_bytes() for path in phone.home.iterdir()}
@@ -298,3 +312,43 @@ class TestOneVaultUnderSeveralNames:
         done = phone.run("backup", "chats.db", "--vault", "127.0.0.1:1")
         assert done.returncode == 5
         assert phone.vault.address in done.stderr
+
+
+def test_two_commands_at_once_on_one_home(phone: Device, tmp_path: Path) -> None:
+    """Two people enable for the first time in the same moment: each has a key of their own."""
+    devices = []
+    for name in ("carol", "dave"):
+        device = Device(tmp_path / name, phone.vault, f"{phone.account[-100:]} {name}")
+        device.more["STRONGROOM_HOME"] = str(tmp_path / "shared home")
+        devices.append(device)
+    processes = [
+        subprocess.Popen(
+            [PROGRAM, "enable", "--password-fd", "0"],
+            env=device.environment(),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for device in devices
+    ]
+    for process in processes:
+        _, told = process.communicate(PASSWORD.encode(), timeout=60)
+        assert process.returncode == 0, told
+    keys = {device.ok("show-key") for device in devices}
+    assert len(keys) == 2
+    for device in devices:
+        assert "this device has the key" in device.ok("status")
+        device.ok("rehearse", "--password-fd", "0", typed=PASSWORD)
+
+
+def test_a_vault_that_moved_is_known_by_its_identity(phone: Device) -> None:
+    """The new address, and neither certificate nor access token named: the profile has them."""
+    digits = phone.ok("show-key")
+    profile = phone.home / "profile.toml"
+    profile.write_text(profile.read_text().replace(phone.vault.address, "moved.invalid:1"))
+    for name in ("CA_FILE", "ACCESS_TOKEN_FILE", "KEY_STORE"):
+        phone.more[f"STRONGROOM_{name}"] = ""
+    status = phone.run("status")
+    assert "this device has the key" in status.stdout, status.stderr
+    assert "First contact" not in status.stderr
+    assert phone.ok("show-key") == digits
+    assert phone.vault.address in profile.read_text()

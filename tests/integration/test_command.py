@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -226,6 +227,17 @@ class TestOnATerminal:
         assert "Traceback" not in terminal.before
         terminal.close()
         assert terminal.exitstatus == 1
+
+    def test_a_terminal_echoes_again_after_the_end(self, new_phone: Device) -> None:
+        terminal = new_phone.terminal("restore", "chats.db.age")
+        terminal.expect("Password")
+        assert not terminal.getecho()
+        terminal.kill(signal.SIGTERM)
+        terminal.expect(pexpect.EOF)
+        assert "Traceback" not in terminal.before
+        terminal.close()
+        assert terminal.signalstatus == signal.SIGTERM
+        assert [path.name for path in new_phone.folder.glob("*chats*")] == ["chats.db.age"]
 
     def test_disable_asks(self, phone: Device) -> None:
         terminal = phone.terminal("disable")
