@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom import asking, home, kept_keys, profiles
 from strongroom.account import account_of
 from strongroom.addresses import normalised
 from strongroom.asking import say
+from strongroom.contact import Contact
 from strongroom.errors import (
     AccountMismatch,
     AccountUnknown,
@@ -25,21 +25,20 @@ from strongroom.errors import (
 )
 from strongroom.kept_keys import (
     FileSlots,
-    KeptKey,
     KeptKeys,
-    KeyNotKept,
     KeyringSlots,
-    KeyringUnusable,
 )
 from strongroom.pending_file import pending_file
 from strongroom.profiles import Place, Profile
-from strongroom.standing import Standing, news_of, standing_of
+from strongroom.standing import news_of, standing_of
 from strongroom.stretching import Stretching, require_address_space
+from strongroom.target import BadFile, NoAccessToken, Target, read_certificates, read_token
 from strongroom.vault import Vault
 from strongroom.waiting import while_stretching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from strongroom.backup_key import BackupKey
     from strongroom.calls import KeyStatus
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
 
 GLANCE_S: Final = 2.0
 """Seconds that a command may wait for a vault that it does not need."""
-MAX_TOKEN: Final = 64 * 1024
-MAX_CA_FILE: Final = 4 * 1024 * 1024
-_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 
 
 class NotEnabled(StrongroomError):
@@ -66,23 +62,10 @@ class SeveralAccounts(StrongroomError):
     hint = "Name one: --account NAME, --vault HOST:PORT, or its --access-token-file."
 
 
-class NoAccessToken(StrongroomError):
-    """There is no access token."""
-
-    sentence = "There is no access token."
-    hint = "Name its file with --access-token-file, or in STRONGROOM_ACCESS_TOKEN_FILE."
-
-
 class UnknownAddress(VaultUnreachable):
     """An address is new to this device, and nobody is there to say which vault it is."""
 
     hint = "Check the address in --vault or STRONGROOM_VAULT."
-
-
-class BadFile(StrongroomError):
-    """A file that an option names cannot be used."""
-
-    hint = "Check the name of the file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +217,9 @@ class Device:
         if self.account is not None:
             return self.account
         try:
-            return account_of(_token(self.access_token_file)) if self.access_token_file else None
+            return (
+                account_of(read_token(self.access_token_file)) if self.access_token_file else None
+            )
         except (AccountUnknown, NoAccessToken, BadFile, OSError):
             return None  # signed out: what is kept here needs no token
 
@@ -260,7 +245,7 @@ class Device:
             self._recognise(vault, target)
             yield Contact(self, vault, target, self._place_in(vault, account, target))
 
-    def _target(self, place: Place | None) -> _Target:
+    def _target(self, place: Place | None) -> Target:
         address = self.vault or (place.profile.vault if place else None)
         if address is None:
             known = {normalised(other.profile.vault) for other in self.places}
@@ -273,7 +258,7 @@ class Device:
         there = [other for other in self.places if other.profile.is_at(address)]
         ca_files = (other.profile.ca_file for other in (*([place] if place else ()), *there))
         token_file = self.access_token_file or (place.profile.access_token_file if place else "")
-        return _Target(
+        return Target(
             address=address,
             ca_file=self.ca_file or next(filter(None, ca_files), ""),
             access_token_file=token_file,
@@ -281,7 +266,7 @@ class Device:
         )
 
     def _connect(
-        self, target: _Target, timeout: float = 30.0, pending: PendingFile | None = None
+        self, target: Target, timeout: float = 30.0, pending: PendingFile | None = None
     ) -> Vault:
         require_address_space()
         pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
@@ -289,13 +274,13 @@ class Device:
             target.address,
             access_token=target.access_token,
             identity=pin,
-            ca_certificates=_ca_certificates(target.ca_file),
+            ca_certificates=read_certificates(target.ca_file),
             timeout=timeout,
             pending=pending,
             stretching=Stretching(watch=while_stretching),
         )
 
-    def _recognise(self, vault: Vault, target: _Target) -> None:
+    def _recognise(self, vault: Vault, target: Target) -> None:
         """Compare the vault with those that this device knows; say so if it is a new one."""
         identity, vault_id = vault.identity, vault.info.vault_id
         known = {place.profile.identity: place.profile for place in self.places if place.is_proven}
@@ -323,7 +308,7 @@ class Device:
             )
             asking.confirm("Go on with this vault?")
 
-    def _place_in(self, vault: Vault, account: str, target: _Target) -> Place:
+    def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
         profile = Profile(
             vault=target.address,
             identity=vault.identity,
@@ -333,150 +318,6 @@ class Device:
         place = profiles.place_of(self.folder, profile)
         known = replace(place.profile.at(target.address), vault_id=vault.info.vault_id)
         return replace(place, profile=known)
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Which address to call, and how.
-
-    Attributes:
-        pins: the identities that this device knows there.
-    """
-
-    address: str
-    ca_file: str
-    access_token_file: str
-    pins: frozenset[str]
-
-    def access_token(self) -> str:
-        """Return the access token as it is in its file now."""
-        return _token(self.access_token_file)
-
-    def account(self) -> str:
-        """Return whom the access token is for; one that says nothing of it is not sent."""
-        try:
-            return account_of(self.access_token())
-        except AccountUnknown:
-            raise AccountUnknown(
-                f"A vault does not accept the access token in {self.access_token_file}: it names no"
-                " account."
-            ) from None
-
-
-class Contact:
-    """A vault that was met, and what this device and it have of the account's keys."""
-
-    def __init__(self, device: Device, vault: Vault, target: _Target, place: Place) -> None:
-        self.device = device
-        self.vault = vault
-        self.place = place
-        self._target = target
-        self.found = vault.status()
-        self.keys = device.keys(place)
-        self.current = self.keys.current()
-        self.pending = self.keys.pending()
-        self.standing = standing_of(self.found, self.current, self.pending)
-        self._remember()
-
-    @property
-    def address(self) -> str:
-        """Where the vault was met."""
-        return self._target.address
-
-    def require_storage(self) -> None:
-        """Prove that a key can be kept here. Called before a person types a password.
-
-        Raises:
-            HomeNotWritable, KeyringUnusable, KeyNotKept: it cannot.
-        """
-        home.prove_writable(self.device.folder)
-        home.prove_writable(self.place.folder)
-        if self.place.profile.key_store == "auto":
-            self._choose_store()
-        else:
-            self.keys.slots.prove()
-        with home.locked(self.device.folder):
-            self.keys.move()
-        self.place = replace(
-            self.place, profile=replace(self.place.profile, key_store=self.keys.slots.name)
-        )
-        if self.current is not None or self.pending is not None:
-            self.place = self.device.save(self.place, self.place.profile)
-
-    def expect(self, kept: KeptKey) -> None:
-        """Keep a key that the vault is about to get."""
-        with home.locked(self.device.folder):
-            self._take_place()
-            if not self.place.is_proven:
-                profiles.save_place(self.place)
-            self.keys.expect(kept)
-        self.pending = kept
-
-    def keep_pending(self, *, is_proven: bool) -> None:
-        """The vault has the pending key: make it the current one."""
-        if self.pending is None:
-            raise RuntimeError("nothing is pending")
-        self.keep(self.pending, is_proven=is_proven)
-
-    def keep(self, kept: KeptKey, *, is_proven: bool) -> None:
-        """Make a key the current one, and the vault's identity a pin if it is proven now."""
-        profile = replace(
-            self.place.profile,
-            vault_has="",
-            key_store=self.keys.slots.name,
-            ca_file=_absolute(self._target.ca_file),
-            access_token_file=_absolute(self._target.access_token_file),
-        )
-        with home.locked(self.device.folder):
-            self._take_place()
-            place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
-            if not self.place.is_proven:
-                profiles.save_place(replace(place, is_proven=False))  # whose key it is
-            self.keys.keep(kept)
-            profiles.save_place(place)
-        self.place, self.current, self.pending = place, kept, None
-        self.standing = Standing.IN_STEP
-
-    def _take_place(self) -> None:
-        """Under the lock: another command may have taken the place that was free for this one."""
-        if self.place.is_proven:
-            return
-        folder = profiles.place_of(self.device.folder, self.place.profile).folder
-        if folder != self.place.folder:
-            self.place = replace(self.place, folder=folder)
-            if isinstance(self.keys.slots, FileSlots):
-                self.keys = KeptKeys(FileSlots(folder))
-
-    def proved(self) -> None:
-        """The vault has proved its identity: pin it."""
-        self.place = self.device.save(self.place, self.place.profile, is_proven=True)
-
-    def look_again(self) -> KeyStatus:
-        """Ask the vault once more what it has."""
-        self.found = self.vault.status()
-        self.standing = standing_of(self.found, self.current, self.pending)
-        self._remember()
-        return self.found
-
-    def _remember(self) -> None:
-        """What is learnt outlives this command, where something is kept that it concerns."""
-        if self.current is not None or self.pending is not None:
-            self.place = self.device.remember(self.place, self.found)
-
-    def _choose_store(self) -> None:
-        """The keyring if it keeps what it is given, else a file."""
-        slots: Slots = FileSlots(self.place.folder)
-        if kept_keys.has_keyring():
-            ring = KeyringSlots(self.place.profile)
-            try:
-                ring.prove()
-            except (KeyringUnusable, KeyNotKept) as error:
-                say(f"{error} The key will be kept in a file that only you can read.")
-            else:
-                self.keys = KeptKeys(ring, earlier=slots)
-                return
-        slots.prove()
-        self.keys = KeptKeys(slots, earlier=self.keys.earlier)
 
 
 def _slots(kind: str, place: Place) -> Slots:
@@ -499,7 +340,7 @@ def _only(meant: Iterable[Place]) -> Place | None:
 def _require_own_token(profile: Profile) -> None:
     """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
     try:
-        account = account_of(_token(profile.access_token_file))
+        account = account_of(read_token(profile.access_token_file))
     except (AccountUnknown, NoAccessToken, BadFile, OSError):
         return  # signed out: the key is still this device's
     if account != profile.account:
@@ -511,38 +352,3 @@ def _require_own_token(profile: Profile) -> None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _token(path: str) -> str:
-    if not path:
-        raise NoAccessToken
-    text = _read_named(path, MAX_TOKEN).strip()
-    if not text:
-        raise BadFile(f"{path}: there is no access token in this file.")
-    if not text.isascii() or not text.decode("ascii").isprintable() or b" " in text:
-        raise BadFile(f"{path}: this is no access token.")
-    return text.decode("ascii")
-
-
-def _ca_certificates(path: str) -> bytes | None:
-    if not path:
-        return None
-    text = _read_named(path, MAX_CA_FILE)
-    if _CERTIFICATE not in text:
-        raise BadFile(f"{path}: there is no PEM certificate in this file.")
-    return text
-
-
-def _read_named(path: str, limit: int) -> bytes:
-    """Read a file that an option names, with an end to what it may hold."""
-    with Path(path).open("rb") as file:
-        text = file.read(limit + 1)
-    if len(text) > limit:
-        raise BadFile(f"{path}: this file is too large to be what it should be.")
-    return text
-
-
-def _absolute(path: str) -> str:
-    """Return a path as a profile keeps it: not at all if it is no text, for TOML is."""
-    absolute = str(Path(path).absolute()) if path else ""
-    return absolute if absolute.isprintable() else ""

@@ -31,7 +31,7 @@ from strongroom.standing import CHOICES, Standing
 
 if TYPE_CHECKING:
     from strongroom.calls import KeyStatus, Registered
-    from strongroom.device import Contact
+    from strongroom.contact import Contact
 
 
 class AlreadyEnabled(StrongroomError):

@@ -103,7 +103,7 @@ def test_the_same_key_with_a_new_password_is_told_from_another_key(
     assert digits == phone.ok("show-key")
     laptop.ok("change-password", "--new-password-fd", "0", typed=NEW)
     status = phone.run("status")
-    assert "either the same key" in status.stderr
+    assert "with another password, or another key" in status.stderr
     assert phone.run("rehearse", "--password-fd", "0", typed=PASSWORD).returncode == 3
     phone.ok("rehearse", "--password-fd", "0", typed=NEW)
     assert "this device has the key" in phone.ok("status")
