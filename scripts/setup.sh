@@ -67,6 +67,20 @@ and then run this again."
 describe='import sys; print(sys.prefix, "%d.%d" % sys.version_info[:2], sys.base_prefix)'
 version='import sys; print("%d.%d" % sys.version_info[:2])'
 
+# Python does not start in the locale C where a .pth file names a folder beyond ASCII; ours need not.
+relative='
+import glob, os
+here = os.getcwdb()
+for name in glob.glob(b".venv/lib/python*/site-packages/_*.pth"):
+    with open(name, "rb+") as file:
+        folders = file.read().splitlines()
+        if all(folder.startswith(here) for folder in folders):
+            paths = [os.path.relpath(folder, os.path.dirname(name)) for folder in folders]
+            file.seek(0)
+            file.truncate()
+            file.write(b"".join(path + b"\n" for path in paths))
+'
+
 # Whether .venv is one that a setup has finished, and still where and what it was.
 is_sound() {
     [ -e "$stamp" ] &&
@@ -89,6 +103,7 @@ install_into_venv() {
     [ "$level" = vault ] || set -- "$@" --requirement pins/dev.txt
     .venv/bin/python -m pip install --quiet --no-deps --require-hashes "$@"
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+    "$python" -c "$relative"
     { .venv/bin/python -c "$describe" && echo "$packages"; } >"$stamp.new"
     mv "$stamp.new" "$stamp"
 }

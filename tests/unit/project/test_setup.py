@@ -46,7 +46,7 @@ include = ["tiny.py"]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    folder = tmp_path / "a clone"
+    folder = tmp_path / "\u00e9in 'klon'"
     (folder / "scripts").mkdir(parents=True)
     shutil.copy(REPOSITORY / "scripts" / "setup.sh", folder / "scripts")
     (folder / "pins").mkdir()
@@ -70,7 +70,7 @@ def start(clone: Path, level: str = "vault") -> subprocess.Popen[str]:
     return subprocess.Popen(
         ["scripts/setup.sh", level],
         cwd=clone,
-        env={"PATH": os.environ["PATH"], "PYTHON": "./python"},
+        env={"PATH": os.environ["PATH"], "PYTHON": "./python", "LC_ALL": "C"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -84,7 +84,13 @@ def run(clone: Path, level: str = "vault") -> str:
     said, _ = setup.communicate(timeout=100)
     assert setup.returncode == 0, said
     assert said.endswith("setup: ready\n")
-    tiny = subprocess.run([clone / ".venv/bin/tiny"], check=True, capture_output=True, text=True)
+    tiny = subprocess.run(
+        [clone / ".venv/bin/tiny"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"LC_ALL": "C"},
+    )
     assert tiny.stdout == "works\n"
     return said
 
