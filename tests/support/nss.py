@@ -48,9 +48,10 @@ def make_nss(folder: Path) -> NssToken:
     pin_file.write_text(secrets.token_hex(16))
     made = ["certutil", "-N", "-d", f"sql:{database}", "-f", str(pin_file)]
     subprocess.run(made, check=True, capture_output=True)
+    quoted = str(database).replace("\\", r"\\").replace("'", r"\'")
     (modules / "nss.module").write_text(
         f"module: {_library('libsoftokn3.so')}\n"
-        f"x-init-reserved: configdir='sql:{database}' certPrefix='' keyPrefix=''"
+        f"x-init-reserved: configdir='sql:{quoted}' certPrefix='' keyPrefix=''"
         " secmod='secmod.db' flags=\n"
         "critical: yes\n"
     )
