@@ -138,6 +138,7 @@ def test_a_wrong_pin_at_start_has_an_exit_code_of_its_own(measured: VaultFolder)
 
 def test_workers_that_die_while_nobody_asks_are_replaced(measured: VaultFolder) -> None:
     with measured.start() as vault:
+        eventually(vault.is_serving)  # health has asked them by then
         for worker in vault.workers():
             os.kill(worker, signal.SIGKILL)
         eventually(lambda: metric(vault, "strongroom_token_workers_replaced_total") == 2)
