@@ -45,6 +45,7 @@ unpack() {
     mkdir -p "$root"
     tar -C "$root" -xf "$fresh/$1.tar"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" >"$root/etc/hosts"
     apt-config dump | grep -E '^Acquire::(http|https|Check|Retries)' \
         >"$root/etc/apt/apt.conf.d/90host" || true
     [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/pip.conf"
