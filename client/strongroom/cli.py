@@ -132,7 +132,7 @@ def _end_in_order() -> None:
         raise _Ended(number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, end)
 
 

@@ -74,7 +74,7 @@ class _Session:
     """What both kinds of vault know: where, who, and whom they trust."""
 
     def __init__(self, target: Target, options: _Options) -> None:
-        self._access_token = target.access_token
+        self._given = target
         self._target = replace(target, access_token=self._checked_token)
         self._options = options
         self._account = options.account
@@ -150,7 +150,7 @@ class _Session:
 
     def _checked_token(self) -> str:
         """Return an access token of the one account that this object acts for."""
-        token = self._access_token if isinstance(self._access_token, str) else self._access_token()
+        token = self._given.token()
         try:
             account = account_of(token)
         except AccountUnknown:

@@ -155,7 +155,8 @@ def test_a_damaged_backup_restores_nothing(phone: Device, new_phone: Device) -> 
     backup = new_phone.folder / "chats.db.age"
     whole = backup.read_bytes()
     digits = phone.ok("show-key")
-    for damaged in (whole[:-1], whole[:-70_000], whole[:200_000] + b"\0" + whole[200_001:]):
+    changed = whole[:200_000] + bytes([whole[200_000] ^ 1]) + whole[200_001:]
+    for damaged in (whole[:-1], whole[:-70_000], changed):
         backup.write_bytes(damaged)
         done = new_phone.run("restore", "chats.db.age", "--digits-fd", "0", typed=digits)
         assert done.returncode == 1

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pkcs11 import Attribute, ObjectClass
@@ -143,3 +143,39 @@ def _received(pipe: Connection) -> Iterator[int]:
             yield pipe.recv()
     except EOFError:
         return
+
+
+def _missing_for_a_moment(session: pkcs11.Session) -> None:
+    """What a token looks like while another process of it makes and destroys objects."""
+    anchor_slots.replace(session, value(0))
+    assert advance(session, value(0), value(1)) == value(1)
+    find = anchor_slots._find
+    for hidden in SLOTS:
+        for times in range(1, anchor_slots.LOOKS):
+            left = times
+            held = read_slots(session)
+            before = newest(held)
+            assert before is not None
+
+            def sometimes(session: pkcs11.Session, label: str, hidden: str = hidden) -> Any:
+                nonlocal left
+                if label == hidden and left > 0:
+                    left -= 1
+                    return None
+                return find(session, label)
+
+            anchor_slots._find = sometimes
+            try:
+                after = value(before.epoch + 1)
+                assert anchor_slots.look(session) == before
+                left = times
+                assert advance(session, before, after) == after
+            finally:
+                anchor_slots._find = find
+            assert all(read_slots(session).values())
+
+
+def test_a_slot_that_seems_missing_for_a_moment_is_neither_old_nor_made_twice(
+    token: AnyToken,
+) -> None:
+    in_child(token, _missing_for_a_moment)

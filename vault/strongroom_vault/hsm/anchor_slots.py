@@ -11,6 +11,7 @@ missing or holds no value is made again by the next write. The secrets themselve
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
@@ -21,7 +22,7 @@ from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.hsm.vault_keys import KEY_BITS, NEVER_LEAVES, VAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pkcs11
 
@@ -40,7 +41,7 @@ def read_slots(
     Raises:
         TokenError: a label stands for two objects.
     """
-    return {label: _value(label, slot) for label, slot in _slots(session, labels).items()}
+    return _slots_and_values(session, labels)[1]
 
 
 def newest(values: dict[str, Anchored | None]) -> Anchored | None:
@@ -52,25 +53,14 @@ def newest(values: dict[str, Anchored | None]) -> Anchored | None:
     )
 
 
-def look(session: pkcs11.Session) -> Anchored | None:
+def look(session: pkcs11.Session, labels: Sequence[str] = SLOTS) -> Anchored | None:
     """Return the newest value, while another process, a vault that serves, may be writing.
-
-    An object that is being written may be invalid or seem missing for a moment.
 
     Raises:
         TokenError: a label stands for two objects.
         PKCS11Error: the token cannot read them.
     """
-    for _ in range(LOOKS - 1):
-        try:
-            values = read_slots(session)
-        except ObjectHandleInvalid:
-            time.sleep(LOOK_AGAIN_S)
-            continue
-        if all(values.values()):
-            return newest(values)
-        time.sleep(LOOK_AGAIN_S)
-    return newest(read_slots(session))
+    return newest(_settled(session, labels)[1])
 
 
 def advance(
@@ -86,8 +76,7 @@ def advance(
     Raises:
         TokenError: the token did not keep what was written.
     """
-    slots = _slots(session, labels)
-    values = {label: _value(label, slot) for label, slot in slots.items()}
+    slots, values = _settled(session, labels, (expected, new))
     current = newest(values)
     if current != expected or current == new:
         return current
@@ -130,6 +119,34 @@ def _value(label: str, slot: TokenObject | None) -> Anchored | None:
 
 def _letter(label: str) -> bytes:
     return label[-1].encode()
+
+
+def _settled(
+    session: pkcs11.Session,
+    labels: Sequence[str],
+    wanted: Collection[Anchored | None] | None = None,
+) -> tuple[dict[str, TokenObject | None], dict[str, Anchored | None]]:
+    """Return each slot and what it holds; look again at what is not as it should be.
+
+    While another process writes a slot, or makes and destroys other objects, a slot may be invalid
+    or seem missing for a moment. Then an older value would be taken for the newest, which stops the
+    vault, or a slot would be made that is there, and so be there twice. `wanted` are the newest
+    values that need no second look, None for any.
+    """
+    for _ in range(LOOKS - 1):
+        with suppress(ObjectHandleInvalid):
+            slots, values = _slots_and_values(session, labels)
+            if all(values.values()) and (wanted is None or newest(values) in wanted):
+                return slots, values
+        time.sleep(LOOK_AGAIN_S)
+    return _slots_and_values(session, labels)
+
+
+def _slots_and_values(
+    session: pkcs11.Session, labels: Sequence[str]
+) -> tuple[dict[str, TokenObject | None], dict[str, Anchored | None]]:
+    slots = _slots(session, labels)
+    return slots, {label: _value(label, slot) for label, slot in slots.items()}
 
 
 def _slots(session: pkcs11.Session, labels: Sequence[str]) -> dict[str, TokenObject | None]:

@@ -283,8 +283,7 @@ class Pkcs11Token:
     def read_anchor(self) -> Anchored | None:
         """Return what the anchor remembers, None where it remembers nothing."""
         with translated():
-            slots = anchor_slots.read_slots(self._session, self._labels.anchor)
-            return anchor_slots.newest(slots)
+            return anchor_slots.look(self._session, self._labels.anchor)
 
     def advance_anchor(self, expected: Anchored, new: Anchored) -> Anchored:
         """Remember `new` if the anchor holds `expected`; return what it holds afterwards.
