@@ -285,7 +285,7 @@ def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
     """
     try:
         keys = jwt.PyJWKSet.from_dict(json.loads(data)).keys
-    except (jwt.PyJWTError, ValueError, AttributeError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise OperatorError(f"{source} is not a JWK set: {error}") from error
     usable = [key for key in keys if key.algorithm_name in ALGORITHMS]
     if not usable:
@@ -315,20 +315,33 @@ def _fetch(url: str) -> bytes:
     The TLS context is made for this fetch: what the system trusts may have changed.
 
     Raises:
-        OSError, http.client.HTTPException: it is not to be had.
-        OperatorError: it is no https URL, too much, or too slow.
+        OSError, http.client.HTTPException: it is not to be had, or too slow.
+        OperatorError: it is no https URL, or too much.
     """
     if not url.startswith("https://"):
         raise OperatorError(f"{url} is not an https URL")
-    until = time.monotonic() + FETCH_TIMEOUT_S
     context = ssl.create_default_context()
+    context.sslsocket_class = _until(time.monotonic() + FETCH_TIMEOUT_S)
     opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
-    found = b""
     with opener.open(url, timeout=FETCH_TIMEOUT_S) as response:
-        while part := response.read1(MAX_SET_SIZE):
-            found += part
-            if len(found) > MAX_SET_SIZE:
-                raise OperatorError(f"{url} has more than {MAX_SET_SIZE} bytes")
-            if time.monotonic() > until:
-                raise OperatorError(f"{url} takes more than {FETCH_TIMEOUT_S} seconds")
+        found: bytes = response.read(MAX_SET_SIZE + 1)
+    if len(found) > MAX_SET_SIZE:
+        raise OperatorError(f"{url} has more than {MAX_SET_SIZE} bytes")
     return found
+
+
+def _until(end: float) -> type[ssl.SSLSocket]:
+    """Return sockets that are read until `end` (monotonic seconds), however little comes at a time.
+
+    A socket's own timeout begins again with each byte: of a header field, or of the body.
+    """
+
+    class Socket(ssl.SSLSocket):
+        def recv_into(self, *buffer: Any) -> int:  # noqa: ANN401 -- the base's own
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"it takes more than {FETCH_TIMEOUT_S} seconds")
+            self.settimeout(left)
+            return super().recv_into(*buffer)
+
+    return Socket

@@ -7,6 +7,8 @@ import json
 import os
 import ssl
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
@@ -40,12 +42,17 @@ class Publisher:
         self.redirection: str | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
+        self.dribbles = b""
         publisher = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 publisher.asked += 1
                 publisher.may_answer.wait(10)
+                with suppress(OSError):  # who asked has left
+                    for _ in range(20 if publisher.dribbles else 0):
+                        self.wfile.write(publisher.dribbles)
+                        time.sleep(0.1)
                 if publisher.redirection and self.path == "/jwks":
                     self.send_response(302)
                     self.send_header("Location", publisher.redirection)
@@ -211,6 +218,32 @@ async def test_a_slow_publisher_delays_nobody_whose_key_is_known(
     publisher.may_answer.set()
     assert not await is_believed(keys, new)  # it is fetched, and the key is not there
     assert publisher.asked == 2
+
+
+@pytest.mark.parametrize("dribbles", [b"HTTP/1.0 200 OK\r\n", b"H", b"HTTP/1.0 200 OK\r\n\r\n"])
+def test_a_publisher_that_dribbles_is_given_up(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, dribbles: bytes
+) -> None:
+    """Each byte is in time: of a status line, of header fields, of a body."""
+    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 0.5)
+    publisher.dribbles = dribbles
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        auth._fetch(publisher.url)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("odd", ['{"keys": [{"kty": "EC", "alg": ["ES256"]}]}', "[" * 100_000])
+async def test_keys_stand_while_the_file_is_odd(tmp_path: Path, odd: str) -> None:
+    token, keys = new_issuer(tmp_path, "issuer")
+    path = tmp_path / "jwks.json"
+    path.write_bytes(keys)
+    path.chmod(0o600)
+    known = KeySetFile(path)
+    path.write_text(odd)
+    assert await is_believed(known, token)
+    with pytest.raises(OperatorError, match="not a JWK set"):
+        KeySetFile(path)
 
 
 async def test_certificates_that_came_to_be_trusted_meanwhile(

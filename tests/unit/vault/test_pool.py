@@ -19,13 +19,16 @@ from strongroom_vault.head import Anchored
 from strongroom_vault.hsm import anchor_slots, vault_keys
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
+    Hello,
     ListWrapKeys,
+    Ready,
     RegistrationStarted,
     StartRegistration,
     TokenSettings,
 )
 from strongroom_vault.hsm.pkcs11 import open_session
 from strongroom_vault.hsm.pool import MAX_TOGETHER, TokenPool
+from strongroom_vault.hsm.process import WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -174,6 +177,36 @@ async def test_an_old_worker_stays_if_the_pin_is_refused_to_its_successor(
     await pool.close()
     with open_session(softhsm.settings()):
         pass  # the token is not locked
+
+
+async def test_workers_lost_at_once_try_a_wrong_pin_once_in_all(
+    softhsm: SoftHsm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens lock after a few tries, often three: fewer than there may be workers."""
+    pin = tmp_path / "pin"
+    pin.write_text(softhsm.pin_file.read_text())
+    pin.chmod(0o600)
+    with open_session(softhsm.settings()) as session:
+        vault_keys.create_missing_keys(session)
+    pool = TokenPool(TokenSettings(softhsm.module, softhsm.label, str(pin)), workers=4)
+    await pool.start()
+    pin.write_text("wrong")
+    started: list[object] = []
+    start = WorkerProcess.start
+
+    async def counted(hello: Hello) -> tuple[WorkerProcess, Ready]:
+        started.append(hello)
+        return await start(hello)
+
+    monkeypatch.setattr(WorkerProcess, "start", counted)
+    for pid in pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    await until_ready(pool, 0)
+    async with asyncio.timeout(30):
+        while pool._tasks:
+            await asyncio.wait(pool._tasks)
+    assert len(started) == 1
+    await pool.close()
 
 
 async def test_an_old_worker_that_dies_has_one_successor(softhsm: SoftHsm) -> None:

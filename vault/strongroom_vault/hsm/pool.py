@@ -115,6 +115,7 @@ class TokenPool:
         self._refused: str | None = None
         self._is_closing = False
         self._generation = 0
+        self._starting = asyncio.Lock()
         self.replaced = 0
         """Workers that were lost and have successors; those that grew old do not count."""
         self.renewed = 0
@@ -365,16 +366,22 @@ class TokenPool:
         return False
 
     async def _start_worker(self) -> Ready:
-        """Start a worker, and let it take jobs.
+        """Start a worker, and let it take jobs. One after the other, as in `start`.
 
         Raises:
             WorkerRefused: it says why it cannot; if another would fail the same way, none is ever
                 tried again: a wrong PIN, tried often enough, locks the token.
             WorkerLost: it died or took too long.
         """
+        async with self._starting:
+            return await self._start_next_worker()
+
+    async def _start_next_worker(self) -> Ready:
         while True:
             if self._refused is not None:
-                raise WorkerLost(self._refused)
+                raise WorkerLost(f"not tried again: {self._refused}")
+            if self._is_closing:
+                raise WorkerLost("the vault is going down")
             generation = self._generation
             try:
                 worker, ready = await WorkerProcess.start(self._hello)
