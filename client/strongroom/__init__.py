@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from strongroom.attempts import PendingAttempt
     from strongroom.backup_key import BackupKey
     from strongroom.calls import ActiveKey, DestroyedKey, KeyStatus, Registered, VaultInfo
     from strongroom.errors import (
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
         WrongPassword,
         WrongVault,
     )
+    from strongroom.opaque.ksf import Argon2id
+    from strongroom.stretching import Stretching
     from strongroom.vault import AsyncVault, Vault
 
 __version__ = "0.1.0"
@@ -65,6 +68,7 @@ __all__ = [
     "AccountUnknown",
     "ActiveKey",
     "AnotherKey",
+    "Argon2id",
     "AsyncVault",
     "BackupDamaged",
     "BackupKey",
@@ -82,6 +86,7 @@ __all__ = [
     "NotEnoughMemory",
     "OutputExists",
     "PasswordRefused",
+    "PendingAttempt",
     "ProtectionUncertain",
     "Registered",
     "RehearsalFailed",
@@ -90,6 +95,7 @@ __all__ = [
     "ScopeMissing",
     "StateExpired",
     "StoreUnavailable",
+    "Stretching",
     "StrongroomError",
     "TokenUnavailable",
     "Vault",
@@ -104,9 +110,14 @@ __all__ = [
     "WrongVault",
 ]
 
-_MODULES = {"AsyncVault": "vault", "BackupKey": "backup_key", "Vault": "vault"} | dict.fromkeys(
-    ("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo"), "calls"
-)
+_MODULES = {
+    "Argon2id": "opaque.ksf",
+    "AsyncVault": "vault",
+    "BackupKey": "backup_key",
+    "PendingAttempt": "attempts",
+    "Stretching": "stretching",
+    "Vault": "vault",
+} | dict.fromkeys(("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo"), "calls")
 
 
 def __getattr__(name: str) -> object:

@@ -234,7 +234,20 @@ class Vault(_Session):
         return registered
 
     def recover(self, password: str) -> BackupKey:
-        """Return the backup key. Raises WrongPassword, KeyDestroyed, NoKey and others."""
+        """Return the backup key. Uses one attempt; success gives all of them back.
+
+        A call that was cut off is gone on with by the next one: with the same password, it is the
+        same attempt.
+
+        Raises:
+            WrongPassword: and how many attempts are left.
+            KeyDestroyed: that was the last one, or there was none.
+            NoKey: there is nothing to recover.
+            MustWait: the next attempt is not allowed yet.
+            LastAttemptUnderWay: another device may be about to succeed with the last one.
+            NotEnoughMemory, VaultParametersRefused: this device cannot, or will not, stretch it.
+            StrongroomError: another one; nothing is decided.
+        """
         party = self._party()
         key = BackupKey(self._run(flows.recover(party, password)))
         self._proven(party.vault)
@@ -336,7 +349,7 @@ class AsyncVault(_Session):
         return registered
 
     async def recover(self, password: str) -> BackupKey:
-        """Return the backup key. Raises WrongPassword, KeyDestroyed, NoKey and others."""
+        """Return the backup key; see `Vault.recover`."""
         party = await self._party()
         async with self._one_at_a_time:
             key = BackupKey(await self._run(flows.recover(party, password)))
