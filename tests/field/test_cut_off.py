@@ -149,6 +149,31 @@ class TestTheRehearsalIsCutOff:
         assert [path for path in laptop.home.rglob("*") if path.is_file()] == []
 
 
+def test_a_key_that_came_back_is_used_whatever_the_network_does_then(
+    phone: Device, tmp_path: Path
+) -> None:
+    (phone.folder / "chats").write_text("hello")
+    phone.ok("backup", "chats")
+    laptop = Device(tmp_path / "laptop", phone.vault, phone.account)
+    (laptop.folder / "chats.age").write_bytes((phone.folder / "chats.age").read_bytes())
+    tells(
+        laptop,
+        0,
+        *("restore", "chats.age", "--password-fd", "0"),
+        typed=PASSWORD,
+        odd="gone-after:FinishRecovery",
+    )
+    assert (laptop.folder / "chats").read_text() == "hello"
+    assert laptop.ok("show-key") == phone.ok("show-key")
+    assert "`strongroom rehearse` tells" in laptop.ok("status")
+
+
+def test_a_deletion_is_told_whatever_the_network_does_then(phone: Device) -> None:
+    told = tells(phone, 0, "disable", "--yes", typed="", odd="gone-after:DeleteKey")
+    assert "Deleted." in told
+    assert "none" in phone.ok("status")
+
+
 class TestARestorationIsEnded:
     @pytest.fixture
     def backup(self, phone: Device) -> Device:
