@@ -31,7 +31,7 @@ from strongroom.kept_keys import (
 from strongroom.pending_file import pending_file
 from strongroom.profiles import Place, Profile
 from strongroom.standing import news_of, standing_of
-from strongroom.stretching import Stretching, require_address_space
+from strongroom.stretching import Stretching, require_address_space, require_threads
 from strongroom.target import BadFile, NoAccessToken, Target, read_certificates, read_token
 from strongroom.vault import Vault
 from strongroom.waiting import while_stretching
@@ -269,6 +269,7 @@ class Device:
         self, target: Target, timeout: float = 30.0, pending: PendingFile | None = None
     ) -> Vault:
         require_address_space()
+        require_threads()
         pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
         return Vault.connect(
             target.address,

@@ -202,6 +202,13 @@ class NotEnoughMemory(StrongroomError):
         self.is_paid_for = is_paid_for
 
 
+class NotEnoughThreads(StrongroomError):
+    """The system does not give this program the threads that it needs."""
+
+    sentence = "The system does not let this program start as many threads as it needs."
+    hint = "Close other programs, or raise the limit on processes (`ulimit -u`), and try again."
+
+
 class LastAttemptUnderWay(StrongroomError):
     """All attempts are used, and the last one is not decided yet."""
 
