@@ -80,12 +80,25 @@ def pending_file(
     The vault may be reached at another address the next time, so its identity names the file. It is
     known, and `identity` is called, when the vault was met.
     """
+    kept_in = _in_memory(environment) or folder
+    _remove_old(kept_in)
 
     def path() -> Path:
         name = sha256(f"{account}\n{identity()}".encode()).hexdigest()
-        return (_in_memory(environment) or folder) / f"{PREFIX}{name}"
+        return kept_in / f"{PREFIX}{name}"
 
     return PendingFile(path)
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove what nobody came back for: with its KE1 a seed is as good as a hash of the password.
+
+    Whoever gets a device later, and has what the vault was sent, could guess without a limit.
+    """
+    for path in folder.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if abs(time.time() - path.lstat().st_mtime) > LIFETIME_S:
+                path.unlink()
 
 
 def _in_memory(environment: Mapping[str, str]) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +86,15 @@ def test_each_account_and_vault_has_its_own(tmp_path: Path) -> None:
     assert pending_file(tmp_path, {}, VAULT_1, "alice").load() == SEED
     assert pending_file(tmp_path, {}, VAULT_1, "bob").load() is None
     assert pending_file(tmp_path, {}, VAULT_2, "alice").load() is None
+
+
+def test_what_nobody_came_back_for_goes_with_the_next_command(tmp_path: Path) -> None:
+    for identity in (VAULT_1, VAULT_2):
+        pending_file(tmp_path, {}, identity, "alice").save(SEED)
+    old, new = sorted(tmp_path.iterdir())
+    os.utime(old, (0, time.time() - LIFETIME_S - 1))
+    pending_file(tmp_path, {}, VAULT_1, "bob")
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_memory_is_used_where_the_system_has_a_private_folder_in_it(tmp_path: Path) -> None:
