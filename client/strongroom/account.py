@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from binascii import Error as Base64Error
 
 from strongroom.errors import AccountUnknown
 
@@ -22,7 +21,7 @@ def account_of(access_token: str) -> str:
         claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         account = claims["sub"]
         size = len(account.encode())
-    except (IndexError, KeyError, TypeError, AttributeError, ValueError, Base64Error):
+    except (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise AccountUnknown from None  # the cause would show the token
     if not 1 <= size <= MAX_SIZE:
         raise AccountUnknown

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import bech32
 import pyrage
@@ -21,7 +21,7 @@ from strongroom.drafts import new_file
 from strongroom.errors import BackupDamaged, BadDigits, WrongKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 SIZE: Final = 32
 GROUP: Final = 4
@@ -132,9 +132,20 @@ class BackupKey:
             WrongKey, BackupDamaged: it does not open, or not to its end.
         """
         watched, output = _Watched(reader, progress), _Sink(writer)
-        with _translated(watched, output):
-            pyrage.decrypt_io(watched, output, [self._identity()])
+        try:
+            with _translated(watched, output):
+                pyrage.decrypt_io(watched, output, [self._identity()])
+        except WrongKey as error:
+            if self._opens(reader):
+                raise BackupDamaged from error  # the header was changed elsewhere
+            raise
         watched.finish()
+
+    def _opens(self, reader: IO[bytes]) -> bool:
+        """Whether the header of an age file has a file key for this key."""
+        size = reader.seek(0, os.SEEK_END)
+        reader.seek(0)
+        return read_header(reader, size).opens_with(self._secret)
 
     def _identity(self) -> pyrage.x25519.Identity:
         return pyrage.x25519.Identity.from_str(self.age_identity)
@@ -153,6 +164,29 @@ class BackupKey:
         raise TypeError("a backup key is not pickled")
 
 
+def _remembering(
+    function: Callable[[Any], Any], errors: list[BaseException]
+) -> Generator[Any, Any, None]:
+    """Make `function` a generator, whose `send` calls it and puts its error into `errors`.
+
+    age renames errors, that of a Ctrl-C too. A signal raises where Python's code begins: in a
+    function that is before its first line and outside of every `try`, in a generator inside.
+    """
+    try:
+        result = None
+        while True:
+            result = function((yield result))
+    except BaseException as error:
+        errors.append(error)
+        raise
+
+
+def _sender(function: Callable[[Any], Any], errors: list[BaseException]) -> Callable[[Any], Any]:
+    calls = _remembering(function, errors)
+    next(calls)
+    return calls.send
+
+
 class _Watched:
     """A reader that reports progress and remembers its own error, which age may rename."""
 
@@ -161,14 +195,8 @@ class _Watched:
         self._progress = progress
         self._total = os.fstat(file.fileno()).st_size
         self._done = 0
-        self.error: BaseException | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._read(size)
-        except BaseException as error:
-            self.error = error
-            raise
+        self.errors: list[BaseException] = []
+        self.read = _sender(self._read, self.errors)
 
     def _read(self, size: int) -> bytes:
         data = self._file.read(size)
@@ -192,16 +220,9 @@ class _Sink:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._unwritten = 0
-        self.error: BaseException | None = None
-
-    def write(self, data: bytes) -> int:
-        if self.error is not None:
-            raise self.error  # age writes out what it has when it gives up
-        try:
-            return self._write(data)
-        except BaseException as error:
-            self.error = error
-            raise
+        self.errors: list[BaseException] = []
+        self.write = _sender(self._write, self.errors)
+        self.flush = file.flush
 
     def _write(self, data: bytes) -> int:
         written = self._file.write(data)
@@ -210,9 +231,6 @@ class _Sink:
             self._unwritten = 0
             _write_out(self._file.fileno())
         return written
-
-    def flush(self) -> None:
-        self._file.flush()
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -230,10 +248,10 @@ def _write_out(descriptor: int) -> None:
 def _translated(*files: _Watched | _Sink) -> Iterator[None]:
     try:
         yield
-    except (pyrage.DecryptError, pyrage.EncryptError, OSError) as error:
+    except (pyrage.DecryptError, pyrage.EncryptError, OSError, StopIteration) as error:
         for file in files:
-            if file.error is not None:
-                raise file.error from error
+            if file.errors:
+                raise file.errors[0] from error
         if isinstance(error, pyrage.DecryptError):
             raise WrongKey from error
         if isinstance(error, OSError) and error.errno is None:

@@ -126,14 +126,24 @@ def main() -> None:
 
 
 def _end_in_order() -> None:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does: drafts go, the terminal echoes again."""
+    """SIGTERM and SIGHUP end the command as Ctrl-C does: drafts go, the terminal echoes again.
+
+    The end of a session sends both. The second one must not come between while things are put away.
+    """
+    numbers = (signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
+        for other in numbers:
+            signal.signal(other, _do_nothing)
         raise _Ended(number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, end)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Pass over a signal: what it asks for is under way."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

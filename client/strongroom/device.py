@@ -31,7 +31,7 @@ from strongroom.kept_keys import (
 from strongroom.pending_file import pending_file
 from strongroom.profiles import Place, Profile
 from strongroom.standing import news_of, standing_of
-from strongroom.stretching import Stretching, require_address_space
+from strongroom.stretching import Stretching, require_address_space, require_threads
 from strongroom.target import BadFile, NoAccessToken, Target, read_certificates, read_token
 from strongroom.vault import Vault
 from strongroom.waiting import while_stretching
@@ -240,7 +240,7 @@ class Device:
             raise AccountMismatch(
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
-        pending = pending_file(self.folder, os.environ, target.address, account)
+        pending = pending_file(self.folder, os.environ, lambda: vault.identity, account)
         with self._connect(target, pending=pending) as vault:
             self._recognise(vault, target)
             yield Contact(self, vault, target, self._place_in(vault, account, target))
@@ -269,6 +269,7 @@ class Device:
         self, target: Target, timeout: float = 30.0, pending: PendingFile | None = None
     ) -> Vault:
         require_address_space()
+        require_threads()
         pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
         return Vault.connect(
             target.address,

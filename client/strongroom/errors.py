@@ -16,6 +16,8 @@ class StrongroomError(Exception):
 
     sentence: ClassVar[str] = "Something went wrong."
     hint: ClassVar[str] = ""
+    follows_lost_answer: bool = False
+    """An earlier try of the same request got no answer, and may have had its effect."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.sentence)
@@ -172,7 +174,7 @@ class ProtectionUncertain(VaultUnreachable):
     new backup key nor the old password may be thrown away.
     """
 
-    sentence = "The vault does not answer, and may or may not have the new key."
+    sentence = "The vault's answer was lost: it may or may not have the new key."
     hint = "Keep the key, and do the same again when the vault answers."
 
     def __init__(self, key_id: bytes) -> None:
@@ -198,6 +200,13 @@ class NotEnoughMemory(StrongroomError):
         )
         self.memory_kib = memory_kib
         self.is_paid_for = is_paid_for
+
+
+class NotEnoughThreads(StrongroomError):
+    """The system does not give this program the threads that it needs."""
+
+    sentence = "The system does not let this program start as many threads as it needs."
+    hint = "Close other programs, or raise the limit on processes (`ulimit -u`), and try again."
 
 
 class LastAttemptUnderWay(StrongroomError):

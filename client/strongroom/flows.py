@@ -200,7 +200,12 @@ def _finish_registration(key_id: bytes, finish: FinishRegistration) -> Flow[Regi
     """Send the message that takes effect; when its answer is lost, ask which key is valid (5.8)."""
     try:
         registered = yield from _ask(finish)
-    except UNANSWERED as error:
+    except KeyReplaced:
+        raise
+    except StrongroomError as error:
+        # A refusal of a repetition, by an access token that expired meanwhile say, is of that one.
+        if not (isinstance(error, UNANSWERED) or error.follows_lost_answer):
+            raise
         registered = yield from _registered_all_the_same(key_id, error)
     if registered.key_id != key_id:
         raise VaultProtocolError("The vault says that it registered another key.")

@@ -30,9 +30,16 @@ _OTHERS: Final = 0o077
 class PendingFile:
     """A `PendingAttempt` in a file of one account in one vault."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path | Callable[[], Path], clock: Callable[[], float] = time.time
+    ) -> None:
+        """Take the path, or what returns it when it is needed."""
+        self._named = path
         self._clock = clock
+
+    @property
+    def _path(self) -> Path:
+        return self._named if isinstance(self._named, Path) else self._named()
 
     def load(self) -> bytes | None:
         """Return the seed, 32 bytes; None where no attempt is under way, or it is too old."""
@@ -60,16 +67,38 @@ class PendingFile:
             age, seed = self._clock() - int(saved_at), bytes.fromhex(digits)
         except ValueError:
             return None
-        is_good = len(seed) == SEED_SIZE and 0 <= age <= LIFETIME_S
+        # A clock that was set back by little, as clocks are, must not cost the last attempt.
+        is_good = len(seed) == SEED_SIZE and abs(age) <= LIFETIME_S
         return seed if is_good else None
 
 
 def pending_file(
-    folder: Path, environment: Mapping[str, str], address: str, account: str
+    folder: Path, environment: Mapping[str, str], identity: Callable[[], str], account: str
 ) -> PendingFile:
-    """Return where the seed of an account's attempt at the vault at `address` is kept."""
-    name = sha256(f"{account}\n{address}".encode()).hexdigest()
-    return PendingFile((_in_memory(environment) or folder) / f"{PREFIX}{name}")
+    """Return where the seed of an account's attempt at a vault is kept.
+
+    The vault may be reached at another address the next time, so its identity names the file. It is
+    known, and `identity` is called, when the vault was met.
+    """
+    kept_in = _in_memory(environment) or folder
+    _remove_old(kept_in)
+
+    def path() -> Path:
+        name = sha256(f"{account}\n{identity()}".encode()).hexdigest()
+        return kept_in / f"{PREFIX}{name}"
+
+    return PendingFile(path)
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove what nobody came back for: with its KE1 a seed is as good as a hash of the password.
+
+    Whoever gets a device later, and has what the vault was sent, could guess without a limit.
+    """
+    for path in folder.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if abs(time.time() - path.lstat().st_mtime) > LIFETIME_S:
+                path.unlink()
 
 
 def _in_memory(environment: Mapping[str, str]) -> Path | None:

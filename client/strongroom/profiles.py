@@ -150,8 +150,8 @@ def _load_place(folder: Path) -> Place | None:
 def _parse(path: Path, text: str) -> Profile:
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise HomeUnusable(f"The profile {path} cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # also numbers too long, brackets too deep
+        raise HomeUnusable(f"The profile {path} cannot be read: {error}.") from error
     strange = _strange(table)
     if strange:
         raise HomeUnusable(f"The profile {path} cannot be used: {strange}.")

@@ -7,6 +7,7 @@ else. Nothing is registered over a key that someone protected after this device 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -73,6 +74,13 @@ class VaultHasOther(StrongroomError):
         "                               among its old keys\n"
         "strongroom enable --replace    puts a fresh key in place of the vault's"
     )
+
+
+class ReplacedMeanwhile(KeyReplaced):
+    """Somebody protected or deleted a key while this command waited for a person."""
+
+    sentence = "The key in the vault was changed elsewhere meanwhile. Nothing was deleted."
+    hint = "Run `strongroom status` to see what the vault has now."
 
 
 class NotKept(StrongroomError):
@@ -172,8 +180,7 @@ def recover(contact: Contact, password_fd: int | None, *, adopt: bool) -> Backup
     """
     asked = contact.found
     key = _ask_and_recover(contact, password_fd)
-    is_same = _name(contact.look_again()) == _name(asked)
-    key_id = asked.key_id if is_same and isinstance(asked, ActiveKey) else None
+    key_id = asked.key_id if isinstance(asked, ActiveKey) and _is_still(contact, asked) else None
     mine = contact.pending if contact.standing is Standing.UNFINISHED else contact.current
     if mine is not None and mine.key != key and not adopt:
         raise VaultHasOther
@@ -227,9 +234,12 @@ def disable(contact: Contact, *, yes: bool) -> None:
         )
     if not yes:
         click.confirm("Delete the key in the vault?", abort=True, err=True)
+    asked, was_ours = contact.found, contact.standing is Standing.IN_STEP
+    if _name(contact.look_again()) != _name(asked):
+        raise ReplacedMeanwhile  # the yes was to another key
     contact.vault.delete()
-    was_ours = contact.standing is Standing.IN_STEP
-    contact.look_again()
+    with suppress(StrongroomError):  # it is deleted, whatever the vault says after that
+        contact.look_again()
     if was_ours:
         say("Deleted. Your backups open only with the 64-digit key now, or with this device's key.")
     else:
@@ -327,6 +337,14 @@ def _require_key(found: KeyStatus) -> ActiveKey:
             raise KeyDestroyed(destroyed_at, cause)
         case ActiveKey():
             return found
+
+
+def _is_still(contact: Contact, asked: KeyStatus) -> bool:
+    """Whether the vault has what it had; if it does not say, nothing that was gained is lost."""
+    try:
+        return _name(contact.look_again()) == _name(asked)
+    except StrongroomError:
+        return False
 
 
 def _name(found: KeyStatus) -> object:

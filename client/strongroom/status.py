@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DOMAIN: Final = "strongroom"
 DETAILS: Final = "grpc-status-details-bin"
+_MAX_DIGITS: Final = 19
+"""Of a number of 64 bits; Python refuses to read some thousands."""
 
 _BY_REASON: Final[dict[str, Callable[[Mapping[str, str], float], StrongroomError]]] = {
     "ACCESS_TOKEN_MISSING": lambda _m, _r: errors.AccessTokenMissing(),
@@ -103,7 +105,9 @@ def _detail(
 
 
 def _count(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else 0
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+        return 0
+    return int(text)
 
 
 def _moment(milliseconds: str | None) -> datetime | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import mmap
+import os
+import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from strongroom.errors import NotEnoughMemory, VaultParametersRefused
+from strongroom.errors import NotEnoughMemory, NotEnoughThreads, VaultParametersRefused
 from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ HEAVIEST: Final = Argon2id(memory_kib=1024 * 1024, passes=16, lanes=16)
 
 ADDRESS_SPACE: Final = 384 * 1024 * 1024
 """Bytes: the usual stretching, and the stacks and heaps of gRPC's threads."""
+
+THREADS: Final = 7 + max(4, min(os.cpu_count() or 4, 16))
+"""What gRPC starts, some for each processor, and four lanes beside it."""
 
 Watch: TypeAlias = "Callable[[Argon2id], AbstractContextManager[object]]"
 """Called with the parameters; what it returns is entered while a password is stretched."""
@@ -71,6 +76,27 @@ def require_address_space() -> None:
         mmap.mmap(-1, ADDRESS_SPACE, flags=mmap.MAP_PRIVATE).close()
     except OSError as error:
         raise NotEnoughMemory(ADDRESS_SPACE // 1024) from error
+
+
+def require_threads() -> None:
+    """Check, before gRPC starts, that it may have its threads and the stretching its lanes.
+
+    Raises:
+        NotEnoughThreads: they are not to be had all at once.
+    """
+    is_over = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(THREADS):
+            thread = threading.Thread(target=is_over.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise NotEnoughThreads from error
+    finally:
+        is_over.set()
+        for thread in started:
+            thread.join()
 
 
 class Stretcher:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 import grpc
 
 from strongroom.calls import DeleteKey, GetVault, Request
-from strongroom.errors import MessageTooLarge, NoKey
+from strongroom.errors import MessageTooLarge, NoKey, StrongroomError
 from strongroom.status import error_of, is_passing
 from strongroom.v1 import vault_pb2_grpc
 from strongroom.wire import decode, encode
@@ -85,10 +85,9 @@ class Transport:
         message = _encoded(request)
         method = getattr(self._stub, type(request).__name__)
         while True:
+            metadata = tries.metadata(self._target)
             try:
-                answer = method(
-                    message, timeout=tries.timeout(), metadata=self._target.metadata(request)
-                )
+                answer = method(message, timeout=tries.timeout(), metadata=metadata)
             except grpc.RpcError as error:
                 delay = tries.next_delay(error)
                 if delay is None:
@@ -122,10 +121,9 @@ class AsyncTransport:
         message = _encoded(request)
         method = getattr(self._stub, type(request).__name__)
         while True:
+            metadata = tries.metadata(self._target)
             try:
-                answer = await method(
-                    message, timeout=tries.timeout(), metadata=self._target.metadata(request)
-                )
+                answer = await method(message, timeout=tries.timeout(), metadata=metadata)
             except grpc.RpcError as error:
                 delay = tries.next_delay(error)
                 if delay is None:
@@ -145,8 +143,16 @@ class _Tries:
 
     def __init__(self, timeout: float, request: Request[Any]) -> None:
         self._ends_at = time.monotonic() + timeout
-        self._is_deletion = isinstance(request, DeleteKey)
+        self._request = request
         self._failed = 0
+
+    def metadata(self, target: Target) -> tuple[tuple[str, str], ...]:
+        """Return the metadata of the next try; the access token may be another one by now."""
+        try:
+            return target.metadata(self._request)
+        except StrongroomError as error:
+            error.follows_lost_answer = self._failed > 0
+            raise
 
     def timeout(self) -> float:
         """Return how many seconds the next try may take."""
@@ -159,8 +165,9 @@ class _Tries:
             StrongroomError: there is no next try.
         """
         error, asked = error_of(failed)
+        error.follows_lost_answer = self._failed > 0
         self._failed += 1
-        if self._is_deletion and self._failed > 1 and isinstance(error, NoKey):
+        if isinstance(self._request, DeleteKey) and self._failed > 1 and isinstance(error, NoKey):
             return None  # an earlier try deleted it and its answer was lost
         backed_off = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** (self._failed - 1))
         delay = max(asked, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter

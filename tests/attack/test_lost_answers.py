@@ -12,6 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 
 from strongroom import (
@@ -57,6 +58,16 @@ class Losing:
 
     def close(self) -> None:
         self._inner.close()
+
+
+class Lost(grpc.RpcError):
+    """What gRPC raises where an answer was lost."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def trailing_metadata(self) -> Any:
+        return ()
 
 
 def attempts_left(vault: Vault) -> int:
@@ -163,6 +174,40 @@ def test_a_registration_whose_answer_is_lost_is_found_by_its_key_id(
         assert told == [registered.key_id]
         assert vault.recover(PASSWORD) == key
         assert vault.is_proven
+
+
+@pytest.mark.parametrize("renewals", [1, 0])
+def test_an_access_token_that_expires_after_the_answer_was_lost_says_nothing_of_the_key(
+    shared_vault: VaultProcess, account: str, renewals: int
+) -> None:
+    """The vault has the key; only the repetition of the request is refused."""
+    good, expired = (
+        shared_vault.folder.access_token(account, lifetime_s=seconds) for seconds in (600, -600)
+    )
+    tokens, key, told = [good], BackupKey.generate(), list[bytes]()
+    with Vault.connect(
+        shared_vault.address,
+        access_token=lambda: tokens[0] if len(tokens) == 1 else tokens.pop(0),
+        ca_certificates=shared_vault.folder.certificate,
+    ) as vault:
+        stub: Any = vault._transport._stub
+        finish = stub.FinishRegistration
+
+        def lose_the_first(*arguments: Any, **options: Any) -> Any:
+            stub.FinishRegistration = finish
+            finish(*arguments, **options)
+            tokens[:] = [expired] + [good] * renewals
+            raise Lost
+
+        stub.FinishRegistration = lose_the_first
+        if renewals:
+            assert vault.protect(key, PASSWORD, before_commit=told.append).key_id == told[0]
+        else:
+            with pytest.raises(ProtectionUncertain) as uncertain:
+                vault.protect(key, PASSWORD, before_commit=told.append)
+            assert [uncertain.value.key_id] == told
+            tokens[:] = [good]
+        assert vault.recover(PASSWORD) == key
 
 
 def test_a_registration_of_which_nobody_can_say_whether_it_happened(

@@ -365,6 +365,10 @@ STATUSES = [
         errors.WrongPassword,
     ),
     (
+        Failed(CODE.PERMISSION_DENIED, details("WRONG_PASSWORD", attempts_left="9" * 5000)),
+        errors.WrongPassword,
+    ),
+    (
         Failed(CODE.FAILED_PRECONDITION, details("KEY_DESTROYED", destroyed_at="9" * 40)),
         errors.KeyDestroyed,
     ),

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.parametrize("shared_vault", ["wrapped"], indirect=True)
 NEW = "new " + PASSWORD
 ENABLE = ("enable", "--password-fd", "0")
 REPLACE = ("enable", "--replace", "--password-fd", "0")
+END_OF_SESSION = [signal.SIGSTOP, signal.SIGHUP, signal.SIGTERM, signal.SIGCONT]
 STATUS_UNFINISHED = "WAS NOT FINISHED"
 
 
@@ -149,6 +150,31 @@ class TestTheRehearsalIsCutOff:
         assert [path for path in laptop.home.rglob("*") if path.is_file()] == []
 
 
+def test_a_key_that_came_back_is_used_whatever_the_network_does_then(
+    phone: Device, tmp_path: Path
+) -> None:
+    (phone.folder / "chats").write_text("hello")
+    phone.ok("backup", "chats")
+    laptop = Device(tmp_path / "laptop", phone.vault, phone.account)
+    (laptop.folder / "chats.age").write_bytes((phone.folder / "chats.age").read_bytes())
+    tells(
+        laptop,
+        0,
+        *("restore", "chats.age", "--password-fd", "0"),
+        typed=PASSWORD,
+        odd="gone-after:FinishRecovery",
+    )
+    assert (laptop.folder / "chats").read_text() == "hello"
+    assert laptop.ok("show-key") == phone.ok("show-key")
+    assert "`strongroom rehearse` tells" in laptop.ok("status")
+
+
+def test_a_deletion_is_told_whatever_the_network_does_then(phone: Device) -> None:
+    told = tells(phone, 0, "disable", "--yes", typed="", odd="gone-after:DeleteKey")
+    assert "Deleted." in told
+    assert "none" in phone.ok("status")
+
+
 class TestARestorationIsEnded:
     @pytest.fixture
     def backup(self, phone: Device) -> Device:
@@ -158,19 +184,21 @@ class TestARestorationIsEnded:
         return phone
 
     @pytest.mark.parametrize(
-        ("odd", "number", "code"),
+        ("odd", "numbers", "code"),
         [
-            ("stall", signal.SIGTERM, -signal.SIGTERM),
-            ("stall", signal.SIGHUP, -signal.SIGHUP),
-            ("stall", signal.SIGINT, 1),
-            ("stall", signal.SIGKILL, -signal.SIGKILL),
-            ("stall-named", signal.SIGTERM, -signal.SIGTERM),
-            ("stall-named", signal.SIGHUP, -signal.SIGHUP),
-            ("stall-named", signal.SIGINT, 1),
+            ("stall", [signal.SIGTERM], -signal.SIGTERM),
+            ("stall", [signal.SIGHUP], -signal.SIGHUP),
+            ("stall", [signal.SIGINT], 1),
+            ("stall", [signal.SIGKILL], -signal.SIGKILL),
+            ("stall-named", [signal.SIGTERM], -signal.SIGTERM),
+            ("stall-named", [signal.SIGHUP], -signal.SIGHUP),
+            ("stall-named", [signal.SIGINT], 1),
+            # As a session ends: all at once.
+            ("stall-named", END_OF_SESSION, -signal.SIGHUP),
         ],
     )
     def test_nothing_of_it_stays(
-        self, backup: Device, odd: str, number: signal.Signals, code: int
+        self, backup: Device, odd: str, numbers: list[signal.Signals], code: int
     ) -> None:
         before = {path.name for path in backup.folder.iterdir()}
         with subprocess.Popen(
@@ -187,7 +215,8 @@ class TestARestorationIsEnded:
                 assert process.stdout is not None
                 assert select.select([process.stdout], [], [], 60)[0]
                 assert process.stdout.readline() == b"stalled\n"
-                process.send_signal(number)
+                for number in numbers:
+                    process.send_signal(number)
                 _, told = process.communicate(timeout=60)
             finally:
                 process.kill()

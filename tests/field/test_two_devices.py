@@ -6,6 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+import pexpect
 import pytest
 from person import PASSWORD, PROGRAM, Device
 from vault_process import make_softhsm, make_vault
@@ -144,6 +145,19 @@ def test_after_disable_comes_a_fresh_key(phone: Device) -> None:
     assert "old key" in told
     assert phone.ok("show-key") != leaked
     assert phone.ok("show-key", "--old") == leaked
+
+
+def test_a_key_that_came_while_the_person_thought_is_not_deleted(
+    phone: Device, laptop: Device
+) -> None:
+    terminal = phone.terminal("disable")
+    terminal.expect("Delete the key in the vault\\?")
+    laptop.enable("--replace")
+    terminal.sendline("y")
+    terminal.expect("was changed elsewhere meanwhile. Nothing was deleted.")
+    terminal.expect(pexpect.EOF)
+    assert terminal.wait() == 1
+    assert "this device has the key" in laptop.ok("status")
 
 
 def test_enable_again_is_a_new_password_for_the_same_key(phone: Device) -> None:

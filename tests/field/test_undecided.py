@@ -55,6 +55,16 @@ def test_the_last_attempt_is_gone_on_with_by_the_next_run(
     assert phone.attempts_left() == 3
 
 
+def test_it_is_the_same_attempt_at_another_address_of_the_vault(
+    phone: Device, new_phone: Device
+) -> None:
+    for _ in range(2):
+        new_phone.run("show-key", "--password-fd", "0", typed="wrong")
+    new_phone.run("show-key", "--password-fd", "0", typed=PASSWORD, odd="cut:StartRecovery")
+    new_phone.more["STRONGROOM_VAULT"] = f"127.0.0.1:{phone.vault.port}"
+    assert new_phone.ok("show-key", "--password-fd", "0", typed=PASSWORD) == phone.ok("show-key")
+
+
 def test_another_device_is_told_of_the_last_attempt_before_it_is_asked(
     phone: Device, new_phone: Device
 ) -> None:

@@ -3,6 +3,7 @@
 ODD is one of these:
 
 - `cut:CALL`: the vault carries the call out, its answer is lost, and so is the network after it;
+- `gone-after:CALL`: the call is answered, and the network goes then;
 - `down:CALL`: the network goes before the call is sent;
 - `full:NAME`: the disk is full when the private file NAME is written;
 - `stall`: decryption stops in the middle, says "stalled" on stdout and waits for a signal;
@@ -41,6 +42,21 @@ def cut(name: str, *, is_carried_out: bool) -> None:
     transport.Transport.call = lossy  # type: ignore[method-assign]
 
 
+def go_after(name: str) -> None:
+    call = transport.Transport.call
+    gone = False
+
+    def last(self: transport.Transport, request: Any) -> Any:
+        nonlocal gone
+        if gone:
+            raise VaultUnreachable
+        answer = call(self, request)
+        gone = type(request).__name__ == name
+        return answer
+
+    transport.Transport.call = last  # type: ignore[method-assign]
+
+
 def fill(name: str) -> None:
     write = home.write_private
 
@@ -71,6 +87,8 @@ def main() -> None:
     match kind:
         case "cut" | "down":
             cut(name, is_carried_out=kind == "cut")
+        case "gone-after":
+            go_after(name)
         case "full":
             fill(name)
         case "stall" | "stall-named":

@@ -105,6 +105,8 @@ PROFILE = NEITHER_FILE | {
         "'also_at'",
     ),
     "another key store": (put(GOOD.encode() + b'key_store = "cloud"\n'), "'cloud'"),
+    "a number without an end": (put(b"a = " + b"9" * 5000), "cannot be read"),
+    "brackets without an end": (put(b"a = " + b"[" * 50_000), "cannot be read"),
     "a later version's": (put(GOOD.encode() + b"colour = 1\n"), "'colour'"),
 }
 KEY = NEITHER_FILE | {

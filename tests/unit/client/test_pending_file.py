@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED = new_seed()
+VAULT_1, VAULT_2 = (lambda: "identity 1"), (lambda: "identity 2")
 
 
 class Clock:
@@ -40,11 +43,13 @@ def test_it_is_there_for_two_minutes_after_each_try(tmp_path: Path) -> None:
     assert kept.load() is None  # what is too old is removed, not only passed over
 
 
-def test_a_clock_that_was_set_back_ends_it(tmp_path: Path) -> None:
+def test_a_clock_that_was_set_back_by_much_ends_it(tmp_path: Path) -> None:
     clock = Clock()
     kept = PendingFile(tmp_path / "one", clock)
     kept.save(SEED)
-    clock.now -= 3600
+    clock.now -= LIFETIME_S - 1
+    assert kept.load() == SEED  # clocks are set back by seconds, and an attempt is precious
+    clock.now -= 2
     assert kept.load() is None
 
 
@@ -75,12 +80,21 @@ def test_what_is_no_seed_is_none(tmp_path: Path, text: str) -> None:
     assert kept.load() is None
 
 
-def test_each_account_and_address_has_its_own(tmp_path: Path) -> None:
-    one = pending_file(tmp_path, {}, "vault:1", "alice")
+def test_each_account_and_vault_has_its_own(tmp_path: Path) -> None:
+    one = pending_file(tmp_path, {}, VAULT_1, "alice")
     one.save(SEED)
-    assert pending_file(tmp_path, {}, "vault:1", "alice").load() == SEED
-    assert pending_file(tmp_path, {}, "vault:1", "bob").load() is None
-    assert pending_file(tmp_path, {}, "vault:2", "alice").load() is None
+    assert pending_file(tmp_path, {}, VAULT_1, "alice").load() == SEED
+    assert pending_file(tmp_path, {}, VAULT_1, "bob").load() is None
+    assert pending_file(tmp_path, {}, VAULT_2, "alice").load() is None
+
+
+def test_what_nobody_came_back_for_goes_with_the_next_command(tmp_path: Path) -> None:
+    for identity in (VAULT_1, VAULT_2):
+        pending_file(tmp_path, {}, identity, "alice").save(SEED)
+    old, new = sorted(tmp_path.iterdir())
+    os.utime(old, (0, time.time() - LIFETIME_S - 1))
+    pending_file(tmp_path, {}, VAULT_1, "bob")
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_memory_is_used_where_the_system_has_a_private_folder_in_it(tmp_path: Path) -> None:
@@ -88,11 +102,11 @@ def test_memory_is_used_where_the_system_has_a_private_folder_in_it(tmp_path: Pa
     run.mkdir(mode=0o700)
     home.mkdir()
     environment = {"XDG_RUNTIME_DIR": str(run)}
-    pending_file(home, environment, "vault:1", "alice").save(SEED)
+    pending_file(home, environment, VAULT_1, "alice").save(SEED)
     assert list(home.iterdir()) == []
     assert [folder.name for folder in run.iterdir()] == ["strongroom"]
     run.chmod(0o755)
-    assert pending_file(home, environment, "vault:1", "alice").load() is None
+    assert pending_file(home, environment, VAULT_1, "alice").load() is None
     for unusable in ("", "run", str(tmp_path / "missing")):
-        pending_file(home, {"XDG_RUNTIME_DIR": unusable}, "vault:1", "alice").save(SEED)
-        assert pending_file(home, {}, "vault:1", "alice").load() == SEED
+        pending_file(home, {"XDG_RUNTIME_DIR": unusable}, VAULT_1, "alice").save(SEED)
+        assert pending_file(home, {}, VAULT_1, "alice").load() == SEED

@@ -15,7 +15,7 @@ from lying_vault import KEY, PASSWORD, LyingVault, drive, protected
 from strongroom import calls, errors, flows
 from strongroom.flows import Party
 from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
-from strongroom.stretching import HEAVIEST, Stretcher, Stretching
+from strongroom.stretching import HEAVIEST, Stretcher, Stretching, require_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +107,26 @@ except MemoryError as error:
 """
     answer = run_limited(code, address_space=1200 * 2**20, stack=512 * 2**20)
     assert answer == "Threading failure"
+
+
+def test_threads_that_grpc_cannot_have_are_said_before_it_ends_the_process() -> None:
+    """`ulimit -u`, as shared machines and containers have it; it does not bind root."""
+    code = """
+import os, resource
+from strongroom.errors import NotEnoughThreads
+from strongroom.stretching import require_threads
+if os.geteuid() == 0:
+    os.setuid(54321)
+resource.setrlimit(resource.RLIMIT_NPROC, (6, 6))
+try:
+    require_threads()
+except NotEnoughThreads:
+    print("refused")
+"""
+    before = threading.active_count()
+    require_threads()
+    assert threading.active_count() == before
+    assert run_limited(code) == "refused"
 
 
 def paid_for(vault: LyingVault) -> int:
