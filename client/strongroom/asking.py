@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import sys
+from textwrap import fill
 
 import click
 
@@ -105,9 +107,39 @@ def confirm(question: str) -> None:
         click.confirm(question, abort=True, err=True)
 
 
-def say(text: str) -> None:
-    """Tell the person something, beside the data."""
-    click.echo(text, err=True)
+def say(text: str, *, label: str = "") -> None:
+    """Tell the person something, beside the data; on a terminal, in lines that it has room for.
+
+    Args:
+        text: lines.
+        label: stands before the first line; the others are indented by its width.
+    """
+    columns = _columns()
+    for number, line in enumerate(text.split("\n")):
+        shown = (" " * len(label) if number else label) + line
+        indent = " " * max(len(label), len(line) - len(line.lstrip()))
+        click.echo(shown if len(shown) <= columns else _filled(shown, columns, indent), err=True)
+
+
+def _filled(line: str, columns: float, indent: str) -> str:
+    """Break a line between words; a command, a path or a key is never cut."""
+    return fill(
+        line,
+        int(columns),
+        subsequent_indent=indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _columns() -> float:
+    """How wide the terminal is; without a bound where there is none, for what scripts read."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or math.inf
+    except (OSError, ValueError):  # no terminal; no file at all
+        return math.inf
 
 
 def has_terminal() -> bool:
@@ -119,12 +151,12 @@ def _is_accepted(password: str, *, accept_weak: bool) -> bool:
     try:
         normalise(password)
     except PasswordRefused as error:
-        click.echo(f"{error} {error.hint}", err=True)
+        say(f"{error}\n{error.hint}")
         return False
     found = strength(password)
     if found.is_good or accept_weak:
         return True
-    click.echo(f"This password is easy to guess. {found.warning}".rstrip(), err=True)
+    say(f"This password is easy to guess. {found.warning}".rstrip())
     return click.confirm("Use it all the same?", err=True)
 
 

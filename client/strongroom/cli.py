@@ -33,7 +33,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 EXIT_CODES: Final = ((WrongPassword, 3), (KeyDestroyed, 4), (VaultUnreachable, 5))
 BACKUP_SUFFIX: Final = ".age"
-INDENT: Final = " " * len("strongroom: ")
+LABEL: Final = "strongroom: "
 
 
 class NoKeyHere(StrongroomError):
@@ -112,13 +112,11 @@ def main() -> None:
     try:
         cli(prog_name="strongroom")
     except StrongroomError as error:
-        say(f"strongroom: {error}")
-        if error.hint:
-            say(INDENT + error.hint.replace("\n", "\n" + INDENT))
+        say(f"{error}\n{error.hint}".rstrip(), label=LABEL)
         sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        say(f"strongroom: {where}{error.strerror or error}")
+        say(f"{where}{error.strerror or error}", label=LABEL)
         sys.exit(1)
     except _Ended as ended:
         signal.signal(ended.number, signal.SIG_DFL)

@@ -119,8 +119,8 @@ def enable(
     registered = protect(contact, key, password, attempt_limit)
     say(
         f"Done. After {registered.attempt_limit} wrong passwords in a row the vault destroys the"
-        " key.\nWrite down the 64-digit key as well (strongroom show-key): it opens your backups"
-        " without a vault."
+        " key.\nWrite down the 64-digit key as well (strongroom show-key): it opens your\n"
+        "backups without a vault."
     )
 
 
@@ -265,9 +265,9 @@ def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
         )
         return current.key
     say(
-        "This makes a fresh key. Backups made until now open only with the old key. This\n"
-        "device keeps it for them; keep its 64 digits too (strongroom show-key --old, once\n"
-        "this is done)."
+        "This makes a fresh key. Backups made until now open only with the old key.\n"
+        "This device keeps it for them; keep its 64 digits too\n"
+        "(strongroom show-key --old, once this is done)."
     )
     return BackupKey.generate()
 
@@ -326,7 +326,7 @@ def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
         except WrongPassword as error:
             if password_fd is not None or error.attempts_left == 0:
                 raise
-            say(f"{error} {error.hint}")
+            say(f"{error}\n{error.hint}")
 
 
 def _require_key(found: KeyStatus) -> ActiveKey:

@@ -77,8 +77,8 @@ CHOICES: Final = (
 
 ADVICE: Final = {
     Standing.DEVICE_ONLY: (
-        "The password opens nothing now: your backups open with this device or the 64-digit\n"
-        "key alone. Run `strongroom enable` to be protected again."
+        "The password opens nothing now: your backups open with this device or the\n"
+        "64-digit key alone. Run `strongroom enable` to be protected again."
     ),
     Standing.VAULT_ONLY: (
         "Run `strongroom restore` or `strongroom show-key` to get the key with the password."

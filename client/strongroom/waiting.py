@@ -30,7 +30,7 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
         return
     click.echo(
         f"Working on the password as this vault asks: {parameters.memory_kib // 1024} MiB,"
-        f" {parameters.passes} times over. A slow device needs a minute or more.",
+        f" {parameters.passes} times over.\nA slow device needs a minute or more.",
         err=True,
     )
     if not sys.stderr.isatty():

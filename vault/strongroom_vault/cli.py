@@ -91,7 +91,8 @@ def cli() -> None:
     """Run a Strongroom vault over a PKCS#11 token.
 
     The settings come from one file (--config, or STRONGROOM_VAULT_CONFIG). Exit codes: 0 done, 1
-    the vault says why not, 2 the command was misused.
+    the vault says why not, 2 the command was misused, 3 the token does not accept the PIN, 4
+    status of a vault that does not serve.
     """
 
 
