@@ -9,8 +9,11 @@ seed gives a KE1 that has nothing to do with the first.
 
 from __future__ import annotations
 
+import hmac
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from strongroom.opaque import client, oprf
 from strongroom.opaque.kdf import expand, extract
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from strongroom.opaque.messages import KE1
 
 SEED_SIZE: Final = 32
+MOST_IN_PROCESS: Final = 1000
+"""Undecided attempts that a process remembers; the oldest are forgotten first."""
 _BLIND: Final = b"strongroom/v1 attempt blind"
 _NONCE: Final = b"strongroom/v1 attempt nonce"
 _KEYSHARE: Final = b"strongroom/v1 attempt keyshare"
@@ -31,7 +36,10 @@ class PendingAttempt(Protocol):
         """Return the seed, 32 bytes; None where no attempt is under way."""
 
     def save(self, seed: bytes) -> None:
-        """Keep the seed. When this returns, the attempt may be charged."""
+        """Keep the seed, or stay with one that is kept already; `load` tells which.
+
+        When this returns, the attempt may be charged.
+        """
 
     def forget(self) -> None:
         """The attempt is decided: its seed is of no use any more."""
@@ -57,6 +65,38 @@ class InMemory:
 
     def __repr__(self) -> str:
         return "InMemory(<secret>)"
+
+
+class InProcess:
+    """Keeps the seed of a password in this process, for all who try it on the same key.
+
+    So many recoveries at once, or one after the other with answers lost in between, are one attempt
+    and not as many, whoever begins them. May be used from several threads.
+    """
+
+    _seeds: ClassVar[OrderedDict[bytes, bytes]] = OrderedDict()
+    _lock: ClassVar = threading.Lock()
+    _salt: ClassVar = os.urandom(SEED_SIZE)
+
+    def __init__(self, vault_identity: bytes, account: str, password: bytes) -> None:
+        about = vault_identity + oprf.length_prefixed(account.encode()) + password
+        self._name = hmac.digest(self._salt, about, "sha256")
+
+    def load(self) -> bytes | None:
+        """Return the seed, 32 bytes; None where no attempt with this password is under way."""
+        return self._seeds.get(self._name)
+
+    def save(self, seed: bytes) -> None:
+        """Keep the seed, or stay with one that is kept already."""
+        with self._lock:
+            self._seeds.setdefault(self._name, seed)
+            if len(self._seeds) > MOST_IN_PROCESS:
+                self._seeds.popitem(last=False)
+
+    def forget(self) -> None:
+        """Forget the seed."""
+        with self._lock:
+            self._seeds.pop(self._name, None)
 
 
 def new_seed() -> bytes:

@@ -106,13 +106,13 @@ class Party:
     Attributes:
         vault: the vault's parameters, its identity as pinned.
         account: as the access token names it.
-        pending: keeps what makes an undecided attempt again.
+        pending: keeps what makes an undecided attempt again; None for the memory of this process.
         stretching: how heavy it may be, and who is told of it.
     """
 
     vault: VaultInfo
     account: str
-    pending: PendingAttempt = field(default_factory=attempts.InMemory)
+    pending: PendingAttempt | None = None
     stretching: Stretching = field(default_factory=Stretching)
 
     @property
@@ -120,6 +120,12 @@ class Party:
         """OPAQUE's identities: they bind protocol, vault and account."""
         server = SERVER_IDENTITY_PREFIX + self.vault.vault_id.encode()
         return Identities(client=self.account.encode(), server=server)
+
+    def attempt_with(self, password: bytes) -> PendingAttempt:
+        """Where the seed of an attempt with this prepared password is kept."""
+        return self.pending or attempts.InProcess(
+            self.vault.identity_public_key, self.account, password
+        )
 
     def binding(self, key_id: bytes) -> Binding:
         """What the sealed backup key of a registration belongs to."""
@@ -243,7 +249,7 @@ def recover(party: Party, password: str) -> Flow[bytes]:
     """
     prepared = normalise(password)
     with Stretcher(party.stretching) as stretcher:
-        stretcher.reserve((yield from _foreseen(party)))
+        stretcher.reserve((yield from _foreseen(party, prepared)))
         return (yield from _until_decided(party, prepared, stretcher))
 
 
@@ -271,7 +277,7 @@ def _rehearse(
         return (yield from _until_decided(party, prepared, stretcher, registered.key_id))
 
 
-def _foreseen(party: Party) -> Flow[Argon2id]:
+def _foreseen(party: Party, password: bytes) -> Flow[Argon2id]:
     """Ask what a recovery will stretch with; an access token may not allow to ask.
 
     Raises:
@@ -282,15 +288,16 @@ def _foreseen(party: Party) -> Flow[Argon2id]:
         found = yield from _ask(GetKey())
     except ScopeMissing:
         return party.vault.stretching
+    pending = party.attempt_with(password)
     match found:
         case None:
-            party.pending.forget()
+            pending.forget()
             raise NoKey
         case DestroyedKey(destroyed_at, cause):
-            party.pending.forget()
+            pending.forget()
             raise KeyDestroyed(destroyed_at, cause)
         case ActiveKey():
-            if found.attempts_left == 0 and party.pending.load() is None:
+            if found.attempts_left == 0 and pending.load() is None:
                 raise LastAttemptUnderWay
             return found.stretching or party.vault.stretching
 
@@ -299,10 +306,10 @@ def _until_decided(
     party: Party, password: bytes, stretcher: Stretcher, expected_key_id: bytes | None = None
 ) -> Flow[bytes]:
     """Make one attempt, or go on with the one that is not decided yet."""
-    seed = party.pending.load()
-    if seed is None:
-        seed = attempts.new_seed()
-        party.pending.save(seed)
+    pending = party.attempt_with(password)
+    seed = pending.load() or attempts.new_seed()
+    pending.save(seed)
+    seed = pending.load() or seed  # another thread may have been first
     ke1, session = attempts.generate_ke1(password, seed)
     start = StartRecovery(ke1.encode())
     try:
@@ -311,9 +318,9 @@ def _until_decided(
         except StateExpired:
             backup_key = yield from _attempt(party, start, session, stretcher, expected_key_id)
     except DECIDED:
-        party.pending.forget()
+        pending.forget()
         raise
-    party.pending.forget()
+    pending.forget()
     return backup_key
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from strongroom import flows
 from strongroom.account import account_of
-from strongroom.attempts import InMemory
 from strongroom.backup_key import BackupKey
 from strongroom.errors import (
     AccountMismatch,
@@ -66,7 +65,7 @@ class _Options:
     identity: bytes | None
     vault_id: str | None
     account: str | None
-    pending: PendingAttempt
+    pending: PendingAttempt | None
     stretching: Stretching
 
 
@@ -110,7 +109,8 @@ class _Session:
             account: whom the access token must be for; None for whom the first one is for.
             timeout: seconds for one request with all its repetitions.
             pending: keeps the seed of an undecided attempt, so that a repetition after a lost
-                answer is not another attempt. None keeps it as long as this object lives.
+                answer is not another attempt. None keeps it in memory, where all objects of this
+                process that try the same password on the same key share it.
             stretching: how heavy it may be, and who is told of it. None takes what the protocol
                 takes, up to 1 GiB and 16 passes, without a word.
 
@@ -122,7 +122,7 @@ class _Session:
             identity=None if identity is None else decode_identity(identity),
             vault_id=vault_id,
             account=account,
-            pending=pending or InMemory(),
+            pending=pending,
             stretching=stretching or Stretching(),
         )
         return cls(Target(address, access_token, _roots(ca_certificates), timeout), options)
@@ -145,8 +145,9 @@ class _Session:
 
     @property
     def is_attempt_pending(self) -> bool:
-        """Whether an attempt is not decided yet: its password again is not another attempt."""
-        return self._options.pending.load() is not None
+        """Whether `pending` keeps an attempt: its password again is not another one."""
+        pending = self._options.pending
+        return pending is not None and pending.load() is not None
 
     def _checked_token(self) -> str:
         """Return an access token of the one account that this object acts for."""

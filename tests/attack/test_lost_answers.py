@@ -142,7 +142,13 @@ def test_no_new_attempt_beside_the_last_one_of_another_device(
 ) -> None:
     """It could not succeed, and would destroy the key that the other one is about to get."""
     key = BackupKey.generate()
-    with shared_vault.connect(account) as tired, shared_vault.connect(account) as other:
+    elsewhere = Vault.connect(
+        shared_vault.address,
+        access_token=shared_vault.folder.access_token(account),
+        ca_certificates=shared_vault.folder.certificate,
+        pending=InMemory(),
+    )
+    with shared_vault.connect(account) as tired, elsewhere as other:
         tired.protect(key, PASSWORD, attempt_limit=3)
         for _ in range(2):
             with pytest.raises(WrongPassword):
@@ -344,6 +350,46 @@ async def test_many_recoveries_at_once_leave_the_loop_alive(
         assert isinstance(await one.status(), ActiveKey)
     heart.cancel()
     assert max(gaps) < 2
+
+
+async def test_more_recoveries_at_once_than_attempts_are_left(
+    shared_vault: VaultProcess, account: str
+) -> None:
+    """Twelve tabs of one person, each with a connection of its own: one attempt, not twelve."""
+    key = BackupKey.generate()
+    with shared_vault.connect(account) as vault:
+        vault.protect(key, PASSWORD, attempt_limit=3)
+    tabs = [
+        AsyncVault.connect(
+            shared_vault.address,
+            access_token=shared_vault.folder.access_token(account),
+            ca_certificates=shared_vault.folder.certificate,
+        )
+        for _ in range(12)
+    ]
+    recovered = await asyncio.gather(*(tab.recover(PASSWORD) for tab in tabs))
+    assert list(recovered) == [key] * 12
+    for tab in tabs:
+        await tab.close()
+    with shared_vault.connect(account) as vault:
+        assert attempts_left(vault) == 3
+
+
+def test_a_connection_for_each_try_goes_on_with_the_same_attempt(
+    shared_vault: VaultProcess, account: str
+) -> None:
+    """As a web application has it, where a request knows nothing of the one before."""
+    key = BackupKey.generate()
+    with shared_vault.connect(account) as vault:
+        vault.protect(key, PASSWORD, attempt_limit=3)
+    for _ in range(5):
+        with shared_vault.connect(account) as vault:
+            Losing(vault, "StartRecovery")
+            with pytest.raises(VaultUnreachable):
+                vault.recover(PASSWORD)
+    with shared_vault.connect(account) as vault:
+        assert attempts_left(vault) == 2
+        assert vault.recover(PASSWORD) == key
 
 
 async def test_a_recovery_that_its_caller_gives_up_is_gone_on_with(
