@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import resource
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def require_threads() -> None:
 
     Raises:
         NotEnoughThreads: they are not to be had all at once.
+        NotEnoughMemory: the same, where a limit on address space leaves no room for their stacks.
     """
     is_over = threading.Event()
     started: list[threading.Thread] = []
@@ -92,6 +94,8 @@ def require_threads() -> None:
             thread.start()
             started.append(thread)
     except RuntimeError as error:
+        if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+            raise NotEnoughMemory(ADDRESS_SPACE // 1024) from error
         raise NotEnoughThreads from error
     finally:
         is_over.set()

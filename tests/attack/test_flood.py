@@ -299,11 +299,11 @@ def test_connections_grow_old(vault_folder: VaultFolder) -> None:
     age = {"STRONGROOM_VAULT_LISTEN_MAX_CONNECTION_AGE_S": "1"}
     with vault_folder.start(environment=age) as vault:
         honest(vault).register(vault)
-        with connected(vault) as hostile, raw_client(vault, "honest") as raw:
+        with connected(vault) as hostile, vault.connect("honest") as client:
             hostile.sendall(kinds(1)["unread Watch"].hello + kinds(1)["unread Watch"].calls)
             ends_at = time.monotonic() + 4
             while time.monotonic() < ends_at:
-                raw.call(GetKey())
+                assert client.status() is not None
             assert GOAWAY in {kind for kind, _, _ in frames(rest(hostile))}
         assert vault.stop() == 0
 

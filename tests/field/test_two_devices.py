@@ -154,7 +154,7 @@ def test_a_key_that_came_while_the_person_thought_is_not_deleted(
     terminal.expect("Delete the key in the vault\\?")
     laptop.enable("--replace")
     terminal.sendline("y")
-    terminal.expect("was changed elsewhere meanwhile. Nothing was deleted.")
+    terminal.expect(r"was\s+changed\s+elsewhere\s+meanwhile.\s+Nothing\s+was\s+deleted.")
     terminal.expect(pexpect.EOF)
     assert terminal.wait() == 1
     assert "this device has the key" in laptop.ok("status")
