@@ -65,11 +65,13 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
         try:
             told = None
             while True:
-                changed, state = self._changed, self._state_of(request.service)
+                # All at one moment: what changes during a write is told by the next round.
+                changed, is_last = self._changed, self._is_closed
+                state = self._state_of(request.service)
                 if state != told:
                     await context.write(_Answer(status=state))
                     told = state
-                if self._is_closed:
+                if is_last:
                     return
                 await changed.wait()
         finally:
