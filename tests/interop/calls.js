@@ -11,6 +11,7 @@ const TRY_MS = 10000; // for one try of a call [2.7]
 const CHANNEL = { "grpc.max_receive_message_length": 16384, "grpc.enable_retries": 0 }; // [2.3, 8.4]
 const PATIENCE_MS = 30000; // for a call with its repetitions, unless told otherwise
 const FIRST_DELAY_MS = 200;
+const LEAST_TRY_MS = 100; // in less no answer can come, and the error would be the deadline's
 const SIZES = {
   identity_public_key: [33, 33],
   registration_response: [66, 66],
@@ -119,7 +120,7 @@ export class Calls {
         return checked(await this.#once(method, request, Math.min(end, Date.now() + TRY_MS)));
       } catch (error) {
         const pause = Math.max(error.retryMs ?? 0, delay * (0.5 + Math.random() / 2));
-        if (!mayRepeat(error) || Date.now() + pause >= end) throw error;
+        if (!mayRepeat(error) || Date.now() + pause + LEAST_TRY_MS >= end) throw error;
         await sleep(pause);
       }
     }

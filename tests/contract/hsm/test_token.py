@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from strongroom.opaque.group import GENERATOR, ORDER, Element, Scalar, add, scal
 from strongroom.opaque.keys import SoftwareAkeKey
 from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm import pkcs11 as pkcs11_token
 from strongroom_vault.hsm import vault_keys
 from strongroom_vault.hsm.interface import TokenError
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, TokenKey, hot_operations
@@ -265,6 +267,24 @@ def _still_there(session: pkcs11.Session, module: str) -> list[bytes]:
         with token.oprf_key(StoredOprfKey(public_key, None)) as key:
             assert key.evaluate(GENERATOR).encode() == public_key
     return list(token.resident_oprf_keys())
+
+
+def _stale(session: pkcs11.Session, module: str) -> None:
+    token = Pkcs11Token(session, module)
+    stored = token.generate_oprf_key(resident=True)
+    token._resident = lambda _=None: []  # type: ignore[method-assign,assignment]
+    for age, is_stale in ((0.0, False), (pkcs11_token.BELIEVED_S + 1, True)):
+        token._opened_at = time.monotonic() - age
+        with pytest.raises(TokenError, match="0 keys") as missing, token.oprf_key(stored):
+            pytest.fail("a key that was not found was lent")
+        assert missing.value.is_session_lost is is_stale
+
+
+def test_a_session_that_does_not_find_a_records_key_is_not_believed_for_ever(
+    token: AnyToken,
+) -> None:
+    """SoftHSM: one process went on for a minute without a key that a new one found."""
+    in_child(token, _stale, token.module)
 
 
 def test_resident_keys_outlive_the_session_until_they_are_destroyed(token: AnyToken) -> None:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.jobs import TokenSettings
     from strongroom_vault.hsm.plain import HotOperations, KeyHandle
 
+BELIEVED_S: Final = 5.0
+"""For so many seconds a session is new enough to be believed that a key is not there."""
+
 _WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
 _TWICE_GENERATOR: Final = add(GENERATOR, GENERATOR)
 _DER_OCTET_STRING: Final = b"\x04\x41"
@@ -117,6 +120,7 @@ class Pkcs11Token:
             OperatorError: a key is missing or there twice, or no wrapping mechanism will do.
         """
         self._session = session
+        self._opened_at = time.monotonic()
         self._labels = labels
         self._root = vault_keys.find_one(session, labels.root, ObjectClass.SECRET_KEY)
         self._wrap_mechanism = wrap_mechanism(session)
@@ -249,7 +253,12 @@ class Pkcs11Token:
     def _resident_key(self, public_key: bytes) -> KeyHandle:
         found = self._looked_for(public_key)
         if len(found) != 1:
-            raise TokenError(f"the token has {len(found)} keys for one record")
+            # A process of SoftHSM was seen that did not find a key for as long as it was asked, and
+            # a new one found it. So this one ends; what a new session does not find is not there.
+            is_stale = not found and time.monotonic() > self._opened_at + BELIEVED_S
+            raise TokenError(
+                f"the token has {len(found)} keys for one record", is_session_lost=is_stale
+            )
         return self._hot.key(found[0])
 
     def _looked_for(self, public_key: bytes) -> list[vault_keys.TokenObject]:
