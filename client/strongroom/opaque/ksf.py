@@ -121,8 +121,7 @@ class Reservation:
             self._map: mmap.mmap | None = mmap.mmap(-1, size, flags=_PRIVATE_AND_HAD)
         except (OSError, OverflowError, ValueError) as error:
             raise MemoryError(f"{size} bytes are not to be had") from error
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+        self._map.madvise(mmap.MADV_DONTNEED)
 
     def release(self) -> None:
         """Give the address space back; a second time does nothing."""
