@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from strongroom_vault.errors import StrongroomVaultError
 from strongroom_vault.hsm.jobs import AdvanceAnchor, AnchorIs, ReadAnchor
 
 if TYPE_CHECKING:
     from strongroom_vault.head import Anchored
     from strongroom_vault.hsm.pool import TokenPool
+
+log = structlog.get_logger()
 
 
 class AnchorMoved(StrongroomVaultError):
@@ -42,7 +46,16 @@ class TokenAnchor:
         return answer.value
 
     async def advance(self, expected: Anchored, new: Anchored) -> None:
-        """Remember `new` instead of `expected`."""
-        answer: AnchorIs = await self._pool.run(AdvanceAnchor(expected, new))
+        """Remember `new` instead of `expected`.
+
+        A session that sees an older value may have lost sight of a slot (SoftHSM hides objects
+        while others are made and destroyed), so that only new ones are believed.
+        """
+        job = AdvanceAnchor(expected, new)
+        answer: AnchorIs = await self._pool.run(job)
+        if answer.value is not None and answer.value.epoch < expected.epoch:
+            log.warning("the anchor looks older than it was", epoch=answer.value.epoch)
+            await self._pool.renew()
+            answer = await self._pool.run(job)
         if answer.value != new:
             raise AnchorMoved("the token's anchor was moved by somebody else")

@@ -172,6 +172,10 @@ class TokenUnavailable(RetryLater):
     reason = "TOKEN_UNAVAILABLE"
 
 
+class KeyNotFound(TokenUnavailable):
+    """The token does not find the key of a record, which may have been destroyed meanwhile."""
+
+
 class StoreUnavailable(RetryLater):
     """The store did not commit."""
 

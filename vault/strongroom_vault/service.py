@@ -27,6 +27,7 @@ from strongroom_vault.codec import (
     encode_registration_state,
 )
 from strongroom_vault.errors import (
+    KeyNotFound,
     Malformed,
     StateExpired,
     StoreUnavailable,
@@ -126,6 +127,9 @@ class TokenWorkers(Protocol):
     async def run(self, job: StartRegistration) -> RegistrationStarted: ...
     @overload
     async def run(self, job: StartRecovery) -> RecoveryStarted: ...
+
+    def renew_soon(self) -> None:
+        """Open new sessions, for those that are open do not find a key that must be there."""
 
 
 class Keys:
@@ -356,9 +360,11 @@ class BackupKeyService:
         )
         try:
             answer = await self._token.run(job)
-        except TokenUnavailable:
+        except TokenUnavailable as error:
             await self._give_back(record_id, attempt)
             await self._refuse_if_gone(record_id, attempt.key.key_id)
+            if isinstance(error, KeyNotFound):
+                self._token.renew_soon()
             raise
         state = RecoveryState(
             key_id=attempt.key.key_id,

@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from strongroom.opaque import client
-from strongroom_vault.errors import OperatorError, TokenUnavailable
+from strongroom.opaque.group import GENERATOR
+from strongroom.opaque.messages import Envelope, RegistrationRecord
+from strongroom_vault.anchor import AnchorMoved, TokenAnchor
+from strongroom_vault.errors import KeyNotFound, OperatorError, TokenUnavailable
 from strongroom_vault.head import Anchored
 from strongroom_vault.hsm import anchor_slots, vault_keys
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
+    AnchorIs,
+    DestroyOprfKey,
     Hello,
     ListWrapKeys,
     Ready,
     RegistrationStarted,
+    StartRecovery,
     StartRegistration,
     TokenSettings,
 )
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
     from vault_process import SoftHsm
 
 REQUEST = client.create_registration_request(b"password")[0].encode()
-FIRST, SECOND = Anchored(1, bytes(32)), Anchored(2, bytes(32))
+FIRST, SECOND, THIRD = (Anchored(epoch, bytes(32)) for epoch in (1, 2, 3))
 BOOT = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -319,6 +325,77 @@ async def test_a_worker_that_starts_while_all_are_renewed_starts_again(softhsm: 
         await until_ready(pool, 2)
         assert all(started_at(pid) >= began - 0.02 for pid in pool.pids)
         await pool.run(ListWrapKeys())
+
+
+async def test_renewed_twice_at_once_there_are_no_more_workers_than_before(
+    softhsm: SoftHsm,
+) -> None:
+    async with open_pool(softhsm, workers=2) as pool:
+        await asyncio.gather(pool.renew(), pool.renew())
+        assert pool.ready == 2
+
+
+async def test_a_key_that_is_not_found_costs_no_worker_unless_new_sessions_are_asked_for(
+    softhsm: SoftHsm,
+) -> None:
+    async with open_pool(softhsm, workers=2) as pool:
+        first = set(pool.pids)
+        made = await pool.run(StartRegistration(REQUEST, resident=True))
+        await pool.run(DestroyOprfKey(made.oprf_key.public_key))
+        ke1, _ = client.generate_ke1(b"password")
+        record = RegistrationRecord(GENERATOR, bytes(32), Envelope(bytes(32), bytes(32)))
+        job = StartRecovery.of(ke1, made.oprf_key, record.encode(), b"client", b"server")
+        with pytest.raises(KeyNotFound):
+            await pool.run(job)
+        assert set(pool.pids) == first
+        pool.renew_soon()
+        while first & set(pool.pids):
+            await asyncio.sleep(0.01)
+        await until_ready(pool, 2)
+        second = set(pool.pids)
+        pool.renew_soon()
+        with pytest.raises(KeyNotFound):
+            await pool.run(job)
+        assert set(pool.pids) == second
+
+
+class TestAnchor:
+    """`TokenAnchor` over real workers."""
+
+    async def test_an_older_value_that_new_sessions_see_too_was_put_there(
+        self, softhsm: SoftHsm
+    ) -> None:
+        async with open_pool(softhsm, workers=2) as pool:
+            await TokenAnchor(pool).advance(FIRST, SECOND)
+            with open_session(softhsm.settings()) as session:
+                anchor_slots.replace(session, FIRST)
+            before = set(pool.pids)
+            with pytest.raises(AnchorMoved):
+                await TokenAnchor(pool).advance(SECOND, THIRD)
+            assert not before & set(pool.pids)
+
+    async def test_an_older_value_that_one_session_alone_sees_is_not_believed(
+        self, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with open_pool(softhsm, workers=2) as pool:
+            await TokenAnchor(pool).advance(FIRST, SECOND)
+            stale = set(pool.pids)
+            run = pool.run
+
+            async def stale_at_first(job: Any) -> Any:
+                return AnchorIs(FIRST) if stale & set(pool.pids) else await run(job)
+
+            monkeypatch.setattr(pool, "run", stale_at_first)
+            await TokenAnchor(pool).advance(SECOND, THIRD)
+            assert await TokenAnchor(pool).read() == THIRD
+
+    async def test_a_newer_value_is_another_vaults(self, softhsm: SoftHsm) -> None:
+        async with open_pool(softhsm) as pool:
+            await TokenAnchor(pool).advance(FIRST, SECOND)
+            before = pool.pids
+            with pytest.raises(AnchorMoved):
+                await TokenAnchor(pool).advance(FIRST, THIRD)
+            assert pool.pids == before
 
 
 async def test_many_workers_start(softhsm: SoftHsm) -> None:

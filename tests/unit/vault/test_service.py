@@ -17,6 +17,7 @@ from strongroom.opaque.messages import KE2, RegistrationResponse
 from strongroom_vault import labels, policy
 from strongroom_vault.errors import (
     KeyDestroyed,
+    KeyNotFound,
     KeyReplaced,
     Malformed,
     NoKey,
@@ -75,6 +76,8 @@ class FaultyToken:
     def __init__(self, pool: TokenPool) -> None:
         self._pool = pool
         self.fails = False
+        self.failure: type[TokenUnavailable] = TokenUnavailable
+        self.renewals = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.before_failing: Callable[[], Any] | None = None
@@ -84,8 +87,11 @@ class FaultyToken:
         if self.fails:
             if self.before_failing is not None:
                 await self.before_failing()
-            raise TokenUnavailable("the token is gone", 1.0)
+            raise self.failure("the token is gone", 1.0)
         return await self._pool.run(job)
+
+    def renew_soon(self) -> None:
+        self.renewals += 1
 
 
 @dataclass
@@ -241,6 +247,34 @@ async def test_a_token_that_fails_gives_the_attempt_back(world: World) -> None:
     assert await world.left() == LIMIT
     world.token.fails = False
     assert (await world.start(guess()[0])).attempts_left == LIMIT - 1
+
+
+async def test_a_key_that_the_token_does_not_find_is_looked_for_by_new_sessions(
+    world: World,
+) -> None:
+    await world.register()
+    world.token.fails = True
+    world.token.failure = KeyNotFound
+    with pytest.raises(KeyNotFound):
+        await world.start(guess()[0])
+    assert world.token.renewals == 1
+    assert await world.left() == LIMIT
+
+
+async def test_a_key_that_was_replaced_meanwhile_is_not_looked_for(world: World) -> None:
+    """Otherwise whoever has an account could keep all the workers starting."""
+    await world.register()
+    world.token.failure = KeyNotFound
+
+    async def replace_the_key() -> None:
+        world.token.fails = False
+        await world.register()
+
+    world.token.before_failing = replace_the_key
+    world.token.fails = True
+    with pytest.raises(KeyReplaced):
+        await world.start(guess()[0])
+    assert world.token.renewals == 0
 
 
 async def test_token_and_store_fail_together(world: World) -> None:

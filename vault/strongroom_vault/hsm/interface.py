@@ -23,6 +23,14 @@ class TokenError(StrongroomVaultError):
         self.is_session_lost = is_session_lost
 
 
+class KeyNotFound(TokenError):
+    """The token does not find a resident key.
+
+    It was destroyed, or this session has lost sight of it: a process of SoftHSM was seen that did
+    not find a key for a minute, while a new one found it.
+    """
+
+
 class Token(Protocol):
     """An open token with the vault's keys. Not for two threads. Every method raises TokenError."""
 

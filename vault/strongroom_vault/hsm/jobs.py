@@ -230,11 +230,13 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         is_session_lost: this worker is of no more use and ends.
         is_final: another worker would fail the same way; with a wrong PIN, each try would bring the
             token nearer to locking it.
+        is_not_found: the token does not find the resident key that the job names.
     """
 
     problem: str
     is_session_lost: bool = False
     is_final: bool = False
+    is_not_found: bool = False
 
 
 Request: TypeAlias = (

@@ -20,7 +20,7 @@ from strongroom.opaque.errors import DecodeError, KeyMismatch
 from strongroom.opaque.group import GENERATOR, Element, add, multiply_by_ecdh
 from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.hsm import anchor_slots, quirks, vault_keys
-from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.interface import KeyNotFound, TokenError
 from strongroom_vault.hsm.native import NativeOperations, NotOurInstance
 from strongroom_vault.hsm.plain import PlainOperations, translated
 from strongroom_vault.private_files import refuse_readable_by_others
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from strongroom_vault.head import Anchored
     from strongroom_vault.hsm.jobs import TokenSettings
     from strongroom_vault.hsm.plain import HotOperations, KeyHandle
-
-BELIEVED_S: Final = 5.0
-"""For so many seconds a session is new enough to be believed that a key is not there."""
 
 _WRAP_MECHANISMS: Final = (Mechanism.AES_KEY_WRAP_PAD, Mechanism.AES_KEY_WRAP_KWP)
 _TWICE_GENERATOR: Final = add(GENERATOR, GENERATOR)
@@ -120,7 +117,6 @@ class Pkcs11Token:
             OperatorError: a key is missing or there twice, or no wrapping mechanism will do.
         """
         self._session = session
-        self._opened_at = time.monotonic()
         self._labels = labels
         self._root = vault_keys.find_one(session, labels.root, ObjectClass.SECRET_KEY)
         self._wrap_mechanism = wrap_mechanism(session)
@@ -252,13 +248,10 @@ class Pkcs11Token:
 
     def _resident_key(self, public_key: bytes) -> KeyHandle:
         found = self._looked_for(public_key)
-        if len(found) != 1:
-            # A process of SoftHSM was seen that did not find a key for as long as it was asked, and
-            # a new one found it. So this one ends; what a new session does not find is not there.
-            is_stale = not found and time.monotonic() > self._opened_at + BELIEVED_S
-            raise TokenError(
-                f"the token has {len(found)} keys for one record", is_session_lost=is_stale
-            )
+        if not found:
+            raise KeyNotFound("the token does not find the key of a record")
+        if len(found) > 1:
+            raise TokenError(f"the token has {len(found)} keys for one record")
         return self._hot.key(found[0])
 
     def _looked_for(self, public_key: bytes) -> list[vault_keys.TokenObject]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import structlog
 
 from strongroom_vault import traces
-from strongroom_vault.errors import OperatorError, TokenUnavailable, WrongPin
+from strongroom_vault.errors import KeyNotFound, OperatorError, TokenUnavailable, WrongPin
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
@@ -59,6 +59,8 @@ MAX_WAITING: Final = 1024
 MAX_TOGETHER: Final = 4
 """So many jobs, if so many wait, are handed to a worker at once. One that dies loses them all."""
 RETRY_AFTER: Final = 1.0
+RENEW_AT_MOST_EVERY: Final = 60.0
+"""Seconds: whoever has a key that is gone from the token does not keep the workers starting."""
 BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each try to start a worker again; the last one stands for all later ones."""
 
@@ -116,6 +118,8 @@ class TokenPool:
         self._is_closing = False
         self._generation = 0
         self._starting = asyncio.Lock()
+        self._renewing = asyncio.Lock()
+        self._renewable_at = 0.0
         self.replaced = 0
         """Workers that were lost and have successors; those that grew old do not count."""
         self.renewed = 0
@@ -203,6 +207,27 @@ class TokenPool:
         Raises:
             TokenUnavailable: a worker does not start; the old ones that are left go on.
         """
+        async with self._renewing:
+            await self._renew()
+
+    def renew_soon(self) -> None:
+        """Replace every worker without waiting for it, because a record's key was not found.
+
+        Not again within RENEW_AT_MOST_EVERY.
+        """
+        now = asyncio.get_running_loop().time()
+        if now >= self._renewable_at and not self._is_closing:
+            self._renewable_at = now + RENEW_AT_MOST_EVERY
+            log.error("the token does not find a record's key; its sessions are opened anew")
+            self._spawn(self._renew_if_possible())
+
+    async def _renew_if_possible(self) -> None:
+        try:
+            await self.renew()
+        except TokenUnavailable as error:
+            log.warning("the token workers are not renewed", problem=str(error))
+
+    async def _renew(self) -> None:
         self._generation += 1
         for worker in list(self._alive):
             if worker not in self._alive:
@@ -299,23 +324,33 @@ class TokenPool:
         """Answer a caller; one that has gone away needs no answer."""
         name = type(waiting.job).__name__
         if not isinstance(answer, _ANSWERS[type(waiting.job)]):
-            problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
-            log.error("token failed", problem=problem)
-            self._refuse(waiting, "the token failed")
+            self._tell_failure(waiting, answer)
             return
         self.jobs[name, "done"] += 1
         self.job_s[name] += time.perf_counter() - waiting.began
         if not waiting.outcome.done():
             waiting.outcome.set_result(answer)
 
-    def _refuse(self, waiting: _Waiting, problem: str) -> None:
-        error = self._unavailable(waiting.job, problem)
+    def _tell_failure(self, waiting: _Waiting, answer: Answer) -> None:
+        if isinstance(answer, Failed) and answer.is_not_found:
+            self._refuse(waiting, answer.problem, KeyNotFound)
+            return
+        problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
+        log.error("token failed", problem=problem)
+        self._refuse(waiting, "the token failed")
+
+    def _refuse(
+        self, waiting: _Waiting, problem: str, kind: type[TokenUnavailable] = TokenUnavailable
+    ) -> None:
+        error = self._unavailable(waiting.job, problem, kind)
         if not waiting.outcome.done():
             waiting.outcome.set_exception(error)
 
-    def _unavailable(self, job: Request, problem: str) -> TokenUnavailable:
+    def _unavailable(
+        self, job: Request, problem: str, kind: type[TokenUnavailable] = TokenUnavailable
+    ) -> TokenUnavailable:
         self.jobs[type(job).__name__, "unavailable"] += 1
-        return TokenUnavailable(problem, RETRY_AFTER)
+        return kind(problem, RETRY_AFTER)
 
     def _release(self, worker: WorkerProcess) -> None:
         """Make a worker idle again; one that is old goes on until its successor is there."""

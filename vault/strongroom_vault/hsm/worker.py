@@ -19,7 +19,7 @@ from strongroom_vault.garbage import collect_garbage_less
 from strongroom_vault.hardening import harden
 from strongroom_vault.hsm import handlers
 from strongroom_vault.hsm.framing import frame, receive_jobs
-from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.interface import KeyNotFound, TokenError
 from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 from strongroom_vault.hsm.known_answers import check_token
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
@@ -78,7 +78,11 @@ def _answer(token: Pkcs11Token, job: Job) -> Answer:
     try:
         return handle(token, job)
     except TokenError as error:
-        return Failed(str(error), is_session_lost=error.is_session_lost)
+        return Failed(
+            str(error),
+            is_session_lost=error.is_session_lost,
+            is_not_found=isinstance(error, KeyNotFound),
+        )
     except OpaqueError as error:
         return Failed(f"{type(error).__name__}: {error}")
 
