@@ -25,7 +25,7 @@ from strongroom.errors import (
     VaultUnreachable,
     WrongVault,
 )
-from strongroom.invite import BadInvite, Invite
+from strongroom.invite import BadInvite, Invite, is_invite
 from strongroom.kept_keys import (
     FileSlots,
     KeptKeys,
@@ -118,6 +118,8 @@ class Device:
         """
         folder = home.home_folder(os.environ)
         invite = Invite.decode(options["invite"]) if options["invite"] else None
+        if is_invite(options["vault"] or ""):
+            raise BadInvite("--vault takes an address, and this is an invite: use --invite.")
         return cls(
             folder=folder,
             places=profiles.load_places(folder),
@@ -338,9 +340,10 @@ class Device:
                     f" {known[identity].vault_id}."
                 )
             return
-        if self.identity is not None:
+        if self.identity is None:
+            say(f"First contact. The vault's identity is {identity}")
+        elif self.invite is None:
             return
-        say(f"First contact. The vault's identity is {identity}")
         if known:
             others = _listed({profile.vault for profile in known.values()})
             say(f"It is none of the vaults that this device knows: {others}.")

@@ -24,7 +24,7 @@ from strongroom.opaque.group import Element
 PREFIX: Final = "strongroom1"
 VERSION: Final = 1
 MAX_TEXT: Final = 1024
-"""Characters; the longest invite of this version has 632."""
+"""Characters; the longest invite of this version has 650."""
 FINGERPRINT_SIZE: Final = 32
 _IDENTITY_SIZE: Final = 33
 _CHECKSUM_SIZE: Final = 4
@@ -93,6 +93,11 @@ class Invite:
             return False
         is_sized = len(self.ca_fingerprint) in (0, FINGERPRINT_SIZE)
         return is_written_well and is_sized and _VAULT_ID.fullmatch(self.vault_id) is not None
+
+
+def is_invite(text: str) -> bool:
+    """Whether a text is meant as an invite; it need not be a whole one."""
+    return text.strip().lower().startswith(PREFIX)
 
 
 def _body(written: str) -> bytes:

@@ -22,7 +22,7 @@ from strongroom.errors import (
     StrongroomError,
     WrongVault,
 )
-from strongroom.invite import Invite
+from strongroom.invite import Invite, is_invite
 from strongroom.opaque.errors import OpaqueError
 from strongroom.opaque.group import Element
 from strongroom.stretching import Stretching
@@ -127,25 +127,32 @@ class _Session:
             TypeError: there is neither an address nor an invite, or what an invite says is given
                 beside it.
         """
-        roots, fingerprint = _roots(ca_certificates), b""
-        known = None if identity is None else decode_identity(identity)
         if invite is not None:
             if (address, identity, vault_id, ca_certificates) != (None,) * 4:
                 raise TypeError("an invite names address, identity, vault id and certificates")
             said = Invite.decode(invite)
-            address, known, vault_id = said.address, said.identity, said.vault_id
-            fingerprint = said.ca_fingerprint
-        if address is None:
-            raise TypeError("an address or an invite is needed")
+        elif address is None or is_invite(address):
+            raise TypeError("what is needed is an address, or invite=...")
+        else:
+            known = b"" if identity is None else decode_identity(identity)
+            said = Invite(address, vault_id or "", known)
         options = _Options(
-            identity=known,
-            vault_id=vault_id,
+            identity=said.identity or None,
+            vault_id=said.vault_id or None,
             account=account,
             pending=pending,
             stretching=stretching or Stretching(),
         )
         renew = None if isinstance(access_token, str) else _renewal(access_token)
-        return cls(Target(address, access_token, roots, fingerprint, renew, timeout), options)
+        target = Target(
+            said.address,
+            access_token,
+            _roots(ca_certificates),
+            said.ca_fingerprint,
+            renew,
+            timeout,
+        )
+        return cls(target, options)
 
     @property
     def account(self) -> str:

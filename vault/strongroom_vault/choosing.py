@@ -100,4 +100,7 @@ def _option(name: str) -> str:
 
 def _jwks(text: str | None) -> str | None:
     """Return a URL as it is, a file's path from the root."""
-    return str(Path(text).absolute()) if text and "://" not in text else text
+    if text is None or text.startswith("https://"):
+        return text
+    _require("://" not in text, "--jwks takes a file or an https URL")
+    return str(Path(text).absolute())

@@ -215,10 +215,10 @@ def _identity_of(settings: Settings) -> bytes:
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
 def dev(keep: Path | None, port: int | None) -> None:
-    """Serve a throw-away vault, FOR DEVELOPMENT, and print what a client needs.
+    """Serve a throw-away vault FOR DEVELOPMENT.
 
-    Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2) and no settings. It listens on this
-    machine only, is gone afterwards unless it is kept, and protects nothing of value.
+    Prints what a client needs: an invite and an access token. It takes no settings, and listens on
+    this machine only. Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2).
     """
     development.run(keep, port, click.echo)
 

@@ -69,7 +69,8 @@ class Development:
         yield f"\nAn access token of {ACCOUNT}, always a fresh one:\n\n{self.token_file}"
         yield "\nAn application:\n"
         yield "from strongroom import BackupKey, Vault"
-        yield f'vault = Vault.connect(invite="{self.invite}", access_token=open({token!r}).read())'
+        read = f"open({str(self.token_file)!r}).read()"
+        yield f'vault = Vault.connect(invite="{self.invite}", access_token={read})'
         yield 'vault.protect(BackupKey.generate(), "correct horse battery staple")'
         yield "\nA person, with a home apart from yours:\n"
         yield f"export STRONGROOM_HOME={shlex.quote(str(self.folder / 'home'))}"
@@ -92,6 +93,13 @@ def run(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
+    try:
+        _serve(keep, port, say)
+    except OSError as error:
+        raise OperatorError(f"this vault cannot go on: {error}") from error
+
+
+def _serve(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None:
     with _folder(keep) as folder:
         settings = _made(folder, port)
         identity = setup.carry_out(settings, setup.make_plan(settings), new_store=False)

@@ -19,7 +19,7 @@ from strongroom.addresses import BadAddress, host_and_port, normalised, pinned_a
 from strongroom_vault import config, issuer, softhsm, tls
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.locks import lock_exclusively
-from strongroom_vault.private_files import write_new
+from strongroom_vault.private_files import remove_drafts, write_new
 from strongroom_vault.settings_text import HsmToken, Wanted, settings_text
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def make(folder: Path, choice: Choice) -> Path:
     _checked_settings(wanted, folder)
     try:
         with _taken(folder):
+            remove_drafts(folder)
             settings_file = folder / SETTINGS_FILE
             if settings_file.exists():
                 _require_same(config.load(settings_file, {}), choice.vault_id, address)

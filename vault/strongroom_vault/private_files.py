@@ -16,6 +16,7 @@ from strongroom_vault.errors import OperatorError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_DRAFT: Final = ".draft-"
 _OTHERS: Final = 0o077
 _OTHERS_OF_A_CREDENTIAL: Final = 0o037
 """systemd may show a credential as readable by a group, which stands for an access control list."""
@@ -67,7 +68,7 @@ def replace(path: Path, data: bytes, mode: int) -> None:
 @contextmanager
 def _draft(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """Give a complete file beside `path`; it is gone afterwards, unless it was renamed."""
-    draft = path.with_name(f".draft-{secrets.token_hex(8)}")
+    draft = path.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -78,6 +79,12 @@ def _draft(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a process left that was killed while it wrote here. None may write now."""
+    for draft in folder.glob(f"{_DRAFT}*"):
+        draft.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -84,7 +84,7 @@ class VaultServer:
         self.port = 0
 
     async def run(self, serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
-        """Serve until SIGTERM or SIGINT; `serving` runs beside it from when it does."""
+        """Serve until SIGTERM or SIGINT, or until `serving` ends, which runs beside it."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,7 +93,9 @@ class VaultServer:
         loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
         collect_garbage_less()
         if serving is not None:
-            self._exit.push_async_callback(_cancel, asyncio.create_task(serving()))
+            beside = asyncio.create_task(serving())
+            beside.add_done_callback(lambda _: stopping.set())
+            self._exit.push_async_callback(_cancel, beside)
         try:
             await stopping.wait()
         finally:
