@@ -97,7 +97,8 @@ async def test_who_shows_the_certificate_without_its_key_hears_nothing(
         vault = kind.connect(invite=invite, access_token="a.eyJzdWIiOiJhIn0.c", timeout=2)
         with pytest.raises(StrongroomError):
             vault.status() if isinstance(vault, Vault) else await vault.status()
-        assert isinstance(vault, Vault) or await vault.close() is None
+        if isinstance(vault, AsyncVault):
+            await vault.close()
     assert impostor.handshakes >= 2
     assert impostor.heard == b""
 

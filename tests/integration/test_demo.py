@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from vault_process import REPOSITORY
-from wheel import install_wheel
 
 from strongroom_vault import demo
 
@@ -20,9 +19,20 @@ if TYPE_CHECKING:
 HOSTILE = "a\"b'c d\\e%f?gü"
 
 
-def test_the_wheel_plays_the_story(tmp_path: Path) -> None:
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The packages of a wheel, without its dependencies."""
+    wheels, packages = tmp_path / "wheels", tmp_path / "packages"
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
+    (wheel,) = wheels.iterdir()
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
+    subprocess.run([*install, "--target", str(packages), str(wheel)], check=True)
+    return packages
+
+
+def test_the_wheel_plays_the_story(installed: Path, tmp_path: Path) -> None:
     """With a TMPDIR that makes every socket's path too long, in the locale of a bare machine."""
-    installed = install_wheel(tmp_path)
     folder = tmp_path / HOSTILE / ("x" * 95)
     folder.mkdir(parents=True)
     program = "from strongroom_vault import cli; print(cli.__file__); cli.main()"

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.softhsm import INIT_TOKEN, usable_tmp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+INIT_TOKEN: Final = Path(__file__).with_name("init-token.sh")
 FILE_SIZE: Final = 64 * 1024 * 1024
 VAULT_ID: Final = "vault.demo"
 PASSWORD: Final = "seven brown foxes under one roof"
@@ -123,6 +123,12 @@ def play() -> None:
     except OSError as error:
         raise OperatorError(f"the demo cannot go on: {error}") from error
     say(f"Everything is as it should be. ({time.monotonic() - began:.0f} s)")
+
+
+def usable_tmp() -> str:
+    """Return the folder for temporary files, or /tmp where SoftHSM could not read that one."""
+    folder = tempfile.gettempdir()
+    return folder if folder.isprintable() and "#" not in folder else "/tmp"  # noqa: S108 -- a folder of its own is made in it
 
 
 def own_environment() -> dict[str, str]:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Final
 from strongroom_vault import config, invites, issuer, logs, new_vault, setup, tls
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.private_files import replace
-from strongroom_vault.server import VaultServer
 from strongroom_vault.softhsm import usable_tmp
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def run(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None
 
 
 def _serve(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None:
+    from strongroom_vault import server  # noqa: PLC0415 -- gRPC, which few commands need
+
     with _folder(keep) as folder:
         settings = _made(folder, port)
         identity = setup.carry_out(settings, setup.make_plan(settings), new_store=False)
@@ -115,7 +116,8 @@ def _serve(keep: Path | None, port: int | None, say: Callable[[str], None]) -> N
         )
         with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
             logs.configure(log)
-            asyncio.run(VaultServer(settings).run(lambda: _beside(made, say)))
+            vault = server.VaultServer(settings)
+            asyncio.run(vault.run(lambda: _beside(made, say)))
 
 
 @contextmanager
