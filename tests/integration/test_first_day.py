@@ -165,7 +165,6 @@ HOSTILE = {
     "STRONGROOM_VAULT_LISTEN_ADDRESS": "nowhere:1",
     "SOFTHSM2_CONF": "/nowhere",
     "LC_ALL": "C",
-    "https_proxy": "http://localhost:1",
 }
 
 

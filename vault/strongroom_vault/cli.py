@@ -167,6 +167,12 @@ def _tell_what_comes_next(settings: Settings, settings_file: Path) -> None:
         click.echo("\nBefore it can serve, it needs", err=True)
     for sentence in lacks:
         click.echo(f"- {sentence}", err=True)
+    if os.geteuid() == 0:
+        click.echo(
+            "\nIts files are root's. A vault should run as a user of its own: give them to it"
+            f" (chown -R USER {shlex.quote(str(settings_file.parent))})",
+            err=True,
+        )
     option = f"--config {shlex.quote(str(settings_file))}"
     click.echo(f"\nServe it:         {PROGRAM} serve {option}", err=True)
     click.echo(f"Invite clients:   {PROGRAM} invite {option}", err=True)
