@@ -16,6 +16,7 @@ import msgspec
 
 from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm.jobs import TokenSettings
 from strongroom_vault.labels import ATTEMPT_LIMIT_MAX
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ class Token(_Section, frozen=True):
     residency: Literal["wrapped", "token"] = "wrapped"
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     call_timeout_s: Annotated[float, msgspec.Meta(ge=0.5, le=120)] = 10.0
+
+    def for_workers(self) -> TokenSettings:
+        """Return what token workers need to know."""
+        return TokenSettings(str(self.module), self.label, str(self.pin_file))
 
 
 class Store(_Section, frozen=True):

@@ -17,7 +17,6 @@ from strongroom_vault.auth import KeySetFile
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.examination import BOTH, Finding, Residency
 from strongroom_vault.private_files import refuse_readable_by_others
-from strongroom_vault.server import token_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +48,7 @@ def usable(findings: Sequence[Finding]) -> tuple[Residency, ...]:
 def _token(settings: Settings) -> Iterator[Finding]:
     """Examine the token in a process of its own, and say so if it does not come to its end."""
     program = [sys.executable, "-P", "-m", "strongroom_vault.hsm.examination"]
-    asked = msgspec.json.encode(token_settings(settings))
+    asked = msgspec.json.encode(settings.token.for_workers())
     process = subprocess.Popen(  # noqa: S603 -- our own program
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -32,7 +32,7 @@ from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
 from strongroom_vault.garbage import collect_garbage_less
-from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor, TokenSettings
+from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.locks import lock_exclusively
@@ -65,7 +65,7 @@ class VaultServer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool = TokenPool(
-            token_settings(settings),
+            settings.token.for_workers(),
             workers=settings.token.workers,
             labels=labels.DERIVED_KEYS,
             call_timeout=settings.token.call_timeout_s,
@@ -326,12 +326,6 @@ async def _started(ledger: Ledger) -> None:
         await ledger.start()
     except (StoreError, TokenUnavailable) as error:
         raise OperatorError(f"the ledger cannot be checked: {error}") from error
-
-
-def token_settings(settings: Settings) -> TokenSettings:
-    """Return what token workers need to know."""
-    token = settings.token
-    return TokenSettings(str(token.module), token.label, str(token.pin_file))
 
 
 def _parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:
