@@ -10,8 +10,9 @@ import click
 import pytest
 
 from strongroom_vault import reports
-from strongroom_vault.cli import PROGRAM, cli
-from strongroom_vault.errors import OperatorError
+from strongroom_vault.cli import cli
+from strongroom_vault.errors import NotServing, OperatorError, WrongPin
+from strongroom_vault.reports import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +58,8 @@ def test_every_command_has_examples_that_it_understands(path: str) -> None:
     assert len(first) < 60, "the list of commands would cut this off"
 
 
-GROUPS = {"": cli} | {
-    name: one for name, one in cli.commands.items() if isinstance(one, click.Group)
-}
+GROUPS = {"": cli}
+GROUPS |= {name: one for name, one in cli.commands.items() if isinstance(one, click.Group)}
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -73,10 +73,8 @@ def test_the_list_of_commands_is_not_cut(path: str, columns: int) -> None:
         assert command.help is not None
         first = " ".join(command.help.split()).split(". ")[0].rstrip(".")
         assert first in words
-    assert (
-        max(map(len, shown.partition("Commands:")[2].partition("Examples")[0].splitlines()))
-        <= columns
-    )
+    listed = shown.partition("Commands:")[2].partition("Examples")[0]
+    assert max(map(len, listed.splitlines())) <= columns
 
 
 def test_the_help_lists_all_exit_codes() -> None:
@@ -86,7 +84,9 @@ def test_the_help_lists_all_exit_codes() -> None:
         0,
         1,
         2,
-        *(kind.exit_code for kind in (OperatorError, *OperatorError.__subclasses__())),
+        OperatorError.exit_code,
+        WrongPin.exit_code,
+        NotServing.exit_code,
         reports.INTERRUPTED,
     }
 
