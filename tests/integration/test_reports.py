@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from vault_process import make_softhsm, make_vault
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vault_process import VaultFolder
+    from vault_process import VaultFolder, VaultProcess
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,28 @@ def test_a_wrong_pin_has_its_exit_code_and_the_help_says_so(
         assert "does not accept the PIN" in done.stderr.splitlines()[-1], command
     assert all("3    the token does not accept the PIN" in done.stdout for done in tried[count:-1])
     assert "does not accept the PIN" not in tried[-1].stdout
+
+
+def test_a_vault_that_would_answer_half_of_its_clients_does_not_start(folder: VaultFolder) -> None:
+    """Another process has the port at one of the addresses of localhost."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        port = other.getsockname()[1]
+        (refused,) = many_commands.run(
+            folder, "serve --json", STRONGROOM_VAULT_LISTEN_ADDRESS=f"localhost:{port}"
+        )
+    assert refused.code == 1
+    assert f"[::1]:{port}: another process listens there" in refused.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_localhost_is_both_families(shared_vault: VaultProcess, host: str) -> None:
+    context = ssl.create_default_context(cafile=str(shared_vault.folder.certificate))
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection((host, shared_vault.port), timeout=30) as connection,
+        context.wrap_socket(connection, server_hostname="localhost") as tls,
+    ):
+        assert tls.version() == "TLSv1.3"
 
 
 def test_what_needs_neither_grpc_nor_prometheus_loads_neither(folder: VaultFolder) -> None:

@@ -58,7 +58,7 @@ def test_every_command_has_examples_that_it_understands(path: str) -> None:
     assert len(first) < 60, "the list of commands would cut this off"
 
 
-GROUPS = {"": cli}
+GROUPS: dict[str, click.Group] = {"": cli}
 GROUPS |= {name: one for name, one in cli.commands.items() if isinstance(one, click.Group)}
 
 
