@@ -488,7 +488,7 @@ def _finding_lines(finding: Finding) -> str:
     """A finding in lines of at most 80 columns."""
     mark = {"ok": "ok", "failed": "FAILED", "note": "note"}[finding.state]
     start = f"{mark:<7}{finding.check:<21}"
-    said = "\n".join(part for part in (finding.detail, finding.meaning) if part)
+    said = "\n".join(part for part in (finding.detail, finding.meaning, finding.hint) if part)
     lines = [line for part in said.splitlines() for line in textwrap.wrap(part, 80 - len(start))]
     return start + f"\n{' ' * len(start)}".join(lines)
 
