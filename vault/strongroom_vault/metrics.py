@@ -108,13 +108,13 @@ class Collected(Collector):
             events.add_metric([what.value], told[what])
         yield events
         jobs = CounterMetricFamily(
-            "strongroom_token_jobs", "Jobs of token workers.", labels=["job", "outcome"]
+            "strongroom_token_jobs", "Jobs of token workers.", labels=["kind", "outcome"]
         )
         for (job, outcome), count in self._pool.jobs.copy().items():
             jobs.add_metric([job, outcome], count)
         yield jobs
         seconds = CounterMetricFamily(
-            "strongroom_token_job_seconds", "Time that these jobs took.", labels=["job"]
+            "strongroom_token_job_seconds", "Time that these jobs took.", labels=["kind"]
         )
         for job, taken in self._pool.job_s.copy().items():
             seconds.add_metric([job], taken)
