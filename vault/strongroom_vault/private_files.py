@@ -23,15 +23,17 @@ _OTHERS_OF_A_CREDENTIAL: Final = 0o037
 _OTHERS_WRITE: Final = 0o022
 
 
-def refuse_readable_by_others(path: Path, what: str = "") -> None:
+def refuse_readable_by_others(path: Path, what: str = "", hint: str = "") -> None:
     """Check that a file with a secret is its owner's alone. `what` names it in errors.
+
+    Where it is not there or cannot be read, `hint` says what may help.
 
     Raises:
         OperatorError: there is no such file, or others may read it.
     """
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     is_credential = credentials is not None and path.is_relative_to(Path(credentials))
-    if _mode(path) & (_OTHERS_OF_A_CREDENTIAL if is_credential else _OTHERS):
+    if _mode(path, what, hint) & (_OTHERS_OF_A_CREDENTIAL if is_credential else _OTHERS):
         raise OperatorError(f"others can read {what}{path}; run: chmod 600 {path}")
 
 
@@ -96,8 +98,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _mode(path: Path) -> int:
+def _mode(path: Path, what: str = "", hint: str = "") -> int:
     try:
         return path.stat().st_mode
+    except FileNotFoundError as error:
+        raise OperatorError(f"{what}{path} does not exist", hint) from error
     except OSError as error:
-        raise OperatorError(f"cannot read {path}: {error}") from error
+        raise OperatorError(f"cannot read {what}{path}: {error.strerror}", hint) from error

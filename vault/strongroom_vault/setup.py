@@ -20,7 +20,6 @@ from strongroom_vault.hsm.known_answers import check_token
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.merkle import Tree
-from strongroom_vault.server import token_settings
 from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
@@ -116,7 +115,7 @@ def identity_of(settings: Settings) -> bytes:
 
 
 def _session(settings: Settings) -> AbstractContextManager[pkcs11.Session]:
-    return open_session(token_settings(settings))
+    return open_session(settings.token.for_workers())
 
 
 def _plan(session: pkcs11.Session, settings: Settings) -> Plan:

@@ -232,11 +232,13 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         is_session_lost: this worker is of no more use and ends.
         is_final: another worker would fail the same way; with a wrong PIN, each try would bring the
             token nearer to locking it.
+        hint: what an operator may do about it.
     """
 
     problem: str
     is_session_lost: bool = False
     is_final: bool = False
+    hint: str = ""
 
 
 Request: TypeAlias = (
