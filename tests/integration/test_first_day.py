@@ -6,6 +6,7 @@ address of this machine that is not its loopback, where it has one.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -215,8 +216,11 @@ def test_a_throw_away_vault_leaves_nothing_behind(installed: Path, tmp_path: Pat
     folder = tmp_path / "tmp"
     folder.mkdir()
     host = Host(tmp_path / "home", installed, TMPDIR=str(folder))
-    with host.running("strongroom-vault dev") as vault:
-        lines_until(vault, "Ctrl-C ends it.")
+    with host.running("strongroom-vault dev --json") as vault:
+        (line,) = lines_until(vault, "{")
+        said = json.loads(line)
+        assert said["invite"].startswith("strongroom1")
+        assert said["access_token_file"] == f"{said['folder']}/access-token"
         assert list(folder.iterdir())
         vault.send_signal(signal.SIGHUP)
         vault.communicate(timeout=60)

@@ -220,13 +220,14 @@ def _identity_of(settings: Settings) -> bytes:
     help="Keep it in this folder for the next time: the same token, identity and invite.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
-def dev(keep: Path | None, port: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what a client needs as JSON.")
+def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
     """Serve a throw-away vault FOR DEVELOPMENT.
 
     Prints what a client needs: an invite and an access token. It takes no settings, and listens on
     this machine only. Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2).
     """
-    development.run(keep, port, click.echo)
+    development.run(keep, port, click.echo, as_json=as_json)
 
 
 @cli.command(epilog=_examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml"))
