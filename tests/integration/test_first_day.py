@@ -135,7 +135,7 @@ def test_three_commands_for_the_operator_one_for_the_client(
     settings = folder / "strongroom-vault.toml"
     operator.run(
         f"strongroom-vault init --new vault --id {VAULT_ID} --address {address}"
-        " --self-signed --development-issuer --yes"
+        " --self-signed --development-issuer"
     )
     with operator.running(f"strongroom-vault serve --config {settings}") as vault:
         lines_until(vault, '"serving", ')
@@ -231,7 +231,7 @@ def test_a_throw_away_vault_leaves_nothing_behind(installed: Path, tmp_path: Pat
 def test_development_keeps_its_hands_off_other_vaults(installed: Path, tmp_path: Path) -> None:
     host = Host(tmp_path / "home", installed)
     address = f"localhost:{free_port('127.0.0.1')}"
-    host.run(f"strongroom-vault init --new vault --id vault.example --address {address} --yes")
+    host.run(f"strongroom-vault init --new vault --id vault.example --address {address}")
     with host.running("strongroom-vault dev --keep vault") as refused:
         said, _ = refused.communicate(timeout=60)
         assert refused.returncode == 1

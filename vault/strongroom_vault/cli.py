@@ -136,8 +136,10 @@ def init(
 ) -> None:
     """Make the vault's keys in the token, and an empty store.
 
-    Shows what is there and what it will make, and never overwrites anything. It may be repeated:
-    after a crash it goes on, and where nothing is missing it only prints the identity.
+    Shows what is there and what it will make, asks, and never overwrites anything. It may be
+    repeated: after a crash it goes on, and where nothing is missing it only prints the identity.
+    With --new it makes settings and all else first, in a folder of its own, where SoftHSM's token
+    is too, unless --module names another.
     """
     choice = choice_of(options, is_new=folder is not None)
     if folder is not None and choice is not None:
@@ -145,6 +147,7 @@ def init(
             raise click.UsageError("--new makes settings of its own: leave --config out")
         settings_file = new_vault.make(folder, choice)
         settings = config.load(settings_file, {})
+        yes = yes or choice.hsm is None  # a token that is this vault's alone can lose nothing
     else:
         settings = _load(settings_file)
     plan = setup.make_plan(settings)
