@@ -670,9 +670,7 @@ def _plan_lines(settings: Settings, plan: setup.Plan) -> Iterator[str]:
         yield f"  {what:<{width}}  {state}"
 
 
-def _made_json(
-    settings: Settings, settings_file: Path, plan: setup.Plan, identity: bytes
-) -> str:
+def _made_json(settings: Settings, settings_file: Path, plan: setup.Plan, identity: bytes) -> str:
     made = [f"key {label}" for label in plan.missing]
     made += [] if plan.has_store else ["store"]
     made += [] if plan.anchored else ["anchor"]
