@@ -128,7 +128,7 @@ def test_a_real_hsm_is_named_by_module_label_and_pin(tmp_path: Path) -> None:
     shutil.move(hsm.configuration, tmp_path / "hsm.conf")
     options = ("--module", hsm.module, "--label", hsm.label, "--pin-file", hsm.pin_file)
     missing = run("--new", tmp_path / "vault", *ID, *AT, *options, code=1)
-    assert "cannot open the token 'a partition'" in missing.stderr
+    assert "'a partition'" in missing.stderr
     settings = tmp_path / "vault" / "strongroom-vault.toml"
     with settings.open("a") as file:
         file.write(f'[token.environment]\nSOFTHSM2_CONF = "{tmp_path}/hsm.conf"\n')
