@@ -172,7 +172,13 @@ def init(
     ask_first("Go on?", yes=yes or plan.is_done, as_json=as_json)
     identity = setup.carry_out(settings, plan, new_store=new_store)
     if as_json:
-        click.echo(_made_json(settings, settings_file, plan, identity))
+        report = _made(settings, plan, identity)
+        if folder is not None:
+            report |= {
+                "settings": str(settings_file),
+                "needs": list(new_vault.missing(settings)),
+            }
+        click.echo(json.dumps(report))
         return
     done = "There is nothing to do." if plan.is_done else "The vault is ready."
     click.echo(f"{done} Its identity, for clients to pin:", err=True)
@@ -670,18 +676,11 @@ def _plan_lines(settings: Settings, plan: setup.Plan) -> Iterator[str]:
         yield f"  {what:<{width}}  {state}"
 
 
-def _made_json(settings: Settings, settings_file: Path, plan: setup.Plan, identity: bytes) -> str:
+def _made(settings: Settings, plan: setup.Plan, identity: bytes) -> dict[str, Any]:
     made = [f"key {label}" for label in plan.missing]
     made += [] if plan.has_store else ["store"]
     made += [] if plan.anchored else ["anchor"]
-    found = {
-        "vault_id": settings.vault.id,
-        "identity": _identity(identity),
-        "made": made,
-        "settings": str(settings_file),
-        "needs": list(new_vault.missing(settings)),
-    }
-    return json.dumps(found)
+    return {"vault_id": settings.vault.id, "identity": _identity(identity), "made": made}
 
 
 def _there(*, is_there: bool) -> str:
