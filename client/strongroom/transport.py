@@ -7,31 +7,49 @@ repeated is not charged again. Nothing else than the same bytes is ever sent in 
 from __future__ import annotations
 
 import asyncio
+import inspect
+import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-import grpc
-
+from strongroom import diagnosis
 from strongroom.calls import DeleteKey, GetVault, Request
-from strongroom.errors import MessageTooLarge, NoKey, StrongroomError
+from strongroom.diagnosis import Finding, Search
+from strongroom.errors import (
+    MessageTooLarge,
+    NoKey,
+    StrongroomError,
+    VaultClosed,
+    VaultUnreachable,
+)
+from strongroom.proxies import Proxy, proxy_to
+from strongroom.silent_grpc import grpc
 from strongroom.status import error_of, is_passing
 from strongroom.v1 import vault_pb2_grpc
 from strongroom.wire import decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from google.protobuf.message import Message
 
 Answer = TypeVar("Answer")
-AccessToken: TypeAlias = "str | Callable[[], str]"
-"""A token, or a function that returns a fresh one."""
+AccessToken: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
+"""A token, or a function that returns a fresh one; an async one for `AsyncVault` alone."""
+Retrying: TypeAlias = Callable[[StrongroomError], None]
+"""Told why a try failed that is going to be repeated; must not block."""
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 MAX_MESSAGE: Final = 16 * 1024
 TRY_S: Final = 10.0
 """Seconds that one try may take."""
 FIRST_DELAY_S: Final = 0.2
 MAX_DELAY_S: Final = 5.0
+SEARCH_EVERY_S: Final = 5.0
+"""Seconds after which it is looked for anew why there is no answer."""
+SEARCH_SHARE: Final = 8
+"""A search takes at most this part of a request's time, on top of it."""
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.enable_retries", 0),
@@ -44,26 +62,46 @@ class Target:
     """Where a vault is and how to be let in.
 
     Attributes:
-        address: host:port.
+        address: host:port, normalised.
         access_token: or a function that returns one; asked before every try.
         ca_certificates: PEM; None for the roots that gRPC trusts.
         timeout: seconds for a request with all its repetitions.
+        retrying: told of every try that is going to be repeated.
     """
 
     address: str
     access_token: AccessToken = field(repr=False)
     ca_certificates: bytes | None = None
     timeout: float = 30.0
+    retrying: Retrying | None = None
 
-    def token(self) -> str:
+    def token(self) -> str | Awaitable[str]:
         """Return an access token for the next try."""
         return self.access_token if isinstance(self.access_token, str) else self.access_token()
 
-    def metadata(self, request: Request[Any]) -> tuple[tuple[str, str], ...]:
-        """Return the call's metadata; GetVault goes without the access token."""
-        if isinstance(request, GetVault):
-            return ()
-        return (("authorization", f"Bearer {self.token()}"),)
+
+class _Route:
+    """How gRPC is told to reach a target."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._proxy: Proxy | None = proxy_to(target.address, os.environ)
+        # With its scheme, or a host of the name `unix` would be taken for a socket.
+        self.uri = f"dns:///{target.address.replace('%', '%25')}"
+        self.credentials = grpc.ssl_channel_credentials(target.ca_certificates)
+        way = (
+            ("grpc.enable_http_proxy", 0)
+            if self._proxy is None
+            else ("grpc.http_proxy", self._proxy.url)
+        )
+        self.options = (*_OPTIONS, way)
+
+    def search(self) -> Search:
+        """Begin to look for the reason why there is no answer."""
+        seconds = min(diagnosis.SECONDS, self._target.timeout / SEARCH_SHARE)
+        return Search(
+            self._target.address, self._target.ca_certificates, self._proxy, max(0.25, seconds)
+        )
 
 
 class Transport:
@@ -71,35 +109,55 @@ class Transport:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        credentials = grpc.ssl_channel_credentials(target.ca_certificates)
-        self._channel = grpc.secure_channel(target.address, credentials, options=_OPTIONS)
+        self._route = _Route(target)
+        self._channel = grpc.secure_channel(
+            self._route.uri, self._route.credentials, options=self._route.options
+        )
         self._stub = vault_pb2_grpc.BackupKeyVaultStub(self._channel)
+        self._is_closed = False
 
     def call(self, request: Request[Answer]) -> Answer:
         """Send a request until it is answered.
 
         Raises:
+            VaultClosed: this is closed, or was meanwhile.
             StrongroomError: the vault refuses it, or there was no answer in time.
         """
-        tries = _Tries(self._target.timeout, request)
+        tries = _Tries(self._target, self._route, request)
         message = _encoded(request)
         method = getattr(self._stub, type(request).__name__)
         while True:
-            metadata = tries.metadata(self._target)
+            metadata = self._metadata(tries)
+            tries.require_open(is_closed=self._is_closed)
             try:
                 answer = method(message, timeout=tries.timeout(), metadata=metadata)
-            except grpc.RpcError as error:
-                delay = tries.next_delay(error)
+            except grpc.RpcError as failed:
+                error = tries.error_of(failed)
+                search = tries.search(error)
+                if search is not None:
+                    error = tries.explained(search, search.result())
+                delay = tries.next_delay(error, failed)
                 if delay is None:
                     return None  # type: ignore[return-value]  # a deletion that happened
                 time.sleep(delay)
+            except ValueError:
+                tries.require_open(is_closed=self._is_closed)  # another thread closed it just now
+                raise
             else:
                 result: Answer = decode(answer)
                 return result
 
     def close(self) -> None:
         """Close the channel."""
+        self._is_closed = True
         self._channel.close()
+
+    def _metadata(self, tries: _Tries) -> Metadata:
+        if not tries.needs_token:
+            return ()
+        with tries:
+            token: Any = self._target.token()
+        return _authorization(token)
 
 
 class AsyncTransport:
@@ -107,76 +165,161 @@ class AsyncTransport:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        credentials = grpc.ssl_channel_credentials(target.ca_certificates)
-        self._channel = grpc.aio.secure_channel(target.address, credentials, options=_OPTIONS)
+        self._route = _Route(target)
+        self._channel = grpc.aio.secure_channel(
+            self._route.uri, self._route.credentials, options=self._route.options
+        )
         self._stub: Any = vault_pb2_grpc.BackupKeyVaultStub(self._channel)
+        self._is_closed = False
 
     async def call(self, request: Request[Answer]) -> Answer:
         """Send a request until it is answered.
 
         Raises:
+            VaultClosed: this is closed, or was meanwhile.
             StrongroomError: the vault refuses it, or there was no answer in time.
         """
-        tries = _Tries(self._target.timeout, request)
+        tries = _Tries(self._target, self._route, request)
         message = _encoded(request)
         method = getattr(self._stub, type(request).__name__)
         while True:
-            metadata = tries.metadata(self._target)
+            metadata = await self._metadata(tries)
+            tries.require_open(is_closed=self._is_closed)
             try:
                 answer = await method(message, timeout=tries.timeout(), metadata=metadata)
-            except grpc.RpcError as error:
-                delay = tries.next_delay(error)
+            except grpc.RpcError as failed:
+                error = tries.error_of(failed)
+                search = tries.search(error)
+                if search is not None:
+                    error = tries.explained(search, await _result(search))
+                delay = tries.next_delay(error, failed)
                 if delay is None:
                     return None  # type: ignore[return-value]  # a deletion that happened
                 await asyncio.sleep(delay)
+            except asyncio.CancelledError:
+                if self._is_closed and not _is_cancelled():
+                    tries.lost()  # gRPC cancels the calls of a channel that is closed
+                    tries.require_open(is_closed=True)
+                raise
             else:
                 result: Answer = decode(answer)
                 return result
 
     async def close(self) -> None:
         """Close the channel."""
+        self._is_closed = True
         await self._channel.close()
+
+    async def _metadata(self, tries: _Tries) -> Metadata:
+        if not tries.needs_token:
+            return ()
+        with tries:
+            token: Any = self._target.token()
+            if inspect.isawaitable(token):
+                token = await token
+        return _authorization(token)
 
 
 class _Tries:
-    """How often and when one request is sent again."""
+    """How often and when one request is sent again.
 
-    def __init__(self, timeout: float, request: Request[Any]) -> None:
-        self._ends_at = time.monotonic() + timeout
+    As a context: whatever ends the request before its next try follows the tries before.
+    """
+
+    def __init__(self, target: Target, route: _Route, request: Request[Any]) -> None:
+        self._target = target
+        self._route = route
+        self._ends_at = time.monotonic() + target.timeout
         self._request = request
         self._failed = 0
+        self._asked = 0.0
+        self._search_at = 0.0
+        self._known: VaultUnreachable | None = None
 
-    def metadata(self, target: Target) -> tuple[tuple[str, str], ...]:
-        """Return the metadata of the next try; the access token may be another one by now."""
-        try:
-            return target.metadata(self._request)
-        except StrongroomError as error:
+    @property
+    def needs_token(self) -> bool:
+        """Whether the request goes with an access token; GetVault goes without."""
+        return not isinstance(self._request, GetVault)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, StrongroomError):
             error.follows_lost_answer = self._failed > 0
-            raise
 
     def timeout(self) -> float:
         """Return how many seconds the next try may take."""
         return max(0.001, min(TRY_S, self._ends_at - time.monotonic()))
 
-    def next_delay(self, failed: grpc.RpcError) -> float | None:
+    def require_open(self, *, is_closed: bool) -> None:
+        """Raise VaultClosed if the channel is closed."""
+        if is_closed:
+            with self:
+                raise VaultClosed
+
+    def lost(self) -> None:
+        """A try ended without an answer."""
+        self._failed += 1
+
+    def error_of(self, failed: grpc.RpcError) -> StrongroomError:
+        """Return what went wrong with a try."""
+        error, self._asked = error_of(failed)
+        error.follows_lost_answer = self._failed > 0
+        self._failed += 1
+        return error
+
+    def search(self, error: StrongroomError) -> Search | None:
+        """Begin to look for the reason, if there was no answer and the reason is not known."""
+        if not isinstance(error, VaultUnreachable) or time.monotonic() < self._search_at:
+            return None
+        self._search_at = time.monotonic() + SEARCH_EVERY_S
+        return self._route.search()
+
+    def explained(self, search: Search, finding: Finding) -> StrongroomError:
+        """Return the error that tells the reason of this and of the next tries."""
+        self._known = search.error(finding)
+        return self._known
+
+    def next_delay(self, error: StrongroomError, failed: grpc.RpcError) -> float | None:
         """Return how long to wait before the next try; None if the request had its effect.
 
         Raises:
             StrongroomError: there is no next try.
         """
-        error, asked = error_of(failed)
-        error.follows_lost_answer = self._failed > 0
-        self._failed += 1
         if isinstance(self._request, DeleteKey) and self._failed > 1 and isinstance(error, NoKey):
             return None  # an earlier try deleted it and its answer was lost
+        if isinstance(error, VaultUnreachable) and self._known is not None:
+            error = self._known
+        error.follows_lost_answer = self._failed > 1
         backed_off = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** (self._failed - 1))
-        delay = max(asked, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+        delay = max(self._asked, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
         if not is_passing(error) or time.monotonic() + delay >= self._ends_at:
             raise error from failed
+        if self._target.retrying is not None:
+            self._target.retrying(error)
         return delay
 
 
-def _encoded(request: Request[Any]) -> Any:  # noqa: ANN401 -- any message
+async def _result(search: Search) -> Finding:
+    """Return what a search finds in time, after that how far it came."""
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(search.found), search.seconds)
+    except TimeoutError:
+        return search.so_far
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled this task, and not gRPC the call in it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _authorization(access_token: str) -> Metadata:
+    return (("authorization", f"Bearer {access_token}"),)
+
+
+def _encoded(request: Request[Any]) -> Message:
     message = encode(request)
     if message.ByteSize() > MAX_MESSAGE:
         raise MessageTooLarge

@@ -176,7 +176,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also numbers too long, too deep
         raise OperatorError(f"cannot read the settings {path}: {error}") from error
     return parse(tables, environment, path.parent.absolute())
 
