@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from strongroom import asking, home, kept_keys, profiles
 from strongroom.account import account_of
-from strongroom.addresses import normalised
+from strongroom.addresses import meant, normalised
 from strongroom.asking import say
 from strongroom.contact import Contact
 from strongroom.errors import (
@@ -38,7 +38,7 @@ from strongroom.stretching import Stretching, require_address_space, require_thr
 from strongroom.target import BadFile, NoAccessToken, Roots, Target, TokenSource
 from strongroom.token_command import TokenCommandFailed, token_command
 from strongroom.vault import Vault, encode_identity
-from strongroom.waiting import while_stretching
+from strongroom.waiting import while_retrying, while_stretching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from strongroom.calls import KeyStatus
     from strongroom.kept_keys import Slots
     from strongroom.pending_file import PendingFile
+    from strongroom.transport import Retrying
 
 NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
 """Whoever has signed out has no access token."""
@@ -72,6 +73,11 @@ class UnknownAddress(VaultUnreachable):
     """An address is new to this device, and nobody is there to say which vault it is."""
 
     hint = "Check the address in --vault or STRONGROOM_VAULT."
+
+    def __init__(self, unanswered: VaultUnreachable, known: str) -> None:
+        super().__init__(f"{unanswered} {known}")
+        self.cause, self.address = unanswered.cause, unanswered.address
+        self.proxy = unanswered.proxy
 
 
 class TwoTokenSources(StrongroomError):
@@ -125,7 +131,7 @@ class Device:
             places=profiles.load_places(folder),
             vault=_agreed(
                 "--vault",
-                normalised(options["vault"]) if options["vault"] else None,
+                meant(options["vault"]) if options["vault"] else None,
                 invite.address if invite else None,
             ),
             identity=_agreed(
@@ -152,12 +158,10 @@ class Device:
             UnknownAddress: --vault is new to this device, and does not answer.
             AccountMismatch: somebody else has signed in since.
         """
-        meant, is_sure = self._meant()
-        if not is_sure:
+        meant, unanswered = self._meant()
+        if unanswered is not None:
             known = _listed(place.profile.vault for place in self.places)
-            raise UnknownAddress(
-                f"{self.vault} does not answer, and this device knows vaults at {known} only."
-            )
+            raise UnknownAddress(unanswered, f"This device knows vaults at {known} only.")
         place = _only(place for place in meant if self.keys(place).current() is not None)
         if place is not None and self._named_account() is None:
             _require_own_token(place.profile)
@@ -215,36 +219,38 @@ class Device:
                 profiles.save_place(changed)
         return changed
 
-    def _meant(self) -> tuple[list[Place], bool]:
-        """Return the places that the options point to, and whether that is known for sure."""
+    def _meant(self) -> tuple[list[Place], VaultUnreachable | None]:
+        """Return the places that the options point to, and what came between, if that is unsure."""
         account = self._named_account()
         found = [place for place in self.places if account in (None, place.profile.account)]
         if self.vault is None or not found:
-            return found, True
+            return found, None
         if self.invite is not None:
-            return [place for place in found if place.profile.identity == self.identity], True
+            return [place for place in found if place.profile.identity == self.identity], None
         here = [place for place in found if place.profile.is_at(self.vault)]
-        return (here, True) if here else self._at_new_address(found)
+        return (here, None) if here else self._at_new_address(found)
 
-    def _at_new_address(self, places: list[Place]) -> tuple[list[Place], bool]:
+    def _at_new_address(self, places: list[Place]) -> tuple[list[Place], VaultUnreachable | None]:
         """Ask who is there: a vault of these places may be reached in a new way.
 
         Each of their ways to trust certificates is tried; it is good for its own vault alone.
         """
         ways = [self.roots] if self.roots else [Roots(), *map(_kept_roots, places)]
+        unanswered: VaultUnreachable | None = None
         answered = False
         for roots in dict.fromkeys(ways):
             target = replace(self._target(None), roots=roots)
             try:
                 with self._connect(target, timeout=GLANCE_S) as vault:
                     identity = vault.identity
-            except VaultUnreachable:
+            except VaultUnreachable as error:
+                unanswered = unanswered or error
                 continue
             answered = True
             found = [place for place in places if place.profile.identity == identity]
             if found:
-                return found, True
-        return [], answered
+                return found, None
+        return [], None if answered else unanswered
 
     def _named_account(self) -> str | None:
         """The account of --account, or else of the access token that is named and can be read."""
@@ -273,7 +279,7 @@ class Device:
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
         pending = pending_file(self.folder, os.environ, lambda: vault.identity, account)
-        with self._connect(target, pending=pending) as vault:
+        with self._connect(target, pending=pending, retrying=while_retrying()) as vault:
             self._recognise(vault, target)
             yield Contact(self, vault, target, self._place_in(vault, account, target))
 
@@ -301,7 +307,11 @@ class Device:
         )
 
     def _connect(
-        self, target: Target, timeout: float = 30.0, pending: PendingFile | None = None
+        self,
+        target: Target,
+        timeout: float = 30.0,
+        pending: PendingFile | None = None,
+        retrying: Retrying | None = None,
     ) -> Vault:
         require_address_space()
         require_threads()
@@ -315,6 +325,7 @@ class Device:
                 timeout=timeout,
                 pending=pending,
                 stretching=stretching,
+                retrying=retrying,
             )
         return Vault.connect(
             target.address,
@@ -325,6 +336,7 @@ class Device:
             timeout=timeout,
             pending=pending,
             stretching=stretching,
+            retrying=retrying,
         )
 
     def _recognise(self, vault: Vault, target: Target) -> None:

@@ -95,9 +95,9 @@ class Invite:
         return is_written_well and is_sized and _VAULT_ID.fullmatch(self.vault_id) is not None
 
 
-def is_invite(text: str) -> bool:
-    """Whether a text is meant as an invite; it need not be a whole one."""
-    return text.strip().lower().startswith(PREFIX)
+def is_invite(text: object) -> bool:
+    """Whether something is meant as an invite; it need not be a whole one."""
+    return isinstance(text, str) and text.strip().lower().startswith(PREFIX)
 
 
 def _body(written: str) -> bytes:

@@ -8,78 +8,86 @@ the same certificate, and cannot show another one under it for the vault's name.
 
 from __future__ import annotations
 
-import socket
 import ssl
-import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.addresses import host_and_port
-from strongroom.errors import VaultUnreachable, WrongVault
+from strongroom.causes import UnreachableCause
+from strongroom.diagnosis import Finding, Search
+from strongroom.errors import WrongVault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import socket
+
+    from strongroom.proxies import Proxy
 
 _CHUNK: Final = 16 * 1024
 _MAX_READ: Final = 256 * 1024
 """Bytes; OpenSSL itself takes chains of 100 KiB."""
+_DER: Final = 2  # _ssl.ENCODING_DER
 
 
-def root_with(fingerprint: bytes, address: str, timeout: float) -> bytes:
-    """Return the PEM of the certificate with this SHA-256 fingerprint that `address` presents.
+class RootSearch(Search):
+    """Looks for the certificate with a fingerprint among those that a vault presents.
 
-    Args:
-        fingerprint: 32 bytes.
-        address: host:port, normalised.
-        timeout: seconds for all of it.
-
-    Raises:
-        WrongVault: there is no such certificate in the chain.
-        VaultUnreachable: there was no chain in time.
+    Where there are none it finds out why, as every search does.
     """
-    try:
-        chain = _presented_chain(address, time.monotonic() + timeout)
-    except OSError as error:  # also ssl.SSLError
-        raise VaultUnreachable from error
-    for certificate in chain:
-        if sha256(certificate).digest() == fingerprint:
-            return ssl.DER_cert_to_PEM_cert(certificate).encode()
-    raise WrongVault(f"What answers at {address} does not have the certificate of the invite.")
 
+    def __init__(
+        self, fingerprint: bytes, address: str, proxy: Proxy | None, seconds: float
+    ) -> None:
+        """Begin.
 
-def _presented_chain(address: str, ends_at: float) -> Iterable[bytes]:
-    """Return the certificates (DER) that a TLS server presents; nothing about them is verified."""
-    host, port = host_and_port(address)
-    tls_in, tls_out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = _unverified().wrap_bio(tls_in, tls_out, server_hostname=host)
-    with _connected(host, port, ends_at) as connection:
+        Args:
+            fingerprint: 32 bytes, the SHA-256 of the DER form.
+            address: host:port, normalised.
+            proxy: through which gRPC connects.
+            seconds: how long it may take.
+        """
+        self._fingerprint = fingerprint
+        self._chain: list[bytes] | None = None
+        super().__init__(address, None, proxy, seconds)
+
+    def root(self, finding: Finding) -> bytes:
+        """Return the certificate as PEM.
+
+        Raises:
+            WrongVault: the vault has no such certificate.
+            VaultUnreachable: there was no answer in time; `finding` says why.
+        """
+        if self._chain is None:
+            raise self.error(finding)
+        for certificate in self._chain:
+            if sha256(certificate).digest() == self._fingerprint:
+                return ssl.DER_cert_to_PEM_cert(certificate).encode()
+        raise WrongVault(
+            f"What answers at {self._address} does not have the certificate of the invite."
+        )
+
+    def _look(self) -> Finding:
+        with self._connected() as plain:
+            self._so_far = Finding(UnreachableCause.NO_ANSWER)
+            self._chain = self._presented_chain(plain)
+        return self._so_far
+
+    def _presented_chain(self, plain: socket.socket) -> list[bytes]:
+        """Shake hands as far as the chain; nothing about it is verified."""
+        tls_in, tls_out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        host, _ = host_and_port(self._address)
+        tls = _unverified().wrap_bio(tls_in, tls_out, server_hostname=host)
         read = 0
         while not _is_done(tls):
-            connection.settimeout(_left(ends_at))
-            connection.sendall(tls_out.read())
-            received = connection.recv(_CHUNK)
+            if self._left() < 0.02:  # noqa: PLR2004 -- what _left leaves at least
+                raise TimeoutError
+            plain.settimeout(self._left())
+            plain.sendall(tls_out.read())
+            received = plain.recv(_CHUNK)
             read += len(received)
             if not received or read > _MAX_READ:
                 raise ConnectionError("the other side ended the handshake, or never does")
             tls_in.write(received)
         return _chain_of(tls)
-
-
-def _connected(host: str, port: int, ends_at: float) -> socket.socket:
-    """Connect to the first of a host's addresses that answers; none may take all the time."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for number, (family, kind, protocol, _, place) in enumerate(found, 1):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(_left(ends_at) / (len(found) - number + 1))
-            connection.connect(place)
-        except OSError:
-            connection.close()
-            if number == len(found):
-                raise
-        else:
-            return connection
-    raise OSError(f"{host} has no address")
 
 
 def _is_done(tls: ssl.SSLObject) -> bool:
@@ -99,9 +107,6 @@ def _chain_of(tls: ssl.SSLObject) -> list[bytes]:
     return [found.public_bytes(_DER) for found in private.get_unverified_chain()]
 
 
-_DER: Final = 2  # _ssl.ENCODING_DER
-
-
 def _unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -109,10 +114,3 @@ def _unverified() -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["h2"])
     return context
-
-
-def _left(ends_at: float) -> float:
-    left = ends_at - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the handshake took too long")
-    return left

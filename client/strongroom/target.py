@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from strongroom.access_tokens import decoded
 from strongroom.account import account_of
-from strongroom.errors import AccountUnknown, StrongroomError
+from strongroom.errors import AccountUnknown, NotAnAccessToken, StrongroomError
 from strongroom.token_command import MAX_TOKEN, token_command
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ class BadFile(StrongroomError):
     """A file that an option names cannot be used."""
 
     hint = "Check the name of the file."
+
+
+class BadTokenFile(BadFile, NotAnAccessToken):
+    """The file that should hold the access token holds something else."""
+
+    hint = "The file holds the access token alone, in one line of plain text."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +118,13 @@ class Target:
 
 
 def read_token(path: str) -> str:
-    """Return the access token in a file. Raises NoAccessToken, BadFile, OSError."""
+    """Return the access token in a file. Raises NoAccessToken, BadTokenFile, BadFile, OSError."""
     if not path:
         raise NoAccessToken
-    text = _read_named(path, MAX_TOKEN).strip()
-    if not text:
-        raise BadFile(f"{path}: there is no access token in this file.")
-    if not text.isascii() or not text.decode("ascii").isprintable() or b" " in text:
-        raise BadFile(f"{path}: this is no access token.")
-    return text.decode("ascii")
+    try:
+        return decoded(_read_named(path, MAX_TOKEN))
+    except NotAnAccessToken as error:
+        raise BadTokenFile(f"{path}: {error}") from None
 
 
 def read_certificates(path: str) -> bytes | None:

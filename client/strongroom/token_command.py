@@ -17,7 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from strongroom.errors import StrongroomError
+from strongroom.access_tokens import decoded
+from strongroom.errors import NotAnAccessToken, StrongroomError
 
 MAX_TOKEN: Final = 64 * 1024
 TIMEOUT_S: Final = 60.0
@@ -135,12 +136,10 @@ class TokenCommand:
         raise subprocess.TimeoutExpired(self._words, self._timeout)
 
     def _checked(self, printed: bytes) -> str:
-        token = printed.strip()
-        if not token:
-            raise self._failed("prints nothing")
-        if not token.isascii() or not token.decode().isprintable() or b" " in token:
-            raise self._failed("prints something that is no access token")
-        return token.decode()
+        try:
+            return decoded(printed)
+        except NotAnAccessToken as error:
+            raise self._failed(f"prints no access token: {str(error).rstrip('.')}") from None
 
     def _failed(self, problem: str, exit_code: int | None = None) -> TokenCommandFailed:
         """Its arguments may hold secrets, its name does not."""

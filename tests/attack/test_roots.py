@@ -20,7 +20,7 @@ import pytest
 
 from strongroom import AsyncVault, StrongroomError, Vault, VaultUnreachable, WrongVault
 from strongroom.invite import Invite
-from strongroom.roots import root_with
+from strongroom.roots import RootSearch
 from strongroom.vault import decode_identity
 from strongroom_vault import tls
 
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IDENTITY = decode_identity("Aytld0ZOuqnrXJIXYOEUbz7TqralPQF7X8IcwG_kqDqe")
+
+
+def root_with(fingerprint: bytes, address: str, seconds: float) -> bytes:
+    search = RootSearch(fingerprint, address, None, seconds)
+    return search.root(search.result())
 
 
 @contextmanager
