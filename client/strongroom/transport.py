@@ -133,6 +133,7 @@ class Transport:
                 answer = method(message, timeout=tries.timeout(), metadata=metadata)
             except grpc.RpcError as failed:
                 error = tries.error_of(failed)
+                tries.require_open(is_closed=self._is_closed)
                 search = tries.search(error)
                 if search is not None:
                     error = tries.explained(search, search.result())

@@ -46,3 +46,21 @@ def test_an_orchestrators_variables_are_no_settings(
     monkeypatch.setenv("STRONGROOM_VAULT_TOKEN_LABLE", "a slip")
     with pytest.raises(OperatorError, match="TOKEN_LABLE names no setting"):
         config.load(tmp_path / "strongroom-vault.toml", os.environ)
+
+
+@pytest.mark.parametrize("odd", ["limit = " + "9" * 5000, "limit = " + "[" * 5000, "\0"])
+def test_a_file_that_is_no_toml_in_an_odd_way(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(SETTINGS + odd)
+    with pytest.raises(OperatorError, match="cannot read the settings"):
+        config.load(path, {})
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(OperatorError, match="cannot read the settings"):
+        config.load(path, {})
+
+
+def test_a_number_of_many_digits_in_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(SETTINGS)
+    with pytest.raises(OperatorError, match="in the settings"):
+        config.load(path, {"STRONGROOM_VAULT_VAULT_ATTEMPT_LIMIT": "9" * 5000})
