@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from person import Device
 from raw_client import Guess, raw_client
 
 from strongroom import (
@@ -50,6 +51,8 @@ from strongroom.vault import encode_identity
 from strongroom.wire import SUITE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vault_process import VaultFolder, VaultProcess
 
 PASSWORD = "correct horse battery staple"
@@ -268,6 +271,16 @@ async def test_the_token_of_an_async_function_and_white_space_around_it(
         assert vault.account == account
     with connect(Vault, await fresh()) as vault:
         assert vault.status() is None
+
+
+def test_the_command_shows_an_account_and_no_terminal_obeys_it(
+    shared_vault: VaultProcess, account: str, tmp_path: Path
+) -> None:
+    hostile = f"{account[-60:]}\x1b]0;owned\x07\x1b[2J\u202e"
+    device = Device(tmp_path / "device", shared_vault, hostile)
+    shown = device.ok("status")
+    assert shown.replace("\n", "").isprintable()
+    assert r"\x1b]0;owned\x07" in shown
 
 
 def test_a_refused_call_is_found_in_the_log_by_the_id_in_the_error(

@@ -206,7 +206,7 @@ def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
         family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
         kind = _Server6 if family == socket.AF_INET6 else _Server
         server = make_server(host, int(port), make_wsgi_app(registry), kind, _Scrape)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # OverflowError: a port above 65535
         raise OperatorError(f"cannot serve metrics at {address}: {error}") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
