@@ -27,20 +27,19 @@ def cleaned(text: str) -> str:
         raise TypeError(f"an access token is a str, not {type(text).__name__}")
     token = text.removeprefix(_BYTE_ORDER_MARK).strip()
     if not token:
-        raise NotAnAccessToken("There is no access token: the text is empty.")
+        raise NotAnAccessToken("it is empty")
     if token[:7].lower() == "bearer ":
-        raise NotAnAccessToken('This is not an access token: leave out the word "Bearer".')
-    if token.split()[1:]:
-        raise NotAnAccessToken("This is not an access token: there is white space within it.")
+        raise NotAnAccessToken('leave out the word "Bearer"')
+    if len(token.split()) > 1:
+        raise NotAnAccessToken("there is white space within it")
     if not _ALPHABET.fullmatch(token):
         raise NotAnAccessToken(
-            "This is not an access token: it has characters that no token has (quotes, braces,"
-            " control characters, or letters beyond ASCII)."
+            "it has characters that no token has, such as quotes, braces, control characters, or"
+            " letters beyond ASCII"
         )
     if len(token) > MAX_SIZE:
         raise NotAnAccessToken(
-            f"This is not an access token: it has {len(token)} characters, and a vault takes at"
-            f" most {MAX_SIZE}."
+            f"it has {len(token)} characters, and a vault takes at most {MAX_SIZE}"
         )
     return token
 
@@ -52,13 +51,8 @@ def decoded(data: bytes) -> str:
         NotAnAccessToken: there is none.
     """
     if data.startswith(_UTF_16) or b"\0" in data:
-        raise NotAnAccessToken(
-            "This is not an access token: the text is in UTF-16 or has zero bytes; save it as"
-            " plain ASCII or UTF-8."
-        )
+        raise NotAnAccessToken("it is UTF-16 or has zero bytes; save it as plain ASCII or UTF-8")
     try:
         return cleaned(data.decode())
     except UnicodeDecodeError:
-        raise NotAnAccessToken(
-            "This is not an access token: it has bytes that are no text."
-        ) from None
+        raise NotAnAccessToken("it has bytes that are no text") from None

@@ -21,6 +21,7 @@ from strongroom.errors import (
     WrongKey,
     WrongPassword,
 )
+from strongroom.shown import printable
 from strongroom.standing import ADVICE, IN_WORDS, Standing, warning_of
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def status(**options: Any) -> None:  # noqa: ANN401
     with Device.of(options).meet() as contact:
         click.echo(f"vault     {contact.address} ({contact.vault.info.vault_id})")
         click.echo(f"identity  {contact.vault.identity}")
-        click.echo(f"account   {contact.vault.account}")
+        click.echo(f"account   {printable(contact.vault.account)}")
     click.echo(f"key       {_describe(contact.found)}")
     click.echo(f"here      {IN_WORDS[contact.standing]}")
     if contact.standing in ADVICE:

@@ -279,7 +279,7 @@ class Device:
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
         pending = pending_file(self.folder, os.environ, lambda: vault.identity, account)
-        with self._connect(target, pending=pending, retrying=while_retrying()) as vault:
+        with self._connect(target, pending=pending, retrying=while_retrying(say)) as vault:
             self._recognise(vault, target)
             yield Contact(self, vault, target, self._place_in(vault, account, target))
 

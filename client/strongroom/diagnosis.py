@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from strongroom.causes import UnreachableCause as Cause
 from strongroom.causes import in_words
 from strongroom.errors import BadCertificates, VaultUnreachable
+from strongroom.shown import printable
 
 if TYPE_CHECKING:
     from strongroom.proxies import Proxy
@@ -104,7 +105,7 @@ class Search:
         proxy = "" if self._proxy is None else str(self._proxy)
         sentence, hint = in_words(finding.cause, self._address, proxy, finding.detail)
         error = VaultUnreachable(sentence)
-        error.hint = hint
+        error.hint = printable(hint)
         error.cause, error.address, error.proxy = finding.cause, self._address, proxy
         return error
 

@@ -48,10 +48,13 @@ class AccessTokenInvalid(StrongroomError):
 
 
 class NotAnAccessToken(AccessTokenInvalid):
-    """What was given as the access token cannot be one, so it is not sent."""
+    """What was given as the access token cannot be one, so it is not sent. `reason` says why."""
 
-    sentence = "This is not an access token."
     hint = "Give the token alone, as its issuer wrote it: three parts of plain ASCII with dots."
+
+    def __init__(self, reason: str, sentence: str = "This is not an access token") -> None:
+        super().__init__(f"{sentence}: {reason}.")
+        self.reason = reason
 
 
 class AccessTokenExpired(StrongroomError):

@@ -34,7 +34,7 @@ class BadFile(StrongroomError):
     hint = "Check the name of the file."
 
 
-class BadTokenFile(BadFile, NotAnAccessToken):
+class BadTokenFile(NotAnAccessToken, BadFile):
     """The file that should hold the access token holds something else."""
 
     hint = "The file holds the access token alone, in one line of plain text."
@@ -124,7 +124,8 @@ def read_token(path: str) -> str:
     try:
         return decoded(_read_named(path, MAX_TOKEN))
     except NotAnAccessToken as error:
-        raise BadTokenFile(f"{path}: {error}") from None
+        sentence = f"{path}: there is no access token in this file"
+        raise BadTokenFile(error.reason, sentence) from None
 
 
 def read_certificates(path: str) -> bytes | None:

@@ -160,6 +160,7 @@ class Transport:
                 error = tries.error_of(failed)
                 if tries.renewed(error):
                     continue
+                tries.require_open(is_closed=self._is_closed)
                 search = tries.search(error)
                 if search is not None:
                     error = tries.explained(search, search.result())

@@ -140,7 +140,14 @@ class _Session:
                 beside it.
             OSError: the file of `ca_certificates` cannot be read.
         """
-        cls._check(access_token, vault_id, account, timeout)
+        cls._check(access_token, timeout)
+        for name, value, kind in (
+            ("vault_id", vault_id, str),
+            ("account", account, str),
+            ("stretching", stretching, Stretching),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"{name} is a {kind.__name__} or None")
         if invite is not None:
             if (address, identity, vault_id, ca_certificates) != (None,) * 4:
                 raise TypeError("an invite names address, identity, vault id and certificates")
@@ -170,15 +177,10 @@ class _Session:
         return cls(target, options)
 
     @classmethod
-    def _check(
-        cls, access_token: object, vault_id: object, account: object, timeout: object
-    ) -> None:
+    def _check(cls, access_token: object, timeout: object) -> None:
         """Refuse what a type checker would: an error here is better than one in the first call."""
         if not isinstance(access_token, str) and not callable(access_token):
             raise TypeError("access_token is a str, or a function that returns one")
-        for name, value in (("vault_id", vault_id), ("account", account)):
-            if not isinstance(value, str | None):
-                raise TypeError(f"{name} is a str or None")
         if isinstance(timeout, bool) or not isinstance(timeout, int | float):
             raise TypeError("timeout is a number of seconds")
         if not 0 < timeout <= MAX_TIMEOUT_S:
@@ -239,10 +241,8 @@ class Vault(_Session):
         self._transport = Transport(replace(target, access_token=self._checked_token))
 
     @classmethod
-    def _check(
-        cls, access_token: object, vault_id: object, account: object, timeout: object
-    ) -> None:
-        super()._check(access_token, vault_id, account, timeout)
+    def _check(cls, access_token: object, timeout: object) -> None:
+        super()._check(access_token, timeout)
         if inspect.iscoroutinefunction(access_token):
             raise TypeError("an async function of access tokens is for AsyncVault alone")
 
@@ -304,6 +304,7 @@ class Vault(_Session):
             AttemptLimitRefused: the vault does not allow this attempt limit.
             StrongroomError: another one; the key was not registered.
         """
+        _check_types(password, key, before_commit)
         party = self._party()
         flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         registered = self._run(flow)
@@ -325,6 +326,7 @@ class Vault(_Session):
             NotEnoughMemory, VaultParametersRefused: this device cannot, or will not, stretch it.
             StrongroomError: another one; nothing is decided.
         """
+        _check_types(password)
         party = self._party()
         key = BackupKey(self._run(flows.recover(party, password)))
         self._proven(party.vault)
@@ -336,6 +338,7 @@ class Vault(_Session):
         Raises:
             AnotherKey: the vault has another key.
         """
+        _check_types(password, key)
         _compare(self.recover(password), key)
 
     def status(self) -> KeyStatus:
@@ -443,6 +446,7 @@ class AsyncVault(_Session):
         before_commit: Callable[[bytes], None] | None = None,
     ) -> Registered:
         """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
+        _check_types(password, key, before_commit)
         party = await self._party()
         flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         async with self._one_at_a_time:
@@ -452,6 +456,7 @@ class AsyncVault(_Session):
 
     async def recover(self, password: str) -> BackupKey:
         """Return the backup key; see `Vault.recover`."""
+        _check_types(password)
         party = await self._party()
         async with self._one_at_a_time:
             key = BackupKey(await self._run(flows.recover(party, password)))
@@ -460,6 +465,7 @@ class AsyncVault(_Session):
 
     async def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; see `Vault.rehearse`."""
+        _check_types(password, key)
         _compare(await self.recover(password), key)
 
     async def status(self) -> KeyStatus:
@@ -555,6 +561,16 @@ def decode_identity(identity: str) -> bytes:
     if encode_identity(public_key) != text:
         raise BadIdentity
     return public_key
+
+
+def _check_types(password: object, key: object = None, before_commit: object = None) -> None:
+    """Refuse what a type checker would, before an attempt is used or a key is registered."""
+    if not isinstance(password, str):
+        raise TypeError("a password is a str")
+    if key is not None and not isinstance(key, BackupKey):
+        raise TypeError("a key is a BackupKey; BackupKey.from_digits makes one of 64 digits")
+    if before_commit is not None and not callable(before_commit):
+        raise TypeError("before_commit is a function")
 
 
 def _compare(recovered: BackupKey, key: BackupKey | None) -> None:

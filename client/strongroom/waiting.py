@@ -47,13 +47,13 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
         line.join()
 
 
-def while_retrying() -> Callable[[StrongroomError], None]:
+def while_retrying(say: Callable[[str], None]) -> Callable[[StrongroomError], None]:
     """Return what says, once and to a person alone, why nothing happens for a while."""
     said: list[StrongroomError] = []
 
     def tell(error: StrongroomError) -> None:
         if not said and sys.stderr.isatty():
-            click.echo(f"{error} Trying again for a while; Ctrl-C ends that.", err=True)
+            say(f"{error} Trying again for a while; Ctrl-C ends that.")
         said.append(error)
 
     return tell
