@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import many_commands
@@ -57,6 +58,7 @@ def test_every_command_reports_as_json(folder: VaultFolder, tmp_path: Path) -> N
             "audit export --json",
             "anchor show --json",
         )
+        kept, reloaded = reloads(folder)
         vault.stop()
     identity = init.report["identity"]
     assert init.report == {"vault_id": "vault.test", "identity": identity, "made": []}
@@ -69,6 +71,16 @@ def test_every_command_reports_as_json(folder: VaultFolder, tmp_path: Path) -> N
     assert deleted.report == {"account": "alice", "state": "deleted"}
     assert verified.report == {"events": len(exported.report)}
     assert standing.report["problem"] == ""
+    assert kept.refusal["error"] == f"cannot read {folder.certificate}: No such file or directory"
+    assert reloaded.report["ends_at"] > time.time() * 1000
+
+
+def reloads(folder: VaultFolder) -> list[many_commands.Done]:
+    """A reload without a certificate, and one with."""
+    hidden = folder.certificate.rename(folder.folder / "hidden")
+    kept = many_commands.run(folder, "reload-certificate --json")
+    hidden.rename(folder.certificate)
+    return kept + many_commands.run(folder, "reload-certificate --json")
 
 
 def test_a_loss_is_reported_as_json(folder: VaultFolder, tmp_path: Path) -> None:
