@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
 import ssl
 import subprocess
@@ -200,6 +202,22 @@ def test_localhost_is_both_families(shared_vault: VaultProcess, host: str) -> No
         context.wrap_socket(connection, server_hostname="localhost") as tls,
     ):
         assert tls.version() == "TLSv1.3"
+
+
+def test_ctrl_c(folder: VaultFolder) -> None:
+    process = subprocess.Popen(
+        folder.command("bench", "--seconds", "0.5", "--json"),
+        env=folder.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "per_s" in json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(said.splitlines()[-1])["exit_code"] == 130
 
 
 def test_what_needs_neither_grpc_nor_prometheus_loads_neither(folder: VaultFolder) -> None:
