@@ -41,6 +41,7 @@ missing_packages() {
     [ -n "$(find /usr/lib /usr/lib64 -name p11-kit-proxy.so 2>/dev/null)" ] || echo p11-kit-modules
     has cc || echo gcc
     has promtool || echo prometheus
+    has systemd-analyze || echo systemd
     [ -e /usr/include/stdio.h ] || echo libc6-dev
 }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import many_commands
@@ -57,6 +60,7 @@ def test_every_command_reports_as_json(folder: VaultFolder, tmp_path: Path) -> N
             "audit export --json",
             "anchor show --json",
         )
+        kept, reloaded = reloads(folder)
         vault.stop()
     identity = init.report["identity"]
     assert init.report == {"vault_id": "vault.test", "identity": identity, "made": []}
@@ -69,6 +73,16 @@ def test_every_command_reports_as_json(folder: VaultFolder, tmp_path: Path) -> N
     assert deleted.report == {"account": "alice", "state": "deleted"}
     assert verified.report == {"events": len(exported.report)}
     assert standing.report["problem"] == ""
+    assert kept.refusal["error"] == f"cannot read {folder.certificate}: No such file or directory"
+    assert reloaded.report["ends_at"] > time.time() * 1000
+
+
+def reloads(folder: VaultFolder) -> list[many_commands.Done]:
+    """A reload without a certificate, and one with."""
+    hidden = folder.certificate.rename(folder.folder / "hidden")
+    kept = many_commands.run(folder, "reload-certificate --json")
+    hidden.rename(folder.certificate)
+    return kept + many_commands.run(folder, "reload-certificate --json")
 
 
 def test_a_loss_is_reported_as_json(folder: VaultFolder, tmp_path: Path) -> None:
@@ -188,6 +202,22 @@ def test_localhost_is_both_families(shared_vault: VaultProcess, host: str) -> No
         context.wrap_socket(connection, server_hostname="localhost") as tls,
     ):
         assert tls.version() == "TLSv1.3"
+
+
+def test_ctrl_c(folder: VaultFolder) -> None:
+    process = subprocess.Popen(
+        folder.command("bench", "--seconds", "0.5", "--json"),
+        env=folder.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert "per_s" in json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(said.splitlines()[-1])["exit_code"] == 130
 
 
 def test_what_needs_neither_grpc_nor_prometheus_loads_neither(folder: VaultFolder) -> None:

@@ -305,6 +305,24 @@ def drain(settings_file: Path, *, end: bool, as_json: bool) -> None:
     tell({"draining": not end}, said, as_json=as_json)
 
 
+@cli.command(
+    "reload-certificate", epilog=_examples("reload-certificate", "reload-certificate --json")
+)
+@_settings_option
+@json_option
+def reload_certificate(settings_file: Path, *, as_json: bool) -> None:
+    """Have the running vault read its TLS certificate again.
+
+    New connections use them at once, open ones go on. If they will not do, the vault keeps those
+    that it has, and this command says why. SIGHUP does the same, and the log says how it went.
+    """
+    with _running(settings_file) as vault:
+        ends_at = vault.reload_certificate()
+    until = datetime.fromtimestamp(ends_at / 1000, UTC)
+    said = f"reloaded: the certificate is good until {until:%Y-%m-%d %H:%M:%S} UTC"
+    tell({"ends_at": ends_at}, said, as_json=as_json)
+
+
 @cli.group()
 def records() -> None:
     """What the running vault holds for an account."""

@@ -229,11 +229,13 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     try:
         tables = tomllib.loads(_read(path))
     except RecursionError as error:
-        raise OperatorError(f"the settings {path} are nested too deep") from error
+        raise OperatorError(f"cannot read the settings {path}: they are nested too deep") from error
     except tomllib.TOMLDecodeError as error:
-        raise OperatorError(f"the settings {path} are not TOML: {error}") from error
+        raise OperatorError(f"cannot read the settings {path}: not TOML: {error}") from error
     except ValueError as error:  # Python reads no more than 4,300 digits
-        raise OperatorError(f"the settings {path} have a number of too many digits") from error
+        raise OperatorError(
+            f"cannot read the settings {path}: a number has too many digits"
+        ) from error
     try:
         return parse(tables, environment, path.parent.absolute())
     except OperatorError as error:
@@ -250,7 +252,7 @@ def _read(path: Path) -> str:
         raise OperatorError(f"there are no settings at {path}", hint) from error
     except PermissionError as error:
         hint = "Run the command as the vault's own user (vault-operator does)."
-        raise OperatorError(f"this user may not read the settings {path}", hint) from error
+        raise OperatorError(f"cannot read the settings {path}: this user may not", hint) from error
     except OSError as error:
         raise OperatorError(f"cannot read the settings {path}: {error.strerror}") from error
     try:
@@ -258,7 +260,7 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise OperatorError(
-            f"the settings {path} are not UTF-8 (line {line})", "Save the file as UTF-8."
+            f"cannot read the settings {path}: not UTF-8 (line {line})", "Save the file as UTF-8."
         ) from error
 
 

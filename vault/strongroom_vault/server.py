@@ -222,7 +222,9 @@ class VaultServer:
         path = exit_stack.enter_context(short_path(self._settings.listen.admin_socket))
         _remove_stale(path)
         server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
-        admin = VaultAdmin(self._status, self._guard, self._service, self._rotation)
+        admin = VaultAdmin(
+            self._status, self._guard, self._service, self._rotation, self._certificates
+        )
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
         try:
