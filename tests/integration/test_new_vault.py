@@ -169,7 +169,7 @@ MISTAKES: list[tuple[Callable[[Path], None] | None, tuple[str, ...], str]] = [
     (another_token, (*ID, *AT), "not a token that was made here"),
     (a_file, (*ID, *AT), "is a file"),
     (None, ("--id", "Vault Example", *AT), "id"),
-    (None, (*ID, "--address", "https://vault.example"), "--address"),
+    (None, (*ID, "--address", "http://vault.example:1"), "--address"),
     (None, (*ID, "--address", "vault.example:99999"), "--address"),
     (None, (*ID, *AT, "--listen", "203.0.113.1:47443"), "name another address"),
     (None, (*ID, *AT, "--listen", "[::]"), "address"),
