@@ -40,6 +40,8 @@ missing_packages() {
     [ -n "$(find /usr/lib /usr/lib64 -name libsoftokn3.so 2>/dev/null)" ] || echo libnss3
     [ -n "$(find /usr/lib /usr/lib64 -name p11-kit-proxy.so 2>/dev/null)" ] || echo p11-kit-modules
     has cc || echo gcc
+    has promtool || echo prometheus
+    has systemd-analyze || echo systemd
     [ -e /usr/include/stdio.h ] || echo libc6-dev
 }
 
@@ -48,6 +50,10 @@ install_packages() {
     has apt-get || fail "these are missing (Debian's names; install what your system calls them): $*"
     apt="apt-get -q -o DPkg::Lock::Timeout=300"
     commands="$apt update && DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $*"
+    # The tests start a Prometheus of their own: the service that comes with the package is not wanted.
+    case "$*" in *prometheus*)
+        commands="$commands && { [ ! -d /run/systemd/system ] || systemctl disable -q --now prometheus; }" ;;
+    esac
     if [ "$(id -u)" -eq 0 ]; then
         say "installing with apt-get: $*"
         sh -c "$commands" >/dev/null || fail "apt-get could not install: $*"

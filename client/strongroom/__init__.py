@@ -13,9 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from strongroom.addresses import BadAddress
     from strongroom.attempts import PendingAttempt
     from strongroom.backup_key import BackupKey
     from strongroom.calls import ActiveKey, DestroyedKey, KeyStatus, Registered, VaultInfo
+    from strongroom.causes import UnreachableCause
     from strongroom.errors import (
         AccessTokenExpired,
         AccessTokenInvalid,
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
         AccountMismatch,
         AccountUnknown,
         AnotherKey,
+        AttemptLimitRefused,
         BackupDamaged,
+        BadCertificates,
         BadDigits,
+        BadIdentity,
         KeyDestroyed,
         KeyReplaced,
         LastAttemptUnderWay,
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
         MustWait,
         NoKey,
         NotABackup,
+        NotAnAccessToken,
         NotEnoughMemory,
         NotEnoughThreads,
         OutputExists,
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
         StrongroomError,
         TokenUnavailable,
         VaultBusy,
+        VaultClosed,
         VaultInternalError,
         VaultParametersRefused,
         VaultProtocolError,
@@ -55,6 +62,7 @@ if TYPE_CHECKING:
         WrongPassword,
         WrongVault,
     )
+    from strongroom.invite import BadInvite
     from strongroom.opaque.ksf import Argon2id
     from strongroom.stretching import Stretching
     from strongroom.vault import AsyncVault, Vault
@@ -71,9 +79,14 @@ __all__ = [
     "AnotherKey",
     "Argon2id",
     "AsyncVault",
+    "AttemptLimitRefused",
     "BackupDamaged",
     "BackupKey",
+    "BadAddress",
+    "BadCertificates",
     "BadDigits",
+    "BadIdentity",
+    "BadInvite",
     "DestroyedKey",
     "KeyDestroyed",
     "KeyReplaced",
@@ -84,6 +97,7 @@ __all__ = [
     "MustWait",
     "NoKey",
     "NotABackup",
+    "NotAnAccessToken",
     "NotEnoughMemory",
     "NotEnoughThreads",
     "OutputExists",
@@ -100,8 +114,10 @@ __all__ = [
     "Stretching",
     "StrongroomError",
     "TokenUnavailable",
+    "UnreachableCause",
     "Vault",
     "VaultBusy",
+    "VaultClosed",
     "VaultInfo",
     "VaultInternalError",
     "VaultParametersRefused",
@@ -116,8 +132,11 @@ _MODULES = {
     "Argon2id": "opaque.ksf",
     "AsyncVault": "vault",
     "BackupKey": "backup_key",
+    "BadAddress": "addresses",
+    "BadInvite": "invite",
     "PendingAttempt": "attempts",
     "Stretching": "stretching",
+    "UnreachableCause": "causes",
     "Vault": "vault",
 } | dict.fromkeys(("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo"), "calls")
 

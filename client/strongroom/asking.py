@@ -45,7 +45,7 @@ def check(*descriptors: int | None) -> None:
             continue
         try:
             mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, ValueError) as error:  # ValueError: a negative number
             raise BadDescriptor(f"The file descriptor {descriptor} is not open.") from error
         if mode == os.O_WRONLY:
             raise BadDescriptor(f"The file descriptor {descriptor} is only open for writing.")

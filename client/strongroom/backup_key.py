@@ -40,7 +40,9 @@ class BackupKey:
     __slots__ = ("_secret",)
 
     def __init__(self, secret: bytes) -> None:
-        """Take 32 bytes; anything else is a ValueError."""
+        """Take 32 bytes; other bytes are a ValueError, anything else a TypeError."""
+        if not isinstance(secret, bytes):
+            raise TypeError("a backup key is made of bytes")
         if len(secret) != SIZE:
             raise ValueError("a backup key has 32 bytes")
         self._secret = secret

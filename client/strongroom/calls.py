@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from strongroom.errors import AttemptLimitRefused
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -42,6 +44,20 @@ class VaultInfo:
     attempt_limit: int
     minimum_attempt_limit: int
     maximum_attempt_limit: int
+
+    def require_attempt_limit(self, wanted: int) -> None:
+        """Look whether this vault allows an attempt limit.
+
+        Raises:
+            AttemptLimitRefused: it does not.
+            TypeError: it is no int.
+        """
+        if isinstance(wanted, bool) or not isinstance(wanted, int):
+            raise TypeError("an attempt limit is an int or None")
+        if not self.minimum_attempt_limit <= wanted <= self.maximum_attempt_limit:
+            raise AttemptLimitRefused(
+                wanted, self.minimum_attempt_limit, self.maximum_attempt_limit
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from strongroom.errors import (
     WrongKey,
     WrongPassword,
 )
+from strongroom.shown import printable
 from strongroom.standing import ADVICE, IN_WORDS, Standing, warning_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class _Ended(BaseException):
 
 
 _VAULT_OPTIONS: Final = (
+    click.option(
+        "--invite",
+        envvar="STRONGROOM_INVITE",
+        help="An invite to a vault: address, identity and certificate in one.",
+    ),
     click.option("--vault", envvar="STRONGROOM_VAULT", help="The vault, host:port."),
     click.option(
         "--identity", envvar="STRONGROOM_IDENTITY", help="The vault's identity, 44 characters."
@@ -73,6 +79,11 @@ _VAULT_OPTIONS: Final = (
         envvar="STRONGROOM_ACCESS_TOKEN_FILE",
         type=click.Path(dir_okay=False),
         help="The file with the access token.",
+    ),
+    click.option(
+        "--access-token-command",
+        envvar="STRONGROOM_ACCESS_TOKEN_COMMAND",
+        help="A command that prints an access token, run when one is needed.",
     ),
     click.option(
         "--account",
@@ -255,7 +266,7 @@ def status(**options: Any) -> None:  # noqa: ANN401
     with Device.of(options).meet() as contact:
         click.echo(f"vault     {contact.address} ({contact.vault.info.vault_id})")
         click.echo(f"identity  {contact.vault.identity}")
-        click.echo(f"account   {contact.vault.account}")
+        click.echo(f"account   {printable(contact.vault.account)}")
     click.echo(f"key       {_describe(contact.found)}")
     click.echo(f"here      {IN_WORDS[contact.standing]}")
     if contact.standing in ADVICE:

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from strongroom.causes import UnreachableCause
+from strongroom.shown import printable_lines
+
 if TYPE_CHECKING:
     from datetime import datetime
+
+_READABLE = 10**18
 
 
 class StrongroomError(Exception):
     """Base of all errors of this package."""
 
     sentence: ClassVar[str] = "Something went wrong."
-    hint: ClassVar[str] = ""
+    hint: str = ""
+    request_id: str = ""
+    """How the vault's log names the call that was refused: 16 hexadecimal digits, or nothing."""
     follows_lost_answer: bool = False
     """An earlier try of the same request got no answer, and may have had its effect."""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or self.sentence)
+        super().__init__(printable_lines(detail or self.sentence))
 
 
 # What the vault answers
@@ -38,6 +45,16 @@ class AccessTokenInvalid(StrongroomError):
 
     sentence = "The vault does not accept the access token."
     hint = "Sign in again, and check that the token is for this vault."
+
+
+class NotAnAccessToken(AccessTokenInvalid):
+    """What was given as the access token cannot be one, so it is not sent. `reason` says why."""
+
+    hint = "Give the token alone, as its issuer wrote it: three parts of plain ASCII with dots."
+
+    def __init__(self, reason: str, sentence: str = "This is not an access token") -> None:
+        super().__init__(f"{sentence}: {reason}.")
+        self.reason = reason
 
 
 class AccessTokenExpired(StrongroomError):
@@ -92,7 +109,8 @@ class KeyDestroyed(StrongroomError):
 
     def __init__(self, destroyed_at: datetime | None, cause: str) -> None:
         when = f" on {destroyed_at:%Y-%m-%d at %H:%M} UTC" if destroyed_at else ""
-        why = "after too many wrong passwords" if cause == "attempt_limit" else f"({cause})"
+        is_known = cause == "attempt_limit"
+        why = "after too many wrong passwords" if is_known else f"for this cause: {cause}"
         super().__init__(f"The vault destroyed this key for good{when}, {why}.")
         self.destroyed_at = destroyed_at
         self.cause = cause
@@ -161,10 +179,26 @@ class VaultInternalError(StrongroomError):
 
 
 class VaultUnreachable(StrongroomError):
-    """No answer came in time."""
+    """No answer came in time.
+
+    Attributes:
+        cause: why, as far as it could be found out.
+        address: host:port that was called, or empty.
+        proxy: host:port of the HTTP proxy on the way and the variable that names it, or empty.
+    """
 
     sentence = "The vault does not answer."
     hint = "Check the network and the vault's address, and try again."
+    cause: UnreachableCause = UnreachableCause.NO_ANSWER
+    address: str = ""
+    proxy: str = ""
+
+
+class VaultClosed(StrongroomError):
+    """The `Vault` was closed before, or while it was at work."""
+
+    sentence = "This connection to the vault is closed."
+    hint = "Connect again: Vault.connect(...)."
 
 
 class ProtectionUncertain(VaultUnreachable):
@@ -177,9 +211,12 @@ class ProtectionUncertain(VaultUnreachable):
     sentence = "The vault's answer was lost: it may or may not have the new key."
     hint = "Keep the key, and do the same again when the vault answers."
 
-    def __init__(self, key_id: bytes) -> None:
+    def __init__(self, key_id: bytes, unanswered: StrongroomError | None = None) -> None:
         super().__init__()
         self.key_id = key_id
+        if isinstance(unanswered, VaultUnreachable):
+            self.cause, self.address = unanswered.cause, unanswered.address
+            self.proxy = unanswered.proxy
 
 
 class NotEnoughMemory(StrongroomError):
@@ -233,6 +270,41 @@ class WrongVault(StrongroomError):
 
     sentence = "This is not the vault whose identity is pinned, or it cannot prove that it is."
     hint = "Do not go on. Check the address; if it is right, ask the vault's operator."
+
+
+class BadIdentity(WrongVault):
+    """What was given as the vault's identity cannot be one."""
+
+    sentence = "The text that was given as the vault's identity is not one."
+    hint = "It has 44 characters; copy all of them from where it was kept or published."
+
+
+class BadCertificates(StrongroomError):
+    """What was given as the certificates to trust has none in it."""
+
+    sentence = "There is no usable PEM certificate in what was given as the certificates to trust."
+    hint = "Give the PEM file (BEGIN CERTIFICATE) of whoever issued the vault's certificate."
+
+
+class AttemptLimitRefused(StrongroomError):
+    """The vault does not allow this attempt limit. Nothing was sent.
+
+    Attributes:
+        attempt_limit: what was asked for.
+        minimum: the lowest that this vault allows.
+        maximum: the highest.
+    """
+
+    hint = "Choose a number within these bounds, or leave it to the vault."
+
+    def __init__(self, attempt_limit: int, minimum: int, maximum: int) -> None:
+        super().__init__(
+            f"This vault allows an attempt limit of {minimum} to {maximum}, and not"
+            f" {_short(attempt_limit)}."
+        )
+        self.attempt_limit = attempt_limit
+        self.minimum = minimum
+        self.maximum = maximum
 
 
 class VaultProtocolError(StrongroomError):
@@ -345,3 +417,8 @@ def _duration(seconds: float) -> str:
     if seconds < 100:  # noqa: PLR2004 -- below that, minutes are too coarse
         return f"{max(1, round(seconds))} seconds"
     return f"{round(seconds / 60)} minutes"
+
+
+def _short(number: int) -> str:
+    """Return a number in digits, as long as that is readable: Python refuses to write some."""
+    return str(number) if abs(number) < _READABLE else "a number so far outside"

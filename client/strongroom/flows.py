@@ -163,6 +163,7 @@ def protect(
         RehearsalFailed: the vault took the key, and then refuted it.
         RehearsalUnfinished: the vault took the key; the rehearsal was cut off.
         KeyReplaced: another device registered a key meanwhile.
+        AttemptLimitRefused: the vault does not allow this attempt limit.
         StrongroomError: the key was not registered.
     """
     started, finish = yield from _make_registration(party, password, backup_key, attempt_limit)
@@ -186,6 +187,8 @@ def _make_registration(
     party: Party, password: str, backup_key: bytes, attempt_limit: int | None
 ) -> Flow[tuple[RegistrationStarted, FinishRegistration]]:
     """All of a registration but its last message (5.1 to 5.3)."""
+    if attempt_limit is not None:
+        party.vault.require_attempt_limit(attempt_limit)
     request, session = client.create_registration_request(normalise(password))
     started = yield from _ask(StartRegistration(request.encode()))
     try:
@@ -229,9 +232,9 @@ def _registered_all_the_same(key_id: bytes, unanswered: StrongroomError) -> Flow
     try:
         found = yield from get_key()
     except StrongroomError:
-        raise ProtectionUncertain(key_id) from unanswered
+        raise ProtectionUncertain(key_id, unanswered) from unanswered
     if not isinstance(found, ActiveKey) or found.key_id != key_id:
-        raise ProtectionUncertain(key_id) from unanswered
+        raise ProtectionUncertain(key_id, unanswered) from unanswered
     return Registered(found.key_id, found.attempt_limit, found.attempts_left, found.created_at)
 
 

@@ -108,6 +108,8 @@ def enable(
                 raise KeyUnnamed
             case _:
                 pass
+    if attempt_limit is not None:
+        contact.vault.info.require_attempt_limit(attempt_limit)
     contact.require_storage()
     if contact.standing is Standing.UNFINISHED:
         _take_pending(contact)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
-from grpc import StatusCode
 
 from strongroom import errors
+from strongroom.silent_grpc import grpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import grpc
 
     from strongroom.errors import StrongroomError
 
 DOMAIN: Final = "strongroom"
 DETAILS: Final = "grpc-status-details-bin"
+REQUEST_ID: Final = "request-id"
+_REQUEST_ID: Final = re.compile(r"[0-9a-f]{16}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _MAX_DIGITS: Final = 19
 """Of a number of 64 bits; Python refuses to read some thousands."""
 
@@ -28,12 +30,12 @@ _BY_REASON: Final[dict[str, Callable[[Mapping[str, str], float], StrongroomError
     "ACCESS_TOKEN_MISSING": lambda _m, _r: errors.AccessTokenMissing(),
     "ACCESS_TOKEN_INVALID": lambda _m, _r: errors.AccessTokenInvalid(),
     "ACCESS_TOKEN_EXPIRED": lambda _m, _r: errors.AccessTokenExpired(),
-    "SCOPE_MISSING": lambda m, _r: errors.ScopeMissing(m.get("scope", "")),
-    "MALFORMED": lambda m, _r: errors.MalformedRequest(m.get("field", "")),
+    "SCOPE_MISSING": lambda m, _r: errors.ScopeMissing(_word(m.get("scope"))),
+    "MALFORMED": lambda m, _r: errors.MalformedRequest(_word(m.get("field"))),
     "NO_KEY": lambda _m, _r: errors.NoKey(),
     "WRONG_PASSWORD": lambda m, _r: errors.WrongPassword(_count(m.get("attempts_left"))),
     "KEY_DESTROYED": lambda m, _r: errors.KeyDestroyed(
-        _moment(m.get("destroyed_at")), m.get("cause", "")
+        _moment(m.get("destroyed_at")), _word(m.get("cause"))
     ),
     "KEY_REPLACED": lambda _m, _r: errors.KeyReplaced(),
     "STATE_EXPIRED": lambda _m, _r: errors.StateExpired(),
@@ -44,38 +46,69 @@ _BY_REASON: Final[dict[str, Callable[[Mapping[str, str], float], StrongroomError
     "ROLLBACK_DETECTED": lambda _m, _r: errors.RollbackDetected(),
 }
 
-_BY_CODE: Final[dict[StatusCode, type[StrongroomError]]] = {
-    StatusCode.UNAVAILABLE: errors.VaultUnreachable,
-    StatusCode.DEADLINE_EXCEEDED: errors.VaultUnreachable,
-    StatusCode.CANCELLED: errors.VaultUnreachable,
-    StatusCode.RESOURCE_EXHAUSTED: errors.MessageTooLarge,
-    StatusCode.INTERNAL: errors.VaultInternalError,
-    StatusCode.UNKNOWN: errors.VaultInternalError,
+_BY_CODE: Final[dict[grpc.StatusCode, type[StrongroomError]]] = {
+    grpc.StatusCode.UNAVAILABLE: errors.VaultUnreachable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: errors.VaultUnreachable,
+    grpc.StatusCode.CANCELLED: errors.VaultUnreachable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.MessageTooLarge,
+    grpc.StatusCode.INTERNAL: errors.VaultInternalError,
+    grpc.StatusCode.UNKNOWN: errors.VaultInternalError,
 }
 
 _PASSING: Final = (
-    errors.VaultUnreachable,
     errors.VaultBusy,
     errors.TokenUnavailable,
     errors.StoreUnavailable,
 )
-"""Errors that pass by themselves: the same request may be sent again."""
+"""Errors that pass by themselves: the same request may be sent again. See also `is_passing`."""
+
+_FOR_OPERATORS: Final = (
+    errors.AccessTokenInvalid,
+    errors.ScopeMissing,
+    errors.MalformedRequest,
+    errors.TokenUnavailable,
+    errors.StoreUnavailable,
+    errors.RollbackDetected,
+    errors.VaultInternalError,
+    errors.VaultProtocolError,
+)
+"""Errors that somebody else has to look into than the person who gets them."""
 
 
 def error_of(failed: grpc.RpcError) -> tuple[StrongroomError, float]:
     """Return the error of a failed call and the delay that the vault asks for, in seconds."""
     failed_call: Any = failed  # grpc's and grpc.aio's errors both have these two methods
-    info, delay = _details(failed_call.trailing_metadata() or ())
+    metadata = tuple(failed_call.trailing_metadata() or ())
+    info, delay = _details(metadata)
+    error: StrongroomError
     if info is not None and info.reason in _BY_REASON:
-        return _BY_REASON[info.reason](info.metadata, delay), delay
-    if info is not None:
-        return errors.VaultProtocolError(), delay
-    return _BY_CODE.get(failed_call.code(), errors.VaultProtocolError)(), delay
+        error = _BY_REASON[info.reason](info.metadata, delay)
+    elif info is not None:
+        error = errors.VaultProtocolError()
+    else:
+        error = _BY_CODE.get(failed_call.code(), errors.VaultProtocolError)()
+    error.request_id = _request_id(metadata)
+    if error.request_id and isinstance(error, _FOR_OPERATORS):
+        error.hint = f"{error.hint} The vault's log names this call {error.request_id}."
+    return error, delay
 
 
 def is_passing(error: StrongroomError) -> bool:
     """Whether sending the same request again may help."""
+    if isinstance(error, errors.VaultUnreachable):
+        return not error.cause.is_lasting
     return isinstance(error, _PASSING)
+
+
+def _request_id(metadata: tuple[tuple[str, Any], ...]) -> str:
+    """Return what the vault calls the call, if it is such a name (docs/protocol.md 8.1)."""
+    said = (value for key, value in metadata if key == REQUEST_ID and isinstance(value, str))
+    return next(filter(_REQUEST_ID.fullmatch, said), "")
+
+
+def _word(text: str | None) -> str:
+    """Return a name that the vault sends if it is one, else that it is none: it may be anything."""
+    return text if text is not None and _WORD.fullmatch(text) else "unknown"
 
 
 def _details(metadata: Any) -> tuple[ErrorInfo | None, float]:  # noqa: ANN401 -- grpc's own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
@@ -13,19 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from strongroom import flows
+from strongroom.access_tokens import cleaned
 from strongroom.account import account_of
+from strongroom.addresses import meant
 from strongroom.backup_key import BackupKey
+from strongroom.diagnosis import require_certificates
 from strongroom.errors import (
     AccountMismatch,
     AccountUnknown,
     AnotherKey,
+    BadIdentity,
     StrongroomError,
-    WrongVault,
 )
+from strongroom.invite import Invite, is_invite
 from strongroom.opaque.errors import OpaqueError
 from strongroom.opaque.group import Element
 from strongroom.stretching import Stretching
-from strongroom.transport import AccessToken, AsyncTransport, Target, Transport
+from strongroom.transport import AccessToken, AsyncTransport, Retrying, Target, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
     from strongroom.flows import Flow, Party
 
 Result = TypeVar("Result")
+
+IDENTITY_SIZE: Final = 44
+MAX_TIMEOUT_S: Final = 24 * 3600
 
 
 class _Threads:
@@ -74,7 +82,6 @@ class _Session:
 
     def __init__(self, target: Target, options: _Options) -> None:
         self._given = target
-        self._target = replace(target, access_token=self._checked_token)
         self._options = options
         self._account = options.account
         self._identity = options.identity
@@ -85,9 +92,10 @@ class _Session:
     @classmethod
     def connect(  # noqa: PLR0913 -- each goes by its name
         cls,
-        address: str,
+        address: str | None = None,
         *,
         access_token: AccessToken,
+        invite: str | None = None,
         identity: str | None = None,
         vault_id: str | None = None,
         ca_certificates: bytes | str | Path | None = None,
@@ -95,12 +103,19 @@ class _Session:
         timeout: float = 30.0,
         pending: PendingAttempt | None = None,
         stretching: Stretching | None = None,
+        retrying: Retrying | None = None,
     ) -> Self:
         """Return a vault; the network is first used by the first call.
 
         Args:
-            address: host:port.
-            access_token: a JWT, or a function that returns a fresh one.
+            address: host:port, or https://host:port; None with an invite.
+            access_token: a JWT, or a function that returns one, which may be async for an
+                AsyncVault. White space around it does not count. The function is called for every
+                request, and once more when the vault says that the token before has expired. If it
+                keeps a token for some time, give it an attribute `renew`, a function: called right
+                before that.
+            invite: names address, identity, vault id and certificates, in one string that the
+                vault's operator gives out.
             identity: 44 characters, the vault's identity. None trusts the first contact; keep
                 `identity` once `is_proven` is true, and give it the next time.
             vault_id: None for any; keep it with the identity.
@@ -113,30 +128,63 @@ class _Session:
                 process that try the same password on the same key share it.
             stretching: how heavy it may be, and who is told of it. None takes what the protocol
                 takes, up to 1 GiB and 16 passes, without a word.
+            retrying: told why there was no answer, before a request is sent again; must not block.
 
         Raises:
-            WrongVault: `identity` is none.
+            BadAddress: `address` is none.
+            BadInvite: `invite` is none.
+            BadIdentity: `identity` is none.
+            BadCertificates: there is none in `ca_certificates`.
+            TypeError, ValueError: an argument is of another type, or `timeout` out of bounds.
+            TypeError: there is neither an address nor an invite, or what an invite says is given
+                beside it.
             OSError: the file of `ca_certificates` cannot be read.
         """
+        cls._check(access_token, timeout)
+        for name, value, kind in (
+            ("vault_id", vault_id, str),
+            ("account", account, str),
+            ("stretching", stretching, Stretching),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"{name} is a {kind.__name__} or None")
+        if invite is not None:
+            if (address, identity, vault_id, ca_certificates) != (None,) * 4:
+                raise TypeError("an invite names address, identity, vault id and certificates")
+            said = Invite.decode(invite)
+        elif address is None or is_invite(address):
+            raise TypeError("what is needed is an address, or invite=...")
+        else:
+            known = b"" if identity is None else decode_identity(identity)
+            said = Invite(meant(address), vault_id or "", known)
         options = _Options(
-            identity=None if identity is None else decode_identity(identity),
-            vault_id=vault_id,
+            identity=said.identity or None,
+            vault_id=said.vault_id or None,
             account=account,
             pending=pending,
             stretching=stretching or Stretching(),
         )
-        return cls(Target(address, access_token, _roots(ca_certificates), timeout), options)
+        renew = None if isinstance(access_token, str) else _renewal(access_token)
+        target = Target(
+            said.address,
+            access_token,
+            _roots(ca_certificates),
+            said.ca_fingerprint,
+            renew,
+            timeout,
+            retrying,
+        )
+        return cls(target, options)
 
-    @property
-    def account(self) -> str:
-        """The account, as the access token names it.
-
-        Raises:
-            AccountMismatch: the token is for another account than the one that was given.
-            AccountUnknown: the token names none.
-        """
-        token = self._checked_token()
-        return self._account or account_of(token)
+    @classmethod
+    def _check(cls, access_token: object, timeout: object) -> None:
+        """Refuse what a type checker would: an error here is better than one in the first call."""
+        if not isinstance(access_token, str) and not callable(access_token):
+            raise TypeError("access_token is a str, or a function that returns one")
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise TypeError("timeout is a number of seconds")
+        if not 0 < timeout <= MAX_TIMEOUT_S:
+            raise ValueError("timeout is above 0 seconds, and at most a day")
 
     @property
     def is_proven(self) -> bool:
@@ -149,9 +197,9 @@ class _Session:
         pending = self._options.pending
         return pending is not None and pending.load() is not None
 
-    def _checked_token(self) -> str:
+    def _ours(self, given: Any) -> str:  # noqa: ANN401 -- what the application's function returns
         """Return an access token of the one account that this object acts for."""
-        token = self._given.token()
+        token = cleaned(given)
         try:
             account = account_of(token)
         except AccountUnknown:
@@ -174,9 +222,9 @@ class _Session:
         self._is_proven = True
         self._identity, self._vault_id = info.identity_public_key, info.vault_id
 
-    def _party_with(self, info: VaultInfo) -> Party:
+    def _party_with(self, info: VaultInfo, account: str) -> Party:
         options = self._options
-        return flows.Party(info, self.account, options.pending, options.stretching)
+        return flows.Party(info, account, options.pending, options.stretching)
 
 
 class Vault(_Session):
@@ -190,7 +238,33 @@ class Vault(_Session):
 
     def __init__(self, target: Target, options: _Options) -> None:
         super().__init__(target, options)
-        self._transport = Transport(self._target)
+        self._transport = Transport(replace(target, access_token=self._checked_token))
+
+    @classmethod
+    def _check(cls, access_token: object, timeout: object) -> None:
+        super()._check(access_token, timeout)
+        if inspect.iscoroutinefunction(access_token):
+            raise TypeError("an async function of access tokens is for AsyncVault alone")
+
+    @property
+    def account(self) -> str:
+        """The account, as the access token names it.
+
+        Raises:
+            NotAnAccessToken: what was given as the access token cannot be one.
+            AccountMismatch: the token is for another account than the one that was given.
+            AccountUnknown: the token names none.
+        """
+        token = self._checked_token()
+        return self._account or account_of(token)
+
+    @property
+    def ca_certificates(self) -> bytes | None:
+        """PEM of the roots that are trusted; None for gRPC's own, and for an invite's until a call.
+
+        With `address`, `identity` and `vault_id` it does what the invite does.
+        """
+        return self._transport.roots
 
     @property
     def info(self) -> VaultInfo:
@@ -218,7 +292,8 @@ class Vault(_Session):
             key: keep it before this is called, or in `before_commit`: the vault may have it and its
                 answer be lost.
             password: any that RFC 8265's OpaqueString takes.
-            attempt_limit: None for that of the key that is replaced, or else the vault's own.
+            attempt_limit: within the bounds of `info`; None for that of the key that is replaced,
+                or else the vault's own.
             before_commit: called with the new key id (16 bytes) right before the message that may
                 replace the key; what it raises ends this, and nothing has changed.
 
@@ -226,8 +301,10 @@ class Vault(_Session):
             ProtectionUncertain: nobody knows whether the vault has the new key or the old one.
             RehearsalFailed: the vault has the key, and did not give it back.
             RehearsalUnfinished: the vault has the key; whether it gives it back was not seen.
+            AttemptLimitRefused: the vault does not allow this attempt limit.
             StrongroomError: another one; the key was not registered.
         """
+        _check_types(password, key, before_commit)
         party = self._party()
         flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         registered = self._run(flow)
@@ -249,6 +326,7 @@ class Vault(_Session):
             NotEnoughMemory, VaultParametersRefused: this device cannot, or will not, stretch it.
             StrongroomError: another one; nothing is decided.
         """
+        _check_types(password)
         party = self._party()
         key = BackupKey(self._run(flows.recover(party, password)))
         self._proven(party.vault)
@@ -260,6 +338,7 @@ class Vault(_Session):
         Raises:
             AnotherKey: the vault has another key.
         """
+        _check_types(password, key)
         _compare(self.recover(password), key)
 
     def status(self) -> KeyStatus:
@@ -287,13 +366,16 @@ class Vault(_Session):
     ) -> None:
         self.close()
 
+    def _checked_token(self) -> str:
+        return self._ours(self._given.token())
+
     def _meet_first(self) -> VaultInfo:
         """Look at the access token before the vault is met, and at the vault before the rest."""
         self._checked_token()
         return self.info
 
     def _party(self) -> Party:
-        return self._party_with(self._meet_first())
+        return self._party_with(self._meet_first(), self.account)
 
     def _run(self, flow: Flow[Result]) -> Result:
         try:
@@ -321,9 +403,31 @@ class AsyncVault(_Session):
 
     def __init__(self, target: Target, options: _Options) -> None:
         super().__init__(target, options)
-        self._transport = AsyncTransport(self._target)
+        self._transport = AsyncTransport(replace(target, access_token=self._checked_token))
         self._one_at_a_time = asyncio.Lock()
         """The vault remembers one attempt, so that it can be repeated, not two (6.8)."""
+
+    @property
+    def ca_certificates(self) -> bytes | None:
+        """PEM of the roots that are trusted; see `Vault.ca_certificates`."""
+        return self._transport.roots
+
+    @property
+    def account(self) -> str:
+        """The account, as the access token names it; see `Vault.account`.
+
+        Raises:
+            AccountUnknown: also before the first call, where an async function returns the tokens.
+        """
+        given = self._given.token()
+        if inspect.isawaitable(given):
+            if inspect.iscoroutine(given):
+                given.close()
+            if self._account is None:
+                raise AccountUnknown("The account is not known before the first call.")
+            return self._account
+        token = self._ours(given)
+        return self._account or account_of(token)
 
     async def info(self) -> VaultInfo:
         """Return the vault's public parameters."""
@@ -342,6 +446,7 @@ class AsyncVault(_Session):
         before_commit: Callable[[bytes], None] | None = None,
     ) -> Registered:
         """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
+        _check_types(password, key, before_commit)
         party = await self._party()
         flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         async with self._one_at_a_time:
@@ -351,6 +456,7 @@ class AsyncVault(_Session):
 
     async def recover(self, password: str) -> BackupKey:
         """Return the backup key; see `Vault.recover`."""
+        _check_types(password)
         party = await self._party()
         async with self._one_at_a_time:
             key = BackupKey(await self._run(flows.recover(party, password)))
@@ -359,6 +465,7 @@ class AsyncVault(_Session):
 
     async def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; see `Vault.rehearse`."""
+        _check_types(password, key)
         _compare(await self.recover(password), key)
 
     async def status(self) -> KeyStatus:
@@ -386,12 +493,18 @@ class AsyncVault(_Session):
     ) -> None:
         await self.close()
 
+    async def _checked_token(self) -> str:
+        given = self._given.token()
+        return self._ours(await given if inspect.isawaitable(given) else given)
+
     async def _meet_first(self) -> VaultInfo:
-        self._checked_token()
+        await self._checked_token()
         return await self.info()
 
     async def _party(self) -> Party:
-        return self._party_with(await self._meet_first())
+        token = await self._checked_token()
+        info = await self.info()
+        return self._party_with(info, self._account or account_of(token))
 
     async def _run(self, flow: Flow[Result]) -> Result:
         step = await _threads.run(_step, flow.send, None)
@@ -430,16 +543,34 @@ def decode_identity(identity: str) -> bytes:
     """Return the 33 bytes of a vault's identity.
 
     Raises:
-        WrongVault: it is not 44 characters of base64url, or not a point of P-256.
+        BadIdentity: it is not 44 characters of base64url, or not a point of P-256.
     """
+    if not isinstance(identity, str):
+        raise TypeError("an identity is a str of 44 characters")
+    text = identity.strip()
+    if len(text) != IDENTITY_SIZE:
+        raise BadIdentity(
+            f"The text that was given as the vault's identity has {len(text)} characters, not"
+            f" {IDENTITY_SIZE}."
+        )
     try:
-        public_key = urlsafe_b64decode(identity.strip())
+        public_key = urlsafe_b64decode(text)
         Element.decode(public_key)
     except (Base64Error, ValueError, OpaqueError) as error:
-        raise WrongVault("The pinned identity is not one.") from error
-    if encode_identity(public_key) != identity.strip():
-        raise WrongVault("The pinned identity is not one.")
+        raise BadIdentity from error
+    if encode_identity(public_key) != text:
+        raise BadIdentity
     return public_key
+
+
+def _check_types(password: object, key: object = None, before_commit: object = None) -> None:
+    """Refuse what a type checker would, before an attempt is used or a key is registered."""
+    if not isinstance(password, str):
+        raise TypeError("a password is a str")
+    if key is not None and not isinstance(key, BackupKey):
+        raise TypeError("a key is a BackupKey; BackupKey.from_digits makes one of 64 digits")
+    if before_commit is not None and not callable(before_commit):
+        raise TypeError("before_commit is a function")
 
 
 def _compare(recovered: BackupKey, key: BackupKey | None) -> None:
@@ -447,7 +578,23 @@ def _compare(recovered: BackupKey, key: BackupKey | None) -> None:
         raise AnotherKey
 
 
+def _renewal(access_token: Callable[[], object]) -> Callable[[], object]:
+    """Return what to call when a token has expired: a function that keeps none needs nothing."""
+    renew: Callable[[], object] = getattr(access_token, "renew", lambda: None)
+    return renew
+
+
 def _roots(ca_certificates: bytes | str | Path | None) -> bytes | None:
-    if ca_certificates is None or isinstance(ca_certificates, bytes):
-        return ca_certificates
-    return Path(ca_certificates).read_bytes()
+    """Return the PEM that is meant.
+
+    Raises:
+        BadCertificates: there is no certificate in it.
+    """
+    if ca_certificates is None:
+        return None
+    if isinstance(ca_certificates, bytes):
+        roots = ca_certificates
+    else:
+        roots = Path(ca_certificates).read_bytes()
+    require_certificates(roots)
+    return roots

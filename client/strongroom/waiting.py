@@ -1,4 +1,4 @@
-"""What the command says while a password is stretched, where that takes more than a moment."""
+"""What the command says while a person waits: for the password's stretching, or for a vault."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import click
 from strongroom.opaque.ksf import RFC9106_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from strongroom.errors import StrongroomError
     from strongroom.opaque.ksf import Argon2id
 
 NOTICEABLE: Final = 4 * RFC9106_SECOND.memory_kib * RFC9106_SECOND.passes
@@ -44,6 +45,18 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
     finally:
         done.set()
         line.join()
+
+
+def while_retrying(say: Callable[[str], None]) -> Callable[[StrongroomError], None]:
+    """Return what says, once and to a person alone, why nothing happens for a while."""
+    said: list[StrongroomError] = []
+
+    def tell(error: StrongroomError) -> None:
+        if not said and sys.stderr.isatty():
+            say(f"{error} Trying again for a while; Ctrl-C ends that.")
+        said.append(error)
+
+    return tell
 
 
 def _count(done: threading.Event) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import pytest
@@ -338,7 +338,7 @@ class Failed(grpc.RpcError):
     def __init__(self, code: grpc.StatusCode, details: bytes | None = None) -> None:
         super().__init__()
         self._code = code
-        self._metadata = () if details is None else ((status.DETAILS, details),)
+        self._metadata: Any = () if details is None else ((status.DETAILS, details),)
 
     def code(self) -> grpc.StatusCode:
         return self._code
@@ -390,6 +390,49 @@ def test_statuses(failed: Failed, kind: type[errors.StrongroomError]) -> None:
     assert delay == 0
     assert str(error)
     assert error.hint
+
+
+HOSTILE: Final = "\x1b]0;owned\x07\x1b[2J\n\u202e\x9b31m" + "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("reason", "name", "kind"),
+    [
+        ("SCOPE_MISSING", "scope", errors.ScopeMissing),
+        ("MALFORMED", "field", errors.MalformedRequest),
+        ("KEY_DESTROYED", "cause", errors.KeyDestroyed),
+        ("WRONG_PASSWORD", "attempts_left", errors.WrongPassword),
+        ("KEY_DESTROYED", "destroyed_at", errors.KeyDestroyed),
+    ],
+)
+def test_no_terminal_obeys_what_a_vault_sends(
+    reason: str, name: str, kind: type[errors.StrongroomError]
+) -> None:
+    failed = Failed(CODE.ABORTED, details(reason, **{name: HOSTILE}))
+    failed._metadata += ((status.REQUEST_ID, HOSTILE), (status.REQUEST_ID, "0" * 17))
+    error, _ = status.error_of(failed)
+    assert type(error) is kind
+    assert (str(error) + error.hint).isprintable()
+    assert len(str(error)) < 200
+    assert error.request_id == ""
+    assert str(getattr(error, name, "")).isprintable()
+
+
+def test_no_error_takes_control_characters_to_a_terminal() -> None:
+    error = errors.StrongroomError(HOSTILE)
+    assert str(error).replace("\n", "").isprintable()
+    assert len(str(error)) < 5000
+    text = "Grüße\u00a0und \u202f❤\ufe0f."
+    assert str(errors.StrongroomError(text)) == text
+
+
+def test_the_request_id_is_in_the_error() -> None:
+    failed = Failed(CODE.INTERNAL)
+    failed._metadata += ((status.REQUEST_ID, "0123456789abcdef"),)
+    error, _ = status.error_of(failed)
+    assert error.request_id == "0123456789abcdef"
+    assert error.request_id in error.hint
+    assert errors.VaultInternalError.hint == errors.VaultInternalError().hint
 
 
 def test_what_may_be_repeated() -> None:

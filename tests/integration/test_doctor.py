@@ -67,6 +67,7 @@ def test_a_module_that_is_none(vault_folder: VaultFolder, module: str) -> None:
     findings = doctor(vault_folder, 1, STRONGROOM_VAULT_TOKEN_MODULE=module)
     assert failed(findings) == {"open"}
     assert module in findings["open"]["detail"]
+    assert "[token] module (STRONGROOM_VAULT_TOKEN_MODULE)" in findings["open"]["hint"]
 
 
 def test_a_module_that_kills_the_process(vault_folder: VaultFolder) -> None:
@@ -81,3 +82,28 @@ def test_files_that_others_can_read(vault_folder: VaultFolder) -> None:
     settings.token.pin_file.chmod(0o640)
     findings = doctor(vault_folder, 1)
     assert failed(findings) == {"PIN file", "TLS key", "open"}
+
+
+def test_files_that_are_missing(vault_folder: VaultFolder) -> None:
+    settings = vault_folder.settings()
+    listen, tokens = settings.listen, settings.access_tokens
+    assert tokens.jwks_file is not None
+    for path in (
+        listen.key_file,
+        listen.certificate_file,
+        tokens.jwks_file,
+        settings.token.pin_file,
+    ):
+        path.unlink()
+    findings = doctor(vault_folder, 1)
+    helps = {
+        "PIN file": "STRONGROOM_VAULT_TOKEN_PIN_FILE",
+        "TLS key": "strongroom-vault self-signed FOLDER",
+        "TLS certificate": "strongroom-vault self-signed FOLDER",
+        "JWK set": "strongroom-vault token create-issuer FOLDER",
+        "open": "STRONGROOM_VAULT_TOKEN_PIN_FILE",
+    }
+    assert failed(findings) == set(helps)
+    for check, words in helps.items():
+        assert words in findings[check]["hint"]
+        assert "Errno" not in findings[check]["detail"]

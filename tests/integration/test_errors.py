@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from person import Device
 from raw_client import Guess, raw_client
 
 from strongroom import (
     AccessTokenExpired,
     AccessTokenInvalid,
+    AccountUnknown,
+    AsyncVault,
+    AttemptLimitRefused,
     BackupKey,
     KeyReplaced,
     MalformedRequest,
@@ -25,6 +31,7 @@ from strongroom import (
     NoKey,
     ScopeMissing,
     StrongroomError,
+    UnreachableCause,
     Vault,
     VaultUnreachable,
     WrongVault,
@@ -44,6 +51,8 @@ from strongroom.vault import encode_identity
 from strongroom.wire import SUITE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vault_process import VaultFolder, VaultProcess
 
 PASSWORD = "correct horse battery staple"
@@ -96,7 +105,7 @@ def test_a_token_that_was_good_expires_while_it_is_remembered(
             vault.status()
 
 
-@pytest.mark.parametrize("token", ["", "not a token", "a.b.c", "x" * 5000])
+@pytest.mark.parametrize("token", ["a.b.c", "x" * 4096])
 def test_no_access_token(shared_vault: VaultProcess, token: str) -> None:
     with (
         Vault.connect(
@@ -215,6 +224,10 @@ def test_wrong_vault_identity(shared_vault: VaultProcess, account: str) -> None:
     ):
         vault.protect(BackupKey.generate(), PASSWORD)
     refused(WrongVault, error.value)
+    with shared_vault.connect(account, identity=other) as vault:
+        for call in (vault.status, vault.delete, lambda: vault.info, lambda: vault.identity):
+            with pytest.raises(WrongVault):
+                call()
     with shared_vault.connect(account) as vault:
         assert vault.status() is None
 
@@ -225,8 +238,76 @@ def test_a_certificate_that_is_not_trusted(shared_vault: VaultProcess, account: 
         access_token=shared_vault.folder.access_token(account),
         timeout=1,
     )
-    with vault, pytest.raises(VaultUnreachable):
+    with vault, pytest.raises(VaultUnreachable) as error:
         vault.status()
+    refused(VaultUnreachable, error.value)
+    assert error.value.cause is UnreachableCause.CERTIFICATE_UNTRUSTED
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "grpc_proxy", "http_proxy"])
+def test_a_dead_proxy_is_not_on_the_way_to_this_machine(
+    shared_vault: VaultProcess, account: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    with shared_vault.connect(account, timeout=10) as vault:
+        assert vault.status() is None
+
+
+async def test_the_token_of_an_async_function_and_white_space_around_it(
+    shared_vault: VaultProcess, account: str
+) -> None:
+    async def fresh() -> str:
+        return f" {shared_vault.folder.access_token(account)}\r\n"
+
+    def connect(kind: type[Any], token: Any) -> Any:
+        trusted = shared_vault.folder.certificate
+        return kind.connect(shared_vault.address, access_token=token, ca_certificates=trusted)
+
+    async with connect(AsyncVault, fresh) as vault:
+        with pytest.raises(AccountUnknown):
+            _ = vault.account
+        assert await vault.status() is None
+        assert vault.account == account
+    with connect(Vault, await fresh()) as vault:
+        assert vault.status() is None
+
+
+def test_the_command_shows_an_account_and_no_terminal_obeys_it(
+    shared_vault: VaultProcess, account: str, tmp_path: Path
+) -> None:
+    hostile = f"{account[-60:]}\x1b]0;owned\x07\x1b[2J\u202e"
+    device = Device(tmp_path / "device", shared_vault, hostile)
+    shown = device.ok("status")
+    assert shown.replace("\n", "").isprintable()
+    assert r"\x1b]0;owned\x07" in shown
+
+
+def test_a_refused_call_is_found_in_the_log_by_the_id_in_the_error(
+    shared_vault: VaultProcess, account: str
+) -> None:
+    with shared_vault.connect(account) as vault, pytest.raises(NoKey) as no_key:
+        vault.recover(PASSWORD)
+    token = shared_vault.folder.access_token(account, vault_id="vault.other")
+    with (
+        shared_vault.connect(access_token=token) as vault,
+        pytest.raises(AccessTokenInvalid) as invalid,
+    ):
+        vault.status()
+    with raw_client(shared_vault, account) as raw, pytest.raises(NoKey) as deleted:
+        raw.call(DeleteKey())
+    lines = [json.loads(line) for line in shared_vault.log().splitlines()]
+    for error, reason, call in (
+        (deleted.value, "NO_KEY", "DeleteKey"),
+        (invalid.value, "ACCESS_TOKEN_INVALID", "GetKey"),
+    ):
+        assert len(error.request_id) == 16
+        (line,) = [line for line in lines if line.get("request_id") == error.request_id]
+        assert (line["event"], line["reason"]) == ("call refused", reason)
+        assert line["call"] == call
+        assert account not in json.dumps(line)
+    assert no_key.value.request_id == ""  # that was an answer, and no refusal
+    assert invalid.value.request_id in invalid.value.hint  # whom it helps is not who gets it
 
 
 @pytest.mark.parametrize("limit", [1, 2, 11, 5000])
@@ -234,10 +315,24 @@ def test_an_attempt_limit_out_of_range_is_refused(
     shared_vault: VaultProcess, account: str, limit: int
 ) -> None:
     with shared_vault.connect(account) as vault:
-        with pytest.raises(MalformedRequest) as error:
+        with pytest.raises(AttemptLimitRefused) as error:
             vault.protect(BackupKey.generate(), PASSWORD, attempt_limit=limit)
-        assert error.value.field == "attempt_limit"
+        refused(AttemptLimitRefused, error.value)
+        assert (error.value.minimum, error.value.maximum) == (3, 10)
         assert vault.status() is None
+
+
+def test_the_vault_itself_refuses_an_attempt_limit_out_of_range(
+    shared_vault: VaultProcess, account: str
+) -> None:
+    """A client that asks for one all the same, or was told other bounds."""
+    with shared_vault.connect(account) as vault:
+        info = vault.info
+        vault._info = replace(info, minimum_attempt_limit=1, maximum_attempt_limit=1000)
+        for limit in (2, 11):
+            with pytest.raises(MalformedRequest) as error:
+                vault.protect(BackupKey.generate(), PASSWORD, attempt_limit=limit)
+            assert error.value.field == "attempt_limit"
 
 
 @pytest.mark.parametrize(

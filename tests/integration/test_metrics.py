@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
 import socket
@@ -18,13 +17,11 @@ from vault_process import REPOSITORY, make_softhsm, make_vault
 
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.v1 import vault_pb2_grpc
-from strongroom_vault import config
 from strongroom_vault.api.status import CODES
 from strongroom_vault.audit import What
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from vault_process import VaultProcess
 
@@ -68,7 +65,7 @@ def test_what_happened_is_counted(measured: VaultProcess) -> None:
     assert found['strongroom_events_total{event="registered"}'] == 1
     assert found['strongroom_events_total{event="attempt"}'] == 2
     assert found['strongroom_events_total{event="released"}'] == 1
-    assert found['strongroom_token_jobs_total{job="StartRecovery",outcome="done"}'] == 2
+    assert found['strongroom_token_jobs_total{kind="StartRecovery",outcome="done"}'] == 2
     assert found["strongroom_commits_total"] == found["strongroom_ledger_epoch"] == 4
     assert found["strongroom_serving"] == 1
     assert found["strongroom_rollback_detected"] == 0
@@ -155,26 +152,3 @@ def test_the_request_id_is_told_and_logged(measured: VaultProcess) -> None:
     ids = [request_id(told) for told in (call, refused.value)]
     assert len(set(ids)) == 2
     assert all(re.fullmatch("[0-9a-f]{16}", name) for name in ids)
-
-
-def test_the_unit_is_one(tmp_path: Path) -> None:
-    text = (DEPLOY / "strongroom-vault.service").read_text()
-    unit = configparser.ConfigParser(strict=False, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(text)
-    assert set(unit.sections()) == {"Unit", "Service", "Install"}
-    names = re.findall(r"Environment=(STRONGROOM_VAULT_[A-Z_]+)=", text)
-    tables = {
-        "vault": {"id": "v"},
-        "token": {"module": "m", "label": "l", "pin_file": "p"},
-        "store": {"path": "s"},
-        "listen": {
-            "address": "a:1",
-            "certificate_file": "c",
-            "key_file": "k",
-            "admin_socket": "s",
-        },
-        "access_tokens": {"jwks_file": "j"},
-    }
-    settings = config.parse(tables, dict.fromkeys(names, "/run/credentials"), tmp_path)
-    assert str(settings.token.pin_file) == "/run/credentials"

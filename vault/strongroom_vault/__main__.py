@@ -23,6 +23,8 @@ def main() -> None:
         if error.name not in NEEDED:
             raise
         sys.exit(f"strongroom-vault: {error.name} is missing: install 'strongroom[vault]' instead")
+    except KeyboardInterrupt:
+        sys.exit(130)  # while it is imported; later it is cli's to say
     cli.main()
 
 

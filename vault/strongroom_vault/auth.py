@@ -31,6 +31,7 @@ from strongroom_vault.errors import (
     ScopeMissing,
 )
 from strongroom_vault.labels import ACCOUNT_MAX_SIZE
+from strongroom_vault.loopback import is_loopback
 from strongroom_vault.private_files import refuse_writable_by_others
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ALGORITHMS: Final = frozenset({"ES256", "EdDSA"})
+_CURVES: Final = (("EC", "P-256"), ("OKP", "Ed25519"), ("OKP", "Ed448"))
 MAX_LIFETIME_S: Final = 15 * 60
 MAX_TOKEN_SIZE: Final = 4096
 CLOCK_SKEW_S: Final = 30
@@ -104,7 +106,7 @@ class KeySetFile:
         refuse_writable_by_others(path)
         self._path = path
         self._stamp = self._stat()
-        self._keys = _parse(path.read_bytes(), str(path))
+        self._keys = self._read()
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Return the key with this id; without an id, the only key there is."""
@@ -112,7 +114,7 @@ class KeySetFile:
         try:
             stamp = self._stat()
             if stamp != self._stamp:
-                self._keys = _parse(self._path.read_bytes(), str(self._path))
+                self._keys = self._read()
                 self._stamp = stamp
         except (OSError, OperatorError) as error:
             # While a file is being replaced the keys known so far stand.
@@ -122,6 +124,13 @@ class KeySetFile:
         if found is None and not is_read:
             raise _unknown()
         return found
+
+    def _read(self) -> list[jwt.PyJWK]:
+        with self._path.open("rb") as file:
+            data = file.read(MAX_SET_SIZE + 1)
+        if len(data) > MAX_SET_SIZE:
+            raise OperatorError(f"{self._path} has more than {MAX_SET_SIZE} bytes")
+        return _parse(data, str(self._path))
 
     def _stat(self) -> tuple[int, int, int]:
         try:
@@ -237,7 +246,7 @@ class AccessTokens:
                 leeway=CLOCK_SKEW_S,
                 options={"require": ["exp", "aud", "sub"], "strict_aud": True, "verify_exp": False},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, RecursionError, OverflowError) as error:
             raise AccessTokenInvalid(f"the access token is refused: {error}") from error
 
     def _access(self, claims: dict[str, Any]) -> Access:
@@ -246,6 +255,8 @@ class AccessTokens:
             raise AccessTokenInvalid("sub is not 1 to 255 bytes of text")
         if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
             raise AccessTokenInvalid("exp is not a number")
+        if isinstance(expires_at, float) and not math.isfinite(expires_at):
+            raise AccessTokenInvalid("exp is no time")
         if expires_at > self._clock() + MAX_LIFETIME_S + CLOCK_SKEW_S:
             raise AccessTokenInvalid("exp is more than 15 minutes away")
         if not isinstance(scope, str):
@@ -284,13 +295,30 @@ def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
         OperatorError: it is no JWK set, or has no such key.
     """
     try:
-        keys = jwt.PyJWKSet.from_dict(json.loads(data)).keys
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise OperatorError(f"{source} is not a JWK set: {error}") from error
-    usable = [key for key in keys if key.algorithm_name in ALGORITHMS]
+    members = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(members, list):
+        raise OperatorError(f'{source} is not a JWK set: it has no list "keys"')
+    usable = [key for key in map(_key, members) if key is not None]
     if not usable:
-        raise OperatorError(f"{source} has no key for ES256 or EdDSA")
+        raise OperatorError(f"{source} is not a JWK set with a key for ES256 or EdDSA")
     return usable
+
+
+def _key(member: object) -> jwt.PyJWK | None:
+    """Return a key of a JWK set, None for one that cannot be used (RFC 7517 section 5).
+
+    What is of another kind is not looked into: some take their time.
+    """
+    if not isinstance(member, dict) or (member.get("kty"), member.get("crv")) not in _CURVES:
+        return None
+    try:
+        key = jwt.PyJWK(member)
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
+        return None
+    return key if key.algorithm_name in ALGORITHMS else None
 
 
 def _find(keys: list[jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
@@ -322,7 +350,9 @@ def _fetch(url: str) -> bytes:
         raise OperatorError(f"{url} is not an https URL")
     context = ssl.create_default_context()
     context.sslsocket_class = _until(time.monotonic() + FETCH_TIMEOUT_S)
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    proxies = urllib.request.ProxyHandler({} if is_loopback(url) else None)
+    secure = urllib.request.HTTPSHandler(context=context)
+    opener = urllib.request.build_opener(proxies, _NoRedirect, secure)
     with opener.open(url, timeout=FETCH_TIMEOUT_S) as response:
         found: bytes = response.read(MAX_SET_SIZE + 1)
     if len(found) > MAX_SET_SIZE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 import textwrap
 import time
@@ -13,39 +14,43 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from strongroom import __version__, streams
 from strongroom_vault import (
     config,
     demo,
+    development,
     doctor,
+    invites,
     issuer,
     logs,
     maintenance,
+    new_vault,
     rates,
-    server,
+    reports,
     setup,
     tls,
 )
-from strongroom_vault.api.vault_admin import AdminClient
+from strongroom_vault.choosing import choice_of, new_vault_options
 from strongroom_vault.errors import NotServing, OperatorError
 from strongroom_vault.hardening import harden
+from strongroom_vault.reports import PROGRAM, ask_first, json_option, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from strongroom.v1 import admin_pb2 as pb
-    from strongroom_vault.api.vault_admin import Status
+    from strongroom_vault.api.vault_admin import AdminClient, Status
     from strongroom_vault.config import Settings
     from strongroom_vault.head import Head
     from strongroom_vault.hsm.examination import Finding
     from strongroom_vault.rates import Rate
 
-PROGRAM: Final = "strongroom-vault"
 SCOPES: Final = "register recover read delete"
 
 _settings_option = click.option(
@@ -61,19 +66,32 @@ _folder_argument = click.argument("folder", type=click.Path(path_type=Path, file
 
 
 def main() -> None:
-    """Run the command; an OperatorError is a sentence and its exit code, never a traceback."""
+    """Run the command; an error is a sentence (or JSON) and its exit code, never a traceback."""
     streams.prepare()
     harden()  # most commands hold the PIN
     try:
-        cli(prog_name=PROGRAM)
+        code = cli.main(prog_name=PROGRAM, standalone_mode=False) or 0
     except OperatorError as error:
-        click.echo(f"{PROGRAM}: {error}", err=True)
-        sys.exit(error.exit_code)
+        code = reports.refuse(str(error), error.hint, error.exit_code)
+    except click.UsageError as error:
+        code = _misused(error)
+    except click.Abort as error:
+        is_interrupted = isinstance(error.__cause__, KeyboardInterrupt)
+        code = reports.refuse("aborted", "", reports.INTERRUPTED if is_interrupted else 1)
     except OSError as error:
         if error.filename != "stdout":
             raise
-        click.echo(f"{PROGRAM}: cannot write to stdout: {error.strerror}", err=True)
-        sys.exit(1)
+        code = reports.refuse(f"cannot write to stdout: {error.strerror}", "", 1)
+    sys.exit(code)
+
+
+def _misused(error: click.UsageError) -> int:
+    """Say how a command is used; one that was given nothing shows its help."""
+    if not reports.wants_json(sys.argv[1:]):
+        error.show()
+        return error.exit_code
+    hint = "" if error.ctx is None else f"{error.ctx.command_path} --help says how."
+    return reports.refuse(error.format_message(), hint, error.exit_code)
 
 
 def _examples(*lines: str) -> str:
@@ -83,6 +101,7 @@ def _examples(*lines: str) -> str:
 
 
 @click.group(
+    cls=reports.Group,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=_examples("doctor", "init", "serve", "status --json"),
 )
@@ -90,13 +109,19 @@ def _examples(*lines: str) -> str:
 def cli() -> None:
     """Run a Strongroom vault over a PKCS#11 token.
 
-    The settings come from one file (--config, or STRONGROOM_VAULT_CONFIG). Exit codes: 0 done, 1
-    the vault says why not, 2 the command was misused, 3 the token does not accept the PIN, 4
-    status of a vault that does not serve.
+    The settings come from one file (--config, or STRONGROOM_VAULT_CONFIG). With --json, a command
+    reports as JSON on stdout, and why it failed as JSON on stderr.
     """
 
 
-@cli.command(epilog=_examples("init", "init --yes > identity"))
+@cli.command(
+    epilog=_examples(
+        "init",
+        "init --yes > identity",
+        "init --new /srv/vault --id vault.example --address vault.example:7443",
+    ),
+    exit_codes=(3,),
+)
 @_settings_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -104,35 +129,153 @@ def cli() -> None:
     is_flag=True,
     help="The token has this vault's keys already: keep them, make an empty store.",
 )
-def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
+@click.option(
+    "--new",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make a whole vault in this folder: settings, token, store.",
+)
+@new_vault_options
+@json_option
+@click.pass_context
+def init(
+    context: click.Context,
+    /,
+    settings_file: Path,
+    *,
+    yes: bool,
+    new_store: bool,
+    folder: Path | None,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 -- those of a new vault
+) -> None:
     """Make the vault's keys in the token, and an empty store.
 
-    Shows what is there and what it will make, and never overwrites anything. It may be repeated:
-    after a crash it goes on, and where nothing is missing it only prints the identity.
+    Shows what is there and what it will make, asks, and never overwrites anything. It may be
+    repeated: after a crash it goes on, and where nothing is missing it only prints the identity.
+    With --new it makes settings and all else first, in a folder of its own, where SoftHSM's token
+    is too, unless --module names another.
     """
-    settings = _load(settings_file)
+    choice = choice_of(options, is_new=folder is not None)
+    if folder is not None and choice is not None:
+        if context.get_parameter_source("settings_file") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--new makes settings of its own: leave --config out")
+        settings_file = new_vault.make(folder, choice)
+        settings = config.load(settings_file, {})
+        yes = yes or choice.hsm is None  # a token that is this vault's alone can lose nothing
+    else:
+        settings = _load(settings_file)
     plan = setup.make_plan(settings)
-    for line in _plan_lines(settings, plan):
-        click.echo(line, err=True)
-    if not yes and not plan.is_done:
-        click.confirm("Go on?", abort=True, err=True)
+    if not as_json:
+        for line in _plan_lines(settings, plan):
+            click.echo(line, err=True)
+    ask_first("Go on?", yes=yes or plan.is_done, as_json=as_json)
     identity = setup.carry_out(settings, plan, new_store=new_store)
+    if as_json:
+        report = _made(settings, plan, identity)
+        if folder is not None:
+            report |= {
+                "settings": str(settings_file),
+                "needs": list(new_vault.missing(settings)),
+            }
+        click.echo(json.dumps(report))
+        return
     done = "There is nothing to do." if plan.is_done else "The vault is ready."
     click.echo(f"{done} Its identity, for clients to pin:", err=True)
     click.echo(_identity(identity))
+    if folder is not None:
+        _tell_what_comes_next(settings, settings_file)
 
 
-@cli.command(epilog=_examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml"))
+def _tell_what_comes_next(settings: Settings, settings_file: Path) -> None:
+    """Say how a new vault is served, and what it lacks until it can be."""
+    lacks = list(new_vault.missing(settings))
+    if lacks:
+        click.echo("\nBefore it can serve, it needs", err=True)
+    for sentence in lacks:
+        click.echo(f"- {sentence}", err=True)
+    if os.geteuid() == 0:
+        click.echo(
+            "\nIts files are root's. A vault should run as a user of its own: give them to it"
+            f" (chown -R USER {shlex.quote(str(settings_file.parent))})",
+            err=True,
+        )
+    option = f"--config {shlex.quote(str(settings_file))}"
+    click.echo(f"\nServe it:         {PROGRAM} serve {option}", err=True)
+    click.echo(f"Invite clients:   {PROGRAM} invite {option}", err=True)
+
+
+@cli.command(epilog=_examples("invite", "invite --address vault.example:7443"), exit_codes=(3,))
 @_settings_option
-def serve(settings_file: Path) -> None:
+@click.option("--address", help="What clients call it, host:port.  [default: public_address]")
+@json_option
+def invite(settings_file: Path, address: str | None, *, as_json: bool) -> None:
+    """Print an invite to this vault, for clients. Nothing in it is secret.
+
+    It names address, vault id, identity and, unless the TLS certificate is of a public authority,
+    the fingerprint of its authority. It stays good while these stay. The vault may be running.
+    """
+    settings = _load(settings_file)
+    made = invites.invite_for(settings, _identity_of(settings), address)
+    says = {
+        "address": made.address,
+        "vault_id": made.vault_id,
+        "identity": _identity(made.identity),
+        "ca_fingerprint": made.ca_fingerprint.hex(),
+    }
+    if as_json:
+        click.echo(json.dumps({"invite": made.encode(), **says}))
+        return
+    for name, value in says.items():
+        click.echo(f"{name.replace('_', ' '):<16}{value or 'none: a public authority'}", err=True)
+    click.echo(made.encode())
+
+
+def _identity_of(settings: Settings) -> bytes:
+    """Ask the running vault, or else the token: an HSM need not take another session for this."""
+    from strongroom_vault.api.vault_admin import AdminClient  # noqa: PLC0415 -- gRPC, as in serve
+
+    try:
+        with AdminClient.connect(settings.listen.admin_socket) as vault:
+            return vault.status().identity_public_key
+    except OperatorError:
+        return setup.identity_of(settings)
+
+
+@cli.command(epilog=_examples("dev", "dev --keep ~/vault"))
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep it in this folder for the next time: the same token, identity and invite.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
+@json_option
+def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
+    """Serve a throw-away vault FOR DEVELOPMENT.
+
+    Prints what a client needs: an invite and an access token. It takes no settings, and listens on
+    this machine only. Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2).
+    """
+    development.run(keep, port, click.echo, as_json=as_json)
+
+
+@cli.command(
+    epilog=_examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml"),
+    exit_codes=(3,),
+)
+@_settings_option
+@json_option
+def serve(settings_file: Path, *, as_json: bool) -> None:  # noqa: ARG001 -- see reports.refuse
     """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
+    from strongroom_vault import server  # noqa: PLC0415 -- gRPC, which few commands need
+
     logs.configure()
     asyncio.run(server.VaultServer(_load(settings_file)).run())
 
 
-@cli.command(epilog=_examples("status", "status --json"))
+@cli.command(epilog=_examples("status", "status --json"), exit_codes=(4,))
 @_settings_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def status(settings_file: Path, *, as_json: bool) -> None:
     """Ask the running vault how it does. Exit code 4 if it runs but does not serve."""
     with _running(settings_file) as vault:
@@ -145,7 +288,8 @@ def status(settings_file: Path, *, as_json: bool) -> None:
 @cli.command(epilog=_examples("drain", "drain --end"))
 @click.option("--end", is_flag=True, help="Take calls again.")
 @_settings_option
-def drain(settings_file: Path, *, end: bool) -> None:
+@json_option
+def drain(settings_file: Path, *, end: bool, as_json: bool) -> None:
     """Take no new calls, and wait for those under way.
 
     Health checks say NOT_SERVING a second later at most. Calls are refused uncharged, and clients
@@ -157,7 +301,26 @@ def drain(settings_file: Path, *, end: bool) -> None:
             if not found.draining:
                 raise OperatorError("somebody else had the vault take calls again")
             time.sleep(0.05)
-    click.echo("serving again" if end else "drained: no call is under way", err=True)
+    said = "serving again" if end else "drained: no call is under way"
+    tell({"draining": not end}, said, as_json=as_json)
+
+
+@cli.command(
+    "reload-certificate", epilog=_examples("reload-certificate", "reload-certificate --json")
+)
+@_settings_option
+@json_option
+def reload_certificate(settings_file: Path, *, as_json: bool) -> None:
+    """Have the running vault read its TLS certificate again.
+
+    New connections use them at once, open ones go on. If they will not do, the vault keeps those
+    that it has, and this command says why. SIGHUP does the same, and the log says how it went.
+    """
+    with _running(settings_file) as vault:
+        ends_at = vault.reload_certificate()
+    until = datetime.fromtimestamp(ends_at / 1000, UTC)
+    said = f"reloaded: the certificate is good until {until:%Y-%m-%d %H:%M:%S} UTC"
+    tell({"ends_at": ends_at}, said, as_json=as_json)
 
 
 @cli.group()
@@ -168,7 +331,7 @@ def records() -> None:
 @records.command("show", epilog=_examples("records show alice", "records show alice --json"))
 @click.argument("account")
 @_settings_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def records_show(account: str, settings_file: Path, *, as_json: bool) -> None:
     """Show the state and the attempts of ACCOUNT's record.
 
@@ -188,22 +351,23 @@ def records_show(account: str, settings_file: Path, *, as_json: bool) -> None:
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_settings_option
-def records_delete(account: str, settings_file: Path, *, yes: bool) -> None:
+@json_option
+def records_delete(account: str, settings_file: Path, *, yes: bool, as_json: bool) -> None:
     """Delete ACCOUNT's key for good, as its owner could.
 
     Without its 64 digits the backup is lost.
     """
-    if not yes:
-        click.confirm(f"Delete the backup key of {account!r} for good?", abort=True, err=True)
+    ask_first(f"Delete the backup key of {account!r} for good?", yes=yes, as_json=as_json)
     with _running(settings_file) as vault:
         vault.delete_record(account)
-    click.echo("deleted", err=True)
+    tell({"account": account, "state": "deleted"}, "deleted", as_json=as_json)
 
 
 @cli.command("rotate-wrap-key", epilog=_examples("rotate-wrap-key", "rotate-wrap-key --status"))
 @click.option("--status", "only_look", is_flag=True, help="Say how far a rotation is, as JSON.")
 @_settings_option
-def rotate_wrap_key(settings_file: Path, *, only_look: bool) -> None:
+@json_option
+def rotate_wrap_key(settings_file: Path, *, only_look: bool, as_json: bool) -> None:
     """Rewrap every OPRF key, then destroy the old wrap key.
 
     The vault goes on serving. Ctrl-C ends this display, not the rotation; --status says how far it
@@ -215,22 +379,33 @@ def rotate_wrap_key(settings_file: Path, *, only_look: bool) -> None:
             click.echo(_rotation_json(vault.rotation()))
             return
         vault.rotate_wrap_key()
-        with click.progressbar(length=1000, label="rewrapping", file=sys.stderr) as bar:
-            done = 0
-            while (progress := vault.rotation()).stage not in {"done", "failed"}:
-                reached = 1000 * progress.buckets_done // max(1, progress.buckets)
-                bar.update(max(0, reached - done))
-                done = max(done, reached)
-                time.sleep(0.2)
-            bar.update(1000 - done)
+        progress = _watch_rotation(vault, is_shown=not as_json)
     if progress.stage == "failed":
         raise OperatorError(f"the rotation was cut off: {progress.problem}")
-    click.echo(f"{progress.rewrapped} records are under wrap key {progress.wrap_key}", err=True)
+    if as_json:
+        click.echo(_rotation_json(progress))
+    else:
+        said = f"{progress.rewrapped} records are under wrap key {progress.wrap_key}"
+        click.echo(said, err=True)
+
+
+def _watch_rotation(vault: AdminClient, *, is_shown: bool) -> pb.GetRotationResponse:
+    """Wait for the end of a rotation, and show how far it is."""
+    bar = click.progressbar(length=1000, label="rewrapping", file=sys.stderr, hidden=not is_shown)
+    with bar:
+        done = 0
+        while (progress := vault.rotation()).stage not in {"done", "failed"}:
+            reached = 1000 * progress.buckets_done // max(1, progress.buckets)
+            bar.update(max(0, reached - done))
+            done = max(done, reached)
+            time.sleep(0.2)
+        bar.update(1000 - done)
+    return progress
 
 
 @cli.command("doctor", epilog=_examples("doctor", "doctor --json"))
 @_settings_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@json_option
 def examine(settings_file: Path, *, as_json: bool) -> None:
     """Try everything that the vault needs of files and token. Exit code 1 if it could not run.
 
@@ -243,10 +418,11 @@ def examine(settings_file: Path, *, as_json: bool) -> None:
     residencies = doctor.usable(findings)
     if settings.token.residency not in residencies:
         raise OperatorError("the vault cannot run with these settings and this token")
-    click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
+    if not as_json:
+        click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
 
 
-@cli.command("bench", epilog=_examples("bench", "bench --seconds 10 --json"))
+@cli.command("bench", epilog=_examples("bench", "bench --seconds 10 --json"), exit_codes=(3,))
 @_settings_option
 @click.option(
     "--seconds",
@@ -255,7 +431,7 @@ def examine(settings_file: Path, *, as_json: bool) -> None:
     type=click.FloatRange(0.1, 600),
     help="How long each is measured.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@json_option
 def bench(settings_file: Path, seconds: float, *, as_json: bool) -> None:
     """Measure how fast token and disk are for a vault.
 
@@ -273,9 +449,9 @@ def anchor() -> None:
     """The newest commit of the database, as the token knows it."""
 
 
-@anchor.command("show", epilog=_examples("anchor show", "anchor show --json"))
+@anchor.command("show", epilog=_examples("anchor show", "anchor show --json"), exit_codes=(3,))
 @_settings_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def anchor_show(settings_file: Path, *, as_json: bool) -> None:
     """Say how database and anchor stand to each other. Exit code 1 if the vault would not serve."""
     found = maintenance.standing(_load(settings_file))
@@ -284,9 +460,11 @@ def anchor_show(settings_file: Path, *, as_json: bool) -> None:
         raise OperatorError(found.problem)
 
 
-@anchor.command("accept", epilog=_examples("anchor accept"))
+@anchor.command("accept", epilog=_examples("anchor accept"), exit_codes=(3,))
 @_settings_option
-def anchor_accept(settings_file: Path) -> None:
+@click.option("--vault-id", help="The vault's id, given here instead of typed.")
+@json_option
+def anchor_accept(settings_file: Path, vault_id: str | None, *, as_json: bool) -> None:
     """Serve from an older database; the newer one is lost.
 
     What newer commits said is forgotten: registrations, deletions, destructions. Every key is left
@@ -294,18 +472,30 @@ def anchor_accept(settings_file: Path) -> None:
     """
     settings = _load(settings_file)
     found = maintenance.standing(settings)
-    click.echo(_standing_table(found), err=True)
+    if not as_json:
+        click.echo(_standing_table(found), err=True)
+    lost = maintenance.lost_keys(settings) if found.problem else 0
     if found.problem:
-        click.echo(f"{found.problem}.", err=True)
-        if found.missing > 0:
-            click.echo("What these commits held is lost for good.", err=True)
-        if lost := maintenance.lost_keys(settings):
-            click.echo(_lost(lost), err=True)
-        typed = click.prompt("Type the vault's id to accept the loss", err=True)
+        if not as_json:
+            _tell_loss(found, lost)
+        elif vault_id is None:
+            raise click.UsageError("with --json nothing is asked: add --vault-id")
+        typed = vault_id or click.prompt("Type the vault's id to accept the loss", err=True)
         if typed != settings.vault.id:
             raise OperatorError("that is not the vault's id; nothing was changed")
     maintenance.accept_loss(settings)
-    click.echo("Accepted. Every key has one attempt at most until its next success.", err=True)
+    if as_json:
+        click.echo(_standing_json(found, lost_keys=lost))
+    else:
+        click.echo("Accepted. Every key has one attempt at most until its next success.", err=True)
+
+
+def _tell_loss(found: maintenance.Standing, lost: int) -> None:
+    click.echo(f"{found.problem}.", err=True)
+    if found.missing > 0:
+        click.echo("What these commits held is lost for good.", err=True)
+    if lost:
+        click.echo(_lost(lost), err=True)
 
 
 @cli.group()
@@ -313,43 +503,51 @@ def audit() -> None:
     """The log of every registration, attempt, release, loss."""
 
 
-@audit.command("verify", epilog=_examples("audit verify"))
+@audit.command("verify", epilog=_examples("audit verify"), exit_codes=(3,))
 @_settings_option
-def audit_verify(settings_file: Path) -> None:
+@json_option
+def audit_verify(settings_file: Path, *, as_json: bool) -> None:
     """Recompute the log's chain up to the anchor."""
     count = maintenance.verify_audit(_load(settings_file))
-    click.echo(f"{count} events, none changed, none missing", err=True)
+    tell({"events": count}, f"{count} events, none changed, none missing", as_json=as_json)
 
 
 @audit.command("export", epilog=_examples("audit export > events.jsonl"))
 @_settings_option
-def audit_export(settings_file: Path) -> None:
+@json_option
+def audit_export(settings_file: Path, *, as_json: bool) -> None:  # noqa: ARG001 -- it always is
     """Print every event as a line of JSON."""
     for body in maintenance.export_audit(_load(settings_file)):
         click.echo(body)
 
 
-@cli.command(epilog=_examples("backup copy.db"))
+@cli.command(epilog=_examples("backup copy.db"), exit_codes=(3,))
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @_settings_option
-def backup(target: Path, settings_file: Path) -> None:
+@json_option
+def backup(target: Path, settings_file: Path, *, as_json: bool) -> None:
     """Copy the store to TARGET; the vault may go on serving."""
     found = maintenance.backup(_load(settings_file), target)
-    click.echo(f"{target} holds commit {found.head.epoch}", err=True)
+    epoch = found.head.epoch
+    tell({"path": str(target), "epoch": epoch}, f"{target} holds commit {epoch}", as_json=as_json)
 
 
-@cli.command(epilog=_examples("restore copy.db", "restore copy.db --older"))
+@cli.command(epilog=_examples("restore copy.db", "restore copy.db --older"), exit_codes=(3,))
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--older", is_flag=True, help="Take a copy that is older than the anchor; then accept the loss."
 )
 @_settings_option
-def restore(source: Path, settings_file: Path, *, older: bool) -> None:
+@json_option
+def restore(source: Path, settings_file: Path, *, older: bool, as_json: bool) -> None:
     """Put the copy SOURCE in the store's place.
 
     Every row of it is verified first, and the old store is kept beside the new one.
     """
     found, lost = maintenance.restore(_load(settings_file), source, older=older)
+    if as_json:
+        click.echo(_standing_json(found, lost_keys=lost))
+        return
     click.echo(f"restored commit {found.head.epoch}; what was there is kept beside it", err=True)
     if lost:
         click.echo(_lost(lost), err=True)
@@ -371,12 +569,13 @@ def token() -> None:
 
 @token.command("create-issuer", epilog=_examples("token create-issuer ."))
 @_folder_argument
-def create_issuer(folder: Path) -> None:
+@json_option
+def create_issuer(folder: Path, *, as_json: bool) -> None:
     """Make a signing key in FOLDER for development.
 
     Prints the path of its JWK set, for [access_tokens].
     """
-    click.echo(issuer.create_issuer(folder))
+    _print_path("jwks_file", issuer.create_issuer(folder), as_json=as_json)
 
 
 @token.command("issue", epilog=_examples("token issue . --vault-id vault.example --account alice"))
@@ -391,9 +590,13 @@ def create_issuer(folder: Path) -> None:
     type=click.IntRange(1, 900),
     help="Seconds until it expires.",
 )
-def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime: int) -> None:
+@json_option
+def issue(
+    folder: Path, vault_id: str, account: str, scope: str, lifetime: int, *, as_json: bool
+) -> None:
     """Print an access token signed by the issuer in FOLDER."""
-    click.echo(issuer.issue(folder, vault_id, account, scope, lifetime))
+    token = issuer.issue(folder, vault_id, account, scope, lifetime)
+    click.echo(json.dumps({"access_token": token, "expires_in": lifetime}) if as_json else token)
 
 
 @cli.command("demo", epilog=_examples("demo"))
@@ -408,18 +611,32 @@ def play_demo() -> None:
 
 @cli.command("self-signed", epilog=_examples("self-signed . --host vault.example"))
 @_folder_argument
-@click.option("--host", "hosts", multiple=True, default=("localhost", "127.0.0.1"))
-def self_signed(folder: Path, hosts: tuple[str, ...]) -> None:
-    """Make a TLS certificate for development in FOLDER."""
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help="What clients call the vault.  [default: those of before, or this machine]",
+)
+@json_option
+def self_signed(folder: Path, hosts: tuple[str, ...], *, as_json: bool) -> None:
+    """Make or renew a TLS certificate for development in FOLDER.
+
+    It is signed by a small authority made there, too, which stays when it is renewed: clients that
+    trust the authority go on.
+    """
     tls.create_self_signed(folder, hosts)
-    click.echo(folder / tls.CERTIFICATE_FILE)
+    _print_path("certificate_file", folder / tls.CERTIFICATE_FILE, as_json=as_json)
+
+
+def _print_path(name: str, path: Path, *, as_json: bool) -> None:
+    click.echo(json.dumps({name: str(path)}) if as_json else path)
 
 
 def _finding_lines(finding: Finding) -> str:
     """A finding in lines of at most 80 columns."""
     mark = {"ok": "ok", "failed": "FAILED", "note": "note"}[finding.state]
     start = f"{mark:<7}{finding.check:<21}"
-    said = "\n".join(part for part in (finding.detail, finding.meaning) if part)
+    said = "\n".join(part for part in (finding.detail, finding.meaning, finding.hint) if part)
     lines = [line for part in said.splitlines() for line in textwrap.wrap(part, 80 - len(start))]
     return start + f"\n{' ' * len(start)}".join(lines)
 
@@ -432,6 +649,8 @@ def _rate_line(rate: Rate) -> str:
 @contextmanager
 def _running(settings_file: Path) -> Iterator[AdminClient]:
     """The vault that runs with these settings."""
+    from strongroom_vault.api.vault_admin import AdminClient  # noqa: PLC0415 -- gRPC, as in serve
+
     with AdminClient.connect(_load(settings_file).listen.admin_socket) as vault:
         yield vault
 
@@ -475,6 +694,13 @@ def _plan_lines(settings: Settings, plan: setup.Plan) -> Iterator[str]:
         yield f"  {what:<{width}}  {state}"
 
 
+def _made(settings: Settings, plan: setup.Plan, identity: bytes) -> dict[str, Any]:
+    made = [f"key {label}" for label in plan.missing]
+    made += [] if plan.has_store else ["store"]
+    made += [] if plan.anchored else ["anchor"]
+    return {"vault_id": settings.vault.id, "identity": _identity(identity), "made": made}
+
+
 def _there(*, is_there: bool) -> str:
     return "is there" if is_there else "will be made"
 
@@ -496,7 +722,7 @@ def _standing_table(found: maintenance.Standing) -> str:
     )
 
 
-def _standing_json(found: maintenance.Standing) -> str:
+def _standing_json(found: maintenance.Standing, **more: int) -> str:
     return json.dumps(
         {
             "database_epoch": found.head.epoch,
@@ -504,6 +730,7 @@ def _standing_json(found: maintenance.Standing) -> str:
             "written_at": found.head.time,
             "loss_epoch": found.head.loss_epoch,
             "problem": found.problem,
+            **more,
         }
     )
 

@@ -17,7 +17,7 @@ from strongroom_vault.auth import KeySetFile
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.examination import BOTH, Finding, Residency
 from strongroom_vault.private_files import refuse_readable_by_others
-from strongroom_vault.server import token_settings
+from strongroom_vault.refused_settings import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +26,27 @@ if TYPE_CHECKING:
     from strongroom_vault.config import Settings
 
 TIMEOUT_S: Final = 120
+_PIN: Final = f"{named('token', 'pin_file')} names the file with the token's user PIN."
+_TLS: Final = (
+    "[listen] {0}_file names it. For development, strongroom-vault self-signed FOLDER makes one."
+)
+_JWKS: Final = (
+    f"{named('access_tokens', 'jwks_file')} names it. For development, strongroom-vault token"
+    " create-issuer FOLDER makes one."
+)
 SOON: Final = timedelta(days=14)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at files and token; a failure is a finding, never an error."""
-    yield _file("PIN file", lambda: _secret_file(settings.token.pin_file))
-    yield _file("TLS key", lambda: _secret_file(settings.listen.key_file))
+    yield _file("PIN file", _secret_file, settings.token.pin_file, _PIN)
+    yield _file("TLS key", _secret_file, settings.listen.key_file, _TLS.format("key"))
     yield _certificate(settings)
-    yield _file("JWK set", lambda: _key_set(settings))
+    tokens = settings.access_tokens
+    if tokens.jwks_file is None:
+        yield Finding("JWK set", "ok", f"{tokens.jwks_url}, fetched when the vault serves")
+    else:
+        yield _file("JWK set", _key_set, tokens.jwks_file, _JWKS)
     yield from _token(settings)
 
 
@@ -49,7 +61,7 @@ def usable(findings: Sequence[Finding]) -> tuple[Residency, ...]:
 def _token(settings: Settings) -> Iterator[Finding]:
     """Examine the token in a process of its own, and say so if it does not come to its end."""
     program = [sys.executable, "-P", "-m", "strongroom_vault.hsm.examination"]
-    asked = msgspec.json.encode(token_settings(settings))
+    asked = msgspec.json.encode(settings.token.for_workers())
     process = subprocess.Popen(  # noqa: S603 -- our own program
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -66,11 +78,13 @@ def _token(settings: Settings) -> Iterator[Finding]:
         yield Finding("examination", "failed", ending, meaning, BOTH)
 
 
-def _file(check: str, look: Callable[[], str]) -> Finding:
+def _file(check: str, look: Callable[[Path], str], path: Path, hint: str) -> Finding:
+    """Look at a file; `hint` says what helps where there is none."""
     try:
-        return Finding(check, "ok", look())
+        return Finding(check, "ok", look(path))
     except OperatorError as error:
-        return Finding(check, "failed", str(error), "The vault refuses to start.", BOTH)
+        helps = error.hint if path.exists() else hint
+        return Finding(check, "failed", str(error), "The vault refuses to start.", BOTH, helps)
 
 
 def _secret_file(path: Path) -> str:
@@ -78,12 +92,9 @@ def _secret_file(path: Path) -> str:
     return f"{path}, its owner's alone"
 
 
-def _key_set(settings: Settings) -> str:
-    tokens = settings.access_tokens
-    if tokens.jwks_file is None:
-        return f"{tokens.jwks_url}, fetched when the vault serves"
-    KeySetFile(tokens.jwks_file)
-    return str(tokens.jwks_file)
+def _key_set(path: Path) -> str:
+    KeySetFile(path)
+    return str(path)
 
 
 def _certificate(settings: Settings) -> Finding:
@@ -91,7 +102,9 @@ def _certificate(settings: Settings) -> Finding:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        return Finding("TLS certificate", "failed", str(error), "The vault cannot serve.", BOTH)
+        said = f"{path}: {error.strerror if isinstance(error, OSError) else 'is no certificate'}"
+        meaning, hint = "The vault cannot serve.", _TLS.format("certificate")
+        return Finding("TLS certificate", "failed", said, meaning, BOTH, hint)
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     detail = f"good until {certificate.not_valid_after_utc:%Y-%m-%d}"
     if left < timedelta(0):

@@ -21,9 +21,17 @@ class StrongroomVaultError(Exception):
 
 
 class OperatorError(StrongroomVaultError):
-    """The vault cannot start or go on as it is set up; the message tells an operator what to do."""
+    """The vault cannot start or go on as it is set up; the message says why.
+
+    Attributes:
+        hint: what an operator may do about it, in sentences; empty if the message says it all.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class WrongPin(OperatorError):

@@ -25,7 +25,6 @@ from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.merkle import EMPTY, NotOurs, Tree, bucket_hash
 from strongroom_vault.record import Active
 from strongroom_vault.sealing import RowSealer
-from strongroom_vault.server import token_settings
 from strongroom_vault.store.interface import BUCKET_BITS, Commit, StoreError
 from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
 
@@ -282,7 +281,7 @@ def _standing(
 @contextmanager
 def _token(settings: Settings) -> Iterator[tuple[pkcs11.Session, Pkcs11Token]]:
     try:
-        opened = token_settings(settings)
+        opened = settings.token.for_workers()
         with open_session(opened) as session:
             yield session, Pkcs11Token(session, opened.module)
     except (TokenError, StoreError) as error:

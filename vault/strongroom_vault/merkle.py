@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import StrongroomVaultError
@@ -101,6 +102,9 @@ class Tree:
             empty = node_hash(empty, empty)
             levels.append(empty * (1 << (bits - height)))
         self._nodes = bytearray(HASH_SIZE) + b"".join(reversed(levels))
+        # One byte for each bucket, kept so that `occupied` need not compare all hashes: the event
+        # loop asks, and would stand still for tens of milliseconds.
+        self._is_occupied = bytearray(1 << bits)
         self.apply(self.plan(buckets))
 
     @property
@@ -114,8 +118,7 @@ class Tree:
 
     def occupied(self) -> list[int]:
         """Return the numbers of the buckets that are not empty."""
-        count = self._first_leaf
-        return [number for number in range(count) if self.bucket(number) != EMPTY]
+        return [*compress(range(self._first_leaf), self._is_occupied)]
 
     def plan(self, buckets: Mapping[int, bytes]) -> Update:
         """Return what changes when buckets get these hashes; nothing changes yet."""
@@ -134,6 +137,8 @@ class Tree:
         """Make a planned update the tree's state, once it is committed."""
         for position, value in update.nodes.items():
             self._put(position, value)
+            if position >= self._first_leaf:
+                self._is_occupied[position - self._first_leaf] = value != EMPTY
 
     def _get(self, position: int) -> bytes:
         return bytes(self._nodes[position * HASH_SIZE : (position + 1) * HASH_SIZE])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -23,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
+from strongroom_vault import listening
 from strongroom_vault.api.guard import SCOPES
 from strongroom_vault.audit import What
 from strongroom_vault.errors import OperatorError
@@ -106,13 +108,13 @@ class Collected(Collector):
             events.add_metric([what.value], told[what])
         yield events
         jobs = CounterMetricFamily(
-            "strongroom_token_jobs", "Jobs of token workers.", labels=["job", "outcome"]
+            "strongroom_token_jobs", "Jobs of token workers.", labels=["kind", "outcome"]
         )
         for (job, outcome), count in self._pool.jobs.copy().items():
             jobs.add_metric([job, outcome], count)
         yield jobs
         seconds = CounterMetricFamily(
-            "strongroom_token_job_seconds", "Time that these jobs took.", labels=["job"]
+            "strongroom_token_job_seconds", "Time that these jobs took.", labels=["kind"]
         )
         for job, taken in self._pool.job_s.copy().items():
             seconds.add_metric([job], taken)
@@ -200,14 +202,18 @@ def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
     Raises:
         OperatorError: the address cannot be listened on.
     """
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+    with ExitStack() as undo, listening.held(address) as places:
+        for place in places:
+            undo.callback(_serve_at(place, registry))
+        return undo.pop_all().close
+
+
+def _serve_at(place: listening.Place, registry: CollectorRegistry) -> Callable[[], None]:
+    kind = _Server6 if place.family == socket.AF_INET6 else _Server
     try:
-        family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
-        kind = _Server6 if family == socket.AF_INET6 else _Server
-        server = make_server(host, int(port), make_wsgi_app(registry), kind, _Scrape)
+        server = make_server(place.host, place.port, make_wsgi_app(registry), kind, _Scrape)
     except OSError as error:
-        raise OperatorError(f"cannot serve metrics at {address}: {error}") from error
+        raise OperatorError(f"cannot serve metrics at {place}: {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 

@@ -30,7 +30,6 @@ from strongroom_vault.hsm.jobs import StartRecovery, StartRegistration
 from strongroom_vault.hsm.pkcs11 import open_session
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.hsm.vault_keys import Labels
-from strongroom_vault.server import token_settings
 from strongroom_vault.setup import first_commit
 from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import Commit, Row, StoreError, bucket_of
@@ -89,7 +88,7 @@ async def _recoveries(
     settings: Settings, workers: int, seconds: float
 ) -> tuple[list[float], float]:
     """Answer one attempt after the other, with a key that no account has."""
-    pool = TokenPool(token_settings(settings), workers=workers, labels=labels.DERIVED_KEYS)
+    pool = TokenPool(settings.token.for_workers(), workers=workers, labels=labels.DERIVED_KEYS)
     await pool.start()
     try:
         job = await _attempt(pool)
@@ -125,7 +124,7 @@ async def _attempt(pool: TokenPool) -> StartRecovery:
 def _anchor(settings: Settings, seconds: float) -> Rate:
     """Move an anchor of its own."""
     try:
-        with open_session(token_settings(settings)) as session, _no_slots(session):
+        with open_session(settings.token.for_workers()) as session, _no_slots(session):
             now: Anchored | None = None
 
             def move() -> None:

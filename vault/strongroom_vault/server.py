@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from strongroom import __version__
 from strongroom.v1 import admin_pb2_grpc, vault_pb2, vault_pb2_grpc
-from strongroom_vault import labels, metrics, traces
+from strongroom_vault import labels, listening, metrics, traces
 from strongroom_vault.anchor import TokenAnchor
 from strongroom_vault.api import bounds
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
@@ -32,7 +32,7 @@ from strongroom_vault.api.vault_admin import Status, VaultAdmin
 from strongroom_vault.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
 from strongroom_vault.garbage import collect_garbage_less
-from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor, TokenSettings
+from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor
 from strongroom_vault.hsm.pool import TokenPool
 from strongroom_vault.ledger import Ledger
 from strongroom_vault.locks import lock_exclusively
@@ -44,6 +44,7 @@ from strongroom_vault.store.sqlite import SqliteStore
 from strongroom_vault.unix_sockets import grpc_target, short_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from strongroom_vault.config import Settings
@@ -65,7 +66,7 @@ class VaultServer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool = TokenPool(
-            token_settings(settings),
+            settings.token.for_workers(),
             workers=settings.token.workers,
             labels=labels.DERIVED_KEYS,
             call_timeout=settings.token.call_timeout_s,
@@ -82,8 +83,8 @@ class VaultServer:
         self._guard: Guard
         self.port = 0
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self, serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, or until `serving` ends, which runs beside it."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,6 +92,10 @@ class VaultServer:
         await self.start()
         loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
         collect_garbage_less()
+        if serving is not None:
+            beside = asyncio.create_task(serving())
+            beside.add_done_callback(lambda _: stopping.set())
+            self._exit.push_async_callback(_cancel, beside)
         try:
             await stopping.wait()
         finally:
@@ -181,9 +186,11 @@ class VaultServer:
             self._look_after(residents),
         ):
             exit_stack.push_async_callback(_cancel, asyncio.create_task(work))
-        server = self._grpc_server()
-        self.port = _bind(server, settings.listen.address, self._certificates.credentials())
-        await server.start()
+        with listening.held(settings.listen.address) as places:
+            server = self._grpc_server(len(places))
+            for place in places:
+                self.port = _bind(server, place, self._certificates.credentials())
+            await server.start()
         exit_stack.push_async_callback(server.stop, GRACE_S)
         await self._start_admin(exit_stack)
 
@@ -197,9 +204,10 @@ class VaultServer:
             log.warning("a rotation was cut off; run strongroom-vault rotate-wrap-key")
         return numbers[0]
 
-    def _grpc_server(self) -> grpc.aio.Server:
+    def _grpc_server(self, places: int) -> grpc.aio.Server:
+        """Make a server for so many addresses; gRPC bounds the connections of each by itself."""
         listen = self._settings.listen
-        connections = max(1, self._connections // bounds.listeners(listen.address))
+        connections = max(1, self._connections // places)
         options = bounds.server_options(connections, listen.max_connection_age_s)
         server = grpc.aio.server(interceptors=(self._guard,), options=options)
         vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)
@@ -214,7 +222,9 @@ class VaultServer:
         path = exit_stack.enter_context(short_path(self._settings.listen.admin_socket))
         _remove_stale(path)
         server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
-        admin = VaultAdmin(self._status, self._guard, self._service, self._rotation)
+        admin = VaultAdmin(
+            self._status, self._guard, self._service, self._rotation, self._certificates
+        )
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         before = os.umask(0o177)
         try:
@@ -328,12 +338,6 @@ async def _started(ledger: Ledger) -> None:
         raise OperatorError(f"the ledger cannot be checked: {error}") from error
 
 
-def token_settings(settings: Settings) -> TokenSettings:
-    """Return what token workers need to know."""
-    token = settings.token
-    return TokenSettings(str(token.module), token.label, str(token.pin_file))
-
-
 def _parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:
     return VaultParameters(
         vault_id=settings.vault.id,
@@ -354,11 +358,13 @@ def _key_set(settings: Settings) -> KeySet:
     raise RuntimeError("the settings were checked to have one of both")
 
 
-def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+def _bind(
+    server: grpc.aio.Server, place: listening.Place, credentials: grpc.ServerCredentials
+) -> int:
     try:
-        return server.add_secure_port(address, credentials)
+        return server.add_secure_port(str(place), credentials)
     except RuntimeError as error:
-        raise OperatorError(f"cannot listen on {address}: {error}") from error
+        raise OperatorError(f"cannot listen at {place}: {error}") from error
 
 
 def _remove_stale(path: Path) -> None:

@@ -20,7 +20,6 @@ from strongroom_vault.hsm.known_answers import check_token
 from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.locks import lock_exclusively
 from strongroom_vault.merkle import Tree
-from strongroom_vault.server import token_settings
 from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
@@ -101,13 +100,22 @@ def _check(settings: Settings) -> bytes:
     """Return the identity of a vault that is whole; it may be serving."""
     if problem := maintenance.standing(settings).problem:
         raise OperatorError(problem)
+    return identity_of(settings)
+
+
+def identity_of(settings: Settings) -> bytes:
+    """Return the identity public key (33 bytes) of a vault, running or not, from its token.
+
+    Raises:
+        OperatorError: the token cannot be opened, or has no such key.
+    """
     with _session(settings) as session:
         token = Pkcs11Token(session, str(settings.token.module))
         return token.identity.public_key.encode()
 
 
 def _session(settings: Settings) -> AbstractContextManager[pkcs11.Session]:
-    return open_session(token_settings(settings))
+    return open_session(settings.token.for_workers())
 
 
 def _plan(session: pkcs11.Session, settings: Settings) -> Plan:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,11 @@ def configure(endpoint: str, ratio: float, vault_id: str, version: str) -> Calla
         resource=resources.Resource(attributes),
         shutdown_on_exit=False,
     )
-    exporter = otlp.OTLPSpanExporter(endpoint, timeout=EXPORT_TIMEOUT_S)
+    exporter = otlp.OTLPSpanExporter(
+        endpoint,
+        timeout=EXPORT_TIMEOUT_S,
+        channel_options=(("grpc.enable_http_proxy", 0),) if is_loopback(endpoint) else None,
+    )
     provider.add_span_processor(export.BatchSpanProcessor(exporter))
     _tracer = provider.get_tracer(SERVICE_NAME, version)
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19strongroom/v1/admin.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xaf\x02\n\x11GetStatusResponse\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12\x1b\n\x13identity_public_key\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07serving\x18\x05 \x01(\x08\x12\x15\n\rtoken_workers\x18\x06 \x01(\r\x12\x1b\n\x13token_workers_ready\x18\x07 \x01(\r\x12\x1e\n\x16token_workers_replaced\x18\x08 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\t \x01(\x04\x12\x0f\n\x07\x63hanges\x18\n \x01(\x04\x12\x10\n\x08\x64raining\x18\x0b \x01(\x08\x12\x11\n\tin_flight\x18\x0c \x01(\r\"\x1b\n\x0c\x44rainRequest\x12\x0b\n\x03\x65nd\x18\x01 \x01(\x08\"\x0f\n\rDrainResponse\"$\n\x11ShowRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x8a\x02\n\x12ShowRecordResponse\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\r\n\x05state\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harged\x18\x04 \x01(\x04\x12\x15\n\rattempt_limit\x18\x05 \x01(\r\x12\x15\n\rattempts_left\x18\x06 \x01(\r\x12\x0e\n\x06key_id\x18\x07 \x01(\x0c\x12\x11\n\tresidency\x18\x08 \x01(\t\x12\x10\n\x08wrap_key\x18\t \x01(\r\x12\x33\n\x0flast_started_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x13\x44\x65leteRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteRecordResponse\"\x16\n\x14RotateWrapKeyRequest\"\x17\n\x15RotateWrapKeyResponse\"\x14\n\x12GetRotationRequest\"\x81\x01\n\x13GetRotationResponse\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08wrap_key\x18\x02 \x01(\r\x12\x14\n\x0c\x62uckets_done\x18\x03 \x01(\x04\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\x04\x12\x11\n\trewrapped\x18\x05 \x01(\x04\x12\x0f\n\x07problem\x18\x06 \x01(\t2\xfe\x03\n\nVaultAdmin\x12N\n\tGetStatus\x12\x1f.strongroom.v1.GetStatusRequest\x1a .strongroom.v1.GetStatusResponse\x12\x42\n\x05\x44rain\x12\x1b.strongroom.v1.DrainRequest\x1a\x1c.strongroom.v1.DrainResponse\x12Q\n\nShowRecord\x12 .strongroom.v1.ShowRecordRequest\x1a!.strongroom.v1.ShowRecordResponse\x12W\n\x0c\x44\x65leteRecord\x12\".strongroom.v1.DeleteRecordRequest\x1a#.strongroom.v1.DeleteRecordResponse\x12Z\n\rRotateWrapKey\x12#.strongroom.v1.RotateWrapKeyRequest\x1a$.strongroom.v1.RotateWrapKeyResponse\x12T\n\x0bGetRotation\x12!.strongroom.v1.GetRotationRequest\x1a\".strongroom.v1.GetRotationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19strongroom/v1/admin.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xaf\x02\n\x11GetStatusResponse\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12\x1b\n\x13identity_public_key\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07serving\x18\x05 \x01(\x08\x12\x15\n\rtoken_workers\x18\x06 \x01(\r\x12\x1b\n\x13token_workers_ready\x18\x07 \x01(\r\x12\x1e\n\x16token_workers_replaced\x18\x08 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\t \x01(\x04\x12\x0f\n\x07\x63hanges\x18\n \x01(\x04\x12\x10\n\x08\x64raining\x18\x0b \x01(\x08\x12\x11\n\tin_flight\x18\x0c \x01(\r\"\x1b\n\x0c\x44rainRequest\x12\x0b\n\x03\x65nd\x18\x01 \x01(\x08\"\x0f\n\rDrainResponse\"\x1a\n\x18ReloadCertificateRequest\"H\n\x19ReloadCertificateResponse\x12+\n\x07\x65nds_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"$\n\x11ShowRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x8a\x02\n\x12ShowRecordResponse\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\r\n\x05state\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harged\x18\x04 \x01(\x04\x12\x15\n\rattempt_limit\x18\x05 \x01(\r\x12\x15\n\rattempts_left\x18\x06 \x01(\r\x12\x0e\n\x06key_id\x18\x07 \x01(\x0c\x12\x11\n\tresidency\x18\x08 \x01(\t\x12\x10\n\x08wrap_key\x18\t \x01(\r\x12\x33\n\x0flast_started_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x13\x44\x65leteRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteRecordResponse\"\x16\n\x14RotateWrapKeyRequest\"\x17\n\x15RotateWrapKeyResponse\"\x14\n\x12GetRotationRequest\"\x81\x01\n\x13GetRotationResponse\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08wrap_key\x18\x02 \x01(\r\x12\x14\n\x0c\x62uckets_done\x18\x03 \x01(\x04\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\x04\x12\x11\n\trewrapped\x18\x05 \x01(\x04\x12\x0f\n\x07problem\x18\x06 \x01(\t2\xe6\x04\n\nVaultAdmin\x12N\n\tGetStatus\x12\x1f.strongroom.v1.GetStatusRequest\x1a .strongroom.v1.GetStatusResponse\x12\x42\n\x05\x44rain\x12\x1b.strongroom.v1.DrainRequest\x1a\x1c.strongroom.v1.DrainResponse\x12\x66\n\x11ReloadCertificate\x12\'.strongroom.v1.ReloadCertificateRequest\x1a(.strongroom.v1.ReloadCertificateResponse\x12Q\n\nShowRecord\x12 .strongroom.v1.ShowRecordRequest\x1a!.strongroom.v1.ShowRecordResponse\x12W\n\x0c\x44\x65leteRecord\x12\".strongroom.v1.DeleteRecordRequest\x1a#.strongroom.v1.DeleteRecordResponse\x12Z\n\rRotateWrapKey\x12#.strongroom.v1.RotateWrapKeyRequest\x1a$.strongroom.v1.RotateWrapKeyResponse\x12T\n\x0bGetRotation\x12!.strongroom.v1.GetRotationRequest\x1a\".strongroom.v1.GetRotationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,22 +40,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINREQUEST']._serialized_end=430
   _globals['_DRAINRESPONSE']._serialized_start=432
   _globals['_DRAINRESPONSE']._serialized_end=447
-  _globals['_SHOWRECORDREQUEST']._serialized_start=449
-  _globals['_SHOWRECORDREQUEST']._serialized_end=485
-  _globals['_SHOWRECORDRESPONSE']._serialized_start=488
-  _globals['_SHOWRECORDRESPONSE']._serialized_end=754
-  _globals['_DELETERECORDREQUEST']._serialized_start=756
-  _globals['_DELETERECORDREQUEST']._serialized_end=794
-  _globals['_DELETERECORDRESPONSE']._serialized_start=796
-  _globals['_DELETERECORDRESPONSE']._serialized_end=818
-  _globals['_ROTATEWRAPKEYREQUEST']._serialized_start=820
-  _globals['_ROTATEWRAPKEYREQUEST']._serialized_end=842
-  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_start=844
-  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_end=867
-  _globals['_GETROTATIONREQUEST']._serialized_start=869
-  _globals['_GETROTATIONREQUEST']._serialized_end=889
-  _globals['_GETROTATIONRESPONSE']._serialized_start=892
-  _globals['_GETROTATIONRESPONSE']._serialized_end=1021
-  _globals['_VAULTADMIN']._serialized_start=1024
-  _globals['_VAULTADMIN']._serialized_end=1534
+  _globals['_RELOADCERTIFICATEREQUEST']._serialized_start=449
+  _globals['_RELOADCERTIFICATEREQUEST']._serialized_end=475
+  _globals['_RELOADCERTIFICATERESPONSE']._serialized_start=477
+  _globals['_RELOADCERTIFICATERESPONSE']._serialized_end=549
+  _globals['_SHOWRECORDREQUEST']._serialized_start=551
+  _globals['_SHOWRECORDREQUEST']._serialized_end=587
+  _globals['_SHOWRECORDRESPONSE']._serialized_start=590
+  _globals['_SHOWRECORDRESPONSE']._serialized_end=856
+  _globals['_DELETERECORDREQUEST']._serialized_start=858
+  _globals['_DELETERECORDREQUEST']._serialized_end=896
+  _globals['_DELETERECORDRESPONSE']._serialized_start=898
+  _globals['_DELETERECORDRESPONSE']._serialized_end=920
+  _globals['_ROTATEWRAPKEYREQUEST']._serialized_start=922
+  _globals['_ROTATEWRAPKEYREQUEST']._serialized_end=944
+  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_start=946
+  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_end=969
+  _globals['_GETROTATIONREQUEST']._serialized_start=971
+  _globals['_GETROTATIONREQUEST']._serialized_end=991
+  _globals['_GETROTATIONRESPONSE']._serialized_start=994
+  _globals['_GETROTATIONRESPONSE']._serialized_end=1123
+  _globals['_VAULTADMIN']._serialized_start=1126
+  _globals['_VAULTADMIN']._serialized_end=1740
 # @@protoc_insertion_point(module_scope)

@@ -130,6 +130,43 @@ class DrainResponse(_message.Message):
 Global___DrainResponse: _TypeAlias = DrainResponse  # noqa: Y015
 
 @_typing.final
+class ReloadCertificateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadCertificateRequest: _TypeAlias = ReloadCertificateRequest  # noqa: Y015
+
+@_typing.final
+class ReloadCertificateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """when it expires"""
+
+    def __init__(
+        self,
+        *,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadCertificateResponse: _TypeAlias = ReloadCertificateResponse  # noqa: Y015
+
+@_typing.final
 class ShowRecordRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -44,6 +44,11 @@ class VaultAdminStub:
                 request_serializer=strongroom_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_admin__pb2.DrainResponse.FromString,
                 _registered_method=True)
+        self.ReloadCertificate = channel.unary_unary(
+                '/strongroom.v1.VaultAdmin/ReloadCertificate',
+                request_serializer=strongroom_dot_v1_dot_admin__pb2.ReloadCertificateRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_admin__pb2.ReloadCertificateResponse.FromString,
+                _registered_method=True)
         self.ShowRecord = channel.unary_unary(
                 '/strongroom.v1.VaultAdmin/ShowRecord',
                 request_serializer=strongroom_dot_v1_dot_admin__pb2.ShowRecordRequest.SerializeToString,
@@ -78,6 +83,14 @@ class VaultAdminServicer:
 
     def Drain(self, request, context):
         """Takes no new calls from now on, and tells health checks so; or takes them again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadCertificate(self, request, context):
+        """Reads the TLS certificate and its key again. FAILED_PRECONDITION, with the reason, if they will not
+        do; then the vault keeps those that it has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +136,11 @@ def add_VaultAdminServicer_to_server(servicer, server):
                     servicer.Drain,
                     request_deserializer=strongroom_dot_v1_dot_admin__pb2.DrainRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_admin__pb2.DrainResponse.SerializeToString,
+            ),
+            'ReloadCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadCertificate,
+                    request_deserializer=strongroom_dot_v1_dot_admin__pb2.ReloadCertificateRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_admin__pb2.ReloadCertificateResponse.SerializeToString,
             ),
             'ShowRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.ShowRecord,
@@ -199,6 +217,33 @@ class VaultAdmin:
             '/strongroom.v1.VaultAdmin/Drain',
             strongroom_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
             strongroom_dot_v1_dot_admin__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.VaultAdmin/ReloadCertificate',
+            strongroom_dot_v1_dot_admin__pb2.ReloadCertificateRequest.SerializeToString,
+            strongroom_dot_v1_dot_admin__pb2.ReloadCertificateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,10 @@ class VaultAdminStub:
     """What the running vault is and how it does."""
     Drain: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainRequest, _admin_pb2.DrainResponse]
     """Takes no new calls from now on, and tells health checks so; or takes them again."""
+    ReloadCertificate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReloadCertificateRequest, _admin_pb2.ReloadCertificateResponse]
+    """Reads the TLS certificate and its key again. FAILED_PRECONDITION, with the reason, if they will not
+    do; then the vault keeps those that it has.
+    """
     ShowRecord: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShowRecordRequest, _admin_pb2.ShowRecordResponse]
     """What the vault holds for an account. NOT_FOUND where it never held anything."""
     DeleteRecord: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteRecordRequest, _admin_pb2.DeleteRecordResponse]
@@ -51,6 +55,10 @@ class VaultAdminAsyncStub(VaultAdminStub):
     """What the running vault is and how it does."""
     Drain: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainRequest, _admin_pb2.DrainResponse]  # type: ignore[assignment]
     """Takes no new calls from now on, and tells health checks so; or takes them again."""
+    ReloadCertificate: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReloadCertificateRequest, _admin_pb2.ReloadCertificateResponse]  # type: ignore[assignment]
+    """Reads the TLS certificate and its key again. FAILED_PRECONDITION, with the reason, if they will not
+    do; then the vault keeps those that it has.
+    """
     ShowRecord: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShowRecordRequest, _admin_pb2.ShowRecordResponse]  # type: ignore[assignment]
     """What the vault holds for an account. NOT_FOUND where it never held anything."""
     DeleteRecord: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteRecordRequest, _admin_pb2.DeleteRecordResponse]  # type: ignore[assignment]
@@ -76,6 +84,16 @@ class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DrainResponse, _abc.Awaitable[_admin_pb2.DrainResponse]]:
         """Takes no new calls from now on, and tells health checks so; or takes them again."""
+
+    @_abc_1.abstractmethod
+    def ReloadCertificate(
+        self,
+        request: _admin_pb2.ReloadCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ReloadCertificateResponse, _abc.Awaitable[_admin_pb2.ReloadCertificateResponse]]:
+        """Reads the TLS certificate and its key again. FAILED_PRECONDITION, with the reason, if they will not
+        do; then the vault keeps those that it has.
+        """
 
     @_abc_1.abstractmethod
     def ShowRecord(

@@ -165,5 +165,5 @@ def test_who_cannot_install_is_told_everything_at_once(clone: Path, tmp_path: Pa
     )
     assert (done.returncode, done.stdout) == (1, "")
     (command,) = (line for line in done.stderr.splitlines() if "apt-get install" in line)
-    assert {"softhsm2", "libnss3-tools", "gcc"} <= set(command.split())
+    assert {"softhsm2", "libnss3-tools", "gcc", "prometheus", "systemd"} <= set(command.split())
     assert not (clone / ".venv").exists()

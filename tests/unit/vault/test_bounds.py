@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strongroom_vault.api.bounds import connections_within, listeners
+from strongroom_vault.api.bounds import connections_within
 from strongroom_vault.errors import OperatorError
 
 
@@ -20,11 +20,3 @@ def test_connections(descriptors: int, wanted: int, workers: int, connections: i
 def test_hardly_any(descriptors: int, wanted: int) -> None:
     with pytest.raises(OperatorError, match="needs 80 and one for each connection"):
         connections_within(descriptors, wanted, 2)
-
-
-@pytest.mark.parametrize(
-    ("address", "count"),
-    [("127.0.0.1:7443", 1), ("[::]:7443", 1), ("localhost:0", 2), ("no.such.name.invalid:1", 2)],
-)
-def test_each_address_that_is_listened_at_has_a_bound_of_its_own(address: str, count: int) -> None:
-    assert listeners(address) == count

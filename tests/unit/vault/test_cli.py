@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
-from strongroom_vault.cli import PROGRAM, cli
+from strongroom_vault import reports
+from strongroom_vault.cli import cli
+from strongroom_vault.errors import NotServing, OperatorError, WrongPin
+from strongroom_vault.reports import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +56,47 @@ def test_every_command_has_examples_that_it_understands(path: str) -> None:
     assert command.help is not None
     first = command.help.split(".")[0]
     assert len(first) < 60, "the list of commands would cut this off"
+
+
+GROUPS: dict[str, click.Group] = {"": cli}
+GROUPS |= {name: one for name, one in cli.commands.items() if isinstance(one, click.Group)}
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("path", GROUPS)
+def test_the_list_of_commands_is_not_cut(path: str, columns: int) -> None:
+    group = GROUPS[path]
+    with click.Context(group, info_name=PROGRAM, terminal_width=columns) as context:
+        shown = group.get_help(context)
+    words = " ".join(shown.split())
+    for command in group.commands.values():
+        assert command.help is not None
+        first = " ".join(command.help.split()).split(". ")[0].rstrip(".")
+        assert first in words
+    listed = shown.partition("Commands:")[2].partition("Examples")[0]
+    assert max(map(len, listed.splitlines())) <= columns
+
+
+def test_the_help_lists_all_exit_codes() -> None:
+    with click.Context(cli, info_name=PROGRAM) as context:
+        shown = cli.get_help(context).partition("Exit codes:")[2]
+    assert {int(code) for code in re.findall(r"^  ([0-9]+)  ", shown, re.MULTILINE)} == {
+        0,
+        1,
+        2,
+        OperatorError.exit_code,
+        WrongPin.exit_code,
+        NotServing.exit_code,
+        reports.INTERRUPTED,
+    }
+
+
+REPORT_NOTHING = {"demo"}
+
+
+@pytest.mark.parametrize("path", sorted(COMMANDS.keys() - REPORT_NOTHING))
+def test_every_command_that_reports_does_so_as_json_too(path: str) -> None:
+    assert "--json" in {name for option in COMMANDS[path].params for name in option.opts}
 
 
 def test_the_program_has_examples_too() -> None:

@@ -10,9 +10,11 @@ import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from strongroom_vault import auth, issuer, tls
 from strongroom_vault.auth import (
@@ -25,6 +27,7 @@ from strongroom_vault.auth import (
     KeySetUrl,
 )
 from strongroom_vault.errors import AccessTokenInvalid, OperatorError, Overloaded
+from strongroom_vault.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,7 +236,58 @@ def test_a_publisher_that_dribbles_is_given_up(
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize("odd", ['{"keys": [{"kty": "EC", "alg": ["ES256"]}]}', "[" * 100_000])
+ODD_KEYS = (
+    "5",
+    "null",
+    '"x"',
+    "[]",
+    "{}",
+    '{"kty": "EC"}',
+    '{"kty": "EC", "crv": "P-256"}',
+    '{"kty": ["EC"], "crv": {"P-256": 1}}',
+    '{"kty": "EC", "crv": "P-256", "x": 5, "y": []}',
+    '{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "alg": ["ES256"]}',
+    '{"kty": "EC", "crv": "P-256", "x": "\\ud800", "y": "AA", "alg": "EdDSA"}',
+    '{"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}',
+    '{"kty": "oct"}',
+    '{"kty": "RSA", "e": "AQAB"}',
+    f'{{"kty": "RSA", "e": "AQAB", "d": "{"_" * 9999}", "n": "{"_" * 9999}"}}',
+)
+"""Members of a set that cannot be used: of other kinds, incomplete, broken, slow to look at."""
+
+
+async def test_a_good_key_is_found_among_those_that_cannot_be_used(tmp_path: Path) -> None:
+    others = ",".join(ODD_KEYS)
+    token, keys = new_issuer(tmp_path, "issuer")
+    good = json.dumps(json.loads(keys)["keys"][0])
+    path = tmp_path / "jwks.json"
+    path.write_text(f'{{"keys": [{others}, {good}, {others}]}}')
+    path.chmod(0o600)
+    began = time.process_time()
+    assert await is_believed(KeySetFile(path), token)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(f'{{"keys": [{member}]}}' for member in ODD_KEYS),
+        '{"keys": [{"kty": "EC", "alg": ["ES256"]}]}',
+        "[" * 100_000,
+        "",
+        "5",
+        "null",
+        "[]",
+        '"keys"',
+        '{"keys": {"kty": "EC"}}',
+        '{"keys": "EC"}',
+        f'{{"keys": [{"9" * 5000}]}}',
+        f'{{"keys": [], "n": {"9" * 5000}}}',
+        '{"keys": [' + "{}," * 80_000 + "{}]}",
+        '{"keys": []}' + " " * 300_000,
+    ],
+    ids=range(len(ODD_KEYS) + 13),
+)
 async def test_keys_stand_while_the_file_is_odd(tmp_path: Path, odd: str) -> None:
     token, keys = new_issuer(tmp_path, "issuer")
     path = tmp_path / "jwks.json"
@@ -242,8 +296,10 @@ async def test_keys_stand_while_the_file_is_odd(tmp_path: Path, odd: str) -> Non
     known = KeySetFile(path)
     path.write_text(odd)
     assert await is_believed(known, token)
-    with pytest.raises(OperatorError, match="not a JWK set"):
+    began = time.process_time()
+    with pytest.raises(OperatorError, match=r"not a JWK set|more than"):
         KeySetFile(path)
+    assert time.process_time() - began < 2
 
 
 async def test_certificates_that_came_to_be_trusted_meanwhile(
@@ -284,3 +340,51 @@ def test_a_file_that_others_can_write_is_refused(tmp_path: Path) -> None:
         path.chmod(mode)
         with pytest.raises(OperatorError, match="others can write"):
             KeySetFile(path)
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY"])
+async def test_no_proxy_leads_to_a_publisher_on_this_machine(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    token, publisher.body = new_issuer(tmp_path, "issuer")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    assert await is_believed(KeySetUrl(publisher.url), token)
+
+
+def test_which_hosts_are_this_machine() -> None:
+    for here in (
+        "https://localhost:1/x",
+        "https://LOCALHOST.",
+        "http://127.9.9.9",
+        "http://[::1]:4",
+    ):
+        assert is_loopback(here)
+    for elsewhere in (
+        "https://localhost.example",
+        "https://192.0.2.1",
+        "https://[::2]",
+        "",
+        "https://[x",
+    ):
+        assert not is_loopback(elsewhere)
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -float("inf"), 10**1000])
+async def test_a_time_that_is_none_makes_a_token_invalid(
+    tmp_path: Path, claim: str, value: float
+) -> None:
+    """JSON of Python has such numbers, and an issuer may be wrong."""
+    _, key_set = new_issuer(tmp_path, "issuer")
+    pem = (tmp_path / "issuer" / issuer.KEY_FILE).read_bytes()
+    claims = {"aud": VAULT_ID, "sub": "alice", "exp": time.time() + 60, claim: value}
+    header = {"kid": json.loads(key_set)["keys"][0]["kid"]}
+    token = jwt.PyJWS().encode(json.dumps(claims).encode(), _private(pem), "ES256", header)
+    keys = KeySetFile(tmp_path / "issuer" / issuer.SET_FILE)
+    with pytest.raises(AccessTokenInvalid):
+        await AccessTokens(VAULT_ID, keys).verify(token)
+
+
+def _private(pem: bytes) -> Any:
+    return serialization.load_pem_private_key(pem, password=None)

@@ -46,5 +46,5 @@ def test_a_credential_of_systemd_may_have_a_group(
 
 
 def test_a_secret_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match="cannot read"):
+    with pytest.raises(OperatorError, match="does not exist"):
         refuse_readable_by_others(tmp_path / "none")

@@ -22,7 +22,6 @@ from strongroom_vault.ledger import Ledger
 from strongroom_vault.record import Active
 from strongroom_vault.residents import ResidentKeys
 from strongroom_vault.rotation import Rotation, Stage
-from strongroom_vault.server import token_settings
 from strongroom_vault.service import BackupKeyService, Keys, VaultParameters
 from strongroom_vault.store.sqlite import SqliteStore
 
@@ -59,7 +58,7 @@ async def open_service(
     folder: VaultFolder,
 ) -> AsyncIterator[tuple[BackupKeyService, HaltingStore, Ledger, TokenPool]]:
     settings = folder.settings()
-    pool = TokenPool(token_settings(settings), labels=labels.DERIVED_KEYS)
+    pool = TokenPool(settings.token.for_workers(), labels=labels.DERIVED_KEYS)
     ready = await pool.start()
     keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
     store = HaltingStore(settings.store.path, settings.vault.id)

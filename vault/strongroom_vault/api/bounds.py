@@ -7,9 +7,6 @@ is the product of these bounds, and all of it ends with the connection's age.
 from __future__ import annotations
 
 import resource
-import socket
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Final
 
 import structlog
@@ -101,20 +98,3 @@ def max_connections(wanted: int, workers: int) -> int:
             "fewer connections than max_connections", connections=connections, files=descriptors
         )
     return connections
-
-
-def listeners(address: str) -> int:
-    """Return at how many addresses gRPC may listen for host:port; each has a bound of its own.
-
-    A name stands for two at least, since gRPC takes localhost for both, whatever the system says.
-    """
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    with suppress(ValueError):
-        ip_address(host)
-        return 1
-    try:
-        found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
-    except OSError:
-        return 2  # listening will say what is wrong with it
-    return max(2, len({place for *_, place in found}))

@@ -44,15 +44,16 @@ class Certificates:
             require_client_authentication=False,
         )
 
-    def reload(self) -> None:
-        """Read both files again; keep the old ones if these will not do."""
+    def reload(self) -> str:
+        """Read both files again; if they will not do, keep the old ones and return why."""
         try:
             configuration, self.ends_at = _read(self._listen)
         except OperatorError as error:
             log.error("certificate kept", problem=str(error))  # noqa: TRY400 -- a sentence says it
-        else:
-            self._fresh.append(configuration)
-            log.info("certificate reloaded", ends_at=self.ends_at)
+            return str(error)
+        self._fresh.append(configuration)
+        log.info("certificate reloaded", ends_at=self.ends_at)
+        return ""
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         """Answer gRPC at a handshake: None for no change, as often as possible.
@@ -67,13 +68,15 @@ class Certificates:
 
 
 def _read(listen: Listen) -> tuple[grpc.ServerCertificateConfiguration, float]:
-    refuse_readable_by_others(listen.key_file)
+    refuse_readable_by_others(listen.key_file, "the TLS key ")
     try:
         key_pem = listen.key_file.read_bytes()
         chain_pem = listen.certificate_file.read_bytes()
         key = serialization.load_pem_private_key(key_pem, None)
         certificate = x509.load_pem_x509_certificate(chain_pem)
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise OperatorError(f"cannot read {error.filename}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
         raise OperatorError(f"cannot read the TLS certificate: {error}") from error
     if key.public_key() != certificate.public_key():
         raise OperatorError("the TLS certificate and its key do not belong together")

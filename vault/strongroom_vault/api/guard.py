@@ -166,6 +166,8 @@ class Guard(grpc.aio.ServerInterceptor):
         if isinstance(error, TokenUnavailable | StoreUnavailable):
             log.warning("call failed", reason=error.reason, problem=str(error))
         if isinstance(error, Refusal):
+            # Whoever is refused is told the same request id. Who it was stays out of the log.
+            log.info("call refused", reason=error.reason)
             return await _abort(context, error, request_id)
         _log_bug(error)
         return await context.abort(grpc.StatusCode.INTERNAL, "internal error")

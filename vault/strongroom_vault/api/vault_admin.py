@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from strongroom_vault.api.certificates import Certificates
     from strongroom_vault.api.guard import Guard
     from strongroom_vault.record import Record
     from strongroom_vault.rotation import Rotation
@@ -59,7 +60,9 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
         guard: Guard,
         service: BackupKeyService,
         rotation: Rotation,
+        certificates: Certificates,
     ) -> None:
+        self._certificates = certificates
         self._status = status
         self._guard = guard
         self._service = service
@@ -92,6 +95,17 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
         self._guard.is_draining = not request.end
         log.info("taking calls again" if request.end else "draining")
         return pb.DrainResponse()
+
+    async def ReloadCertificate(  # noqa: N802
+        self,
+        _request: pb.ReloadCertificateRequest,
+        context: grpc.aio.ServicerContext[object, object],
+    ) -> pb.ReloadCertificateResponse:
+        """Read the TLS certificate again."""
+        if problem := self._certificates.reload():
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
+        ends_at = _timestamp(round(self._certificates.ends_at * 1000))
+        return pb.ReloadCertificateResponse(ends_at=ends_at)
 
     async def ShowRecord(  # noqa: N802
         self, request: pb.ShowRecordRequest, context: grpc.aio.ServicerContext[object, object]
@@ -180,6 +194,11 @@ class AdminClient:
     def drain(self, *, end: bool) -> None:
         """Have it take no new calls, or take them again."""
         self._stub.Drain(pb.DrainRequest(end=end), timeout=TIMEOUT_S)
+
+    def reload_certificate(self) -> int:
+        """Have it read its TLS certificate again; return when that expires (ms)."""
+        asked = pb.ReloadCertificateRequest()
+        return self._stub.ReloadCertificate(asked, timeout=TIMEOUT_S).ends_at.ToMilliseconds()
 
     def show_record(self, account: str) -> pb.ShowRecordResponse:
         """Ask what the vault holds for an account."""

@@ -85,6 +85,7 @@ class Finding(msgspec.Struct, frozen=True):
         state: "ok"; "failed"; or "note" for what an operator should know.
         detail: the token's own answer, or what was seen.
         meaning: what follows from a failure.
+        hint: what an operator may do about it.
         needed_for: the residencies that cannot be used if this failed.
     """
 
@@ -93,6 +94,7 @@ class Finding(msgspec.Struct, frozen=True):
     detail: str
     meaning: str = ""
     needed_for: tuple[Residency, ...] = ()
+    hint: str = ""
 
 
 class Unfit(Exception):
@@ -110,7 +112,8 @@ def examine(settings: TokenSettings) -> Iterator[Finding]:
             yield Finding("open", "ok", _identity(session))
             yield from _examine_session(session, settings.module)
     except (OperatorError, TokenError) as error:
-        yield Finding("open", "failed", str(error), "Nothing can be tried without it.", BOTH)
+        meaning = "Nothing can be tried without it."
+        yield Finding("open", "failed", str(error), meaning, BOTH, _hint(error))
 
 
 def _examine_session(session: pkcs11.Session, module: str) -> Iterator[Finding]:
@@ -347,6 +350,10 @@ def _anchor_value(session: pkcs11.Session) -> str:
     if found is None:
         raise Unfit("the token remembers no commit")
     return f"commit {found.epoch}"
+
+
+def _hint(error: Exception) -> str:
+    return error.hint if isinstance(error, OperatorError) else ""
 
 
 def _said(error: Exception) -> str:

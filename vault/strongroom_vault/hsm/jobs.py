@@ -24,11 +24,13 @@ class TokenSettings(msgspec.Struct, frozen=True):
         label: of the token.
         pin_file: path of the file with the user PIN, readable by its owner alone. Only the worker
             reads it.
+        environment: variables that the module looks for, such as SOFTHSM2_CONF.
     """
 
     module: str
     label: str
     pin_file: str
+    environment: dict[str, str] = {}
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):
@@ -231,12 +233,14 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
         is_final: another worker would fail the same way; with a wrong PIN, each try would bring the
             token nearer to locking it.
         is_not_found: the token does not find the resident key that the job names.
+        hint: what an operator may do about it.
     """
 
     problem: str
     is_session_lost: bool = False
     is_final: bool = False
     is_not_found: bool = False
+    hint: str = ""
 
 
 Request: TypeAlias = (

@@ -7,6 +7,7 @@ and are destroyed on every path.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +15,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pkcs11
 from pkcs11 import Attribute, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.exceptions import PinIncorrect, PinLocked, PKCS11Error
+from pkcs11.exceptions import PKCS11Error
 
 from strongroom.opaque.errors import DecodeError, KeyMismatch
 from strongroom.opaque.group import GENERATOR, Element, add, multiply_by_ecdh
-from strongroom_vault.errors import OperatorError, WrongPin
-from strongroom_vault.hsm import anchor_slots, quirks, vault_keys
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm import anchor_slots, opening, quirks, vault_keys
 from strongroom_vault.hsm.interface import KeyNotFound, TokenError
 from strongroom_vault.hsm.native import NativeOperations, NotOurInstance
 from strongroom_vault.hsm.plain import PlainOperations, translated
 from strongroom_vault.private_files import refuse_readable_by_others
 from strongroom_vault.record import StoredOprfKey
+from strongroom_vault.refused_settings import named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -66,20 +68,16 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
         TokenError: the token fails while it is open.
     """
     pin = read_pin(Path(settings.pin_file))
+    os.environ.update(settings.environment)
     try:
         library = pkcs11.lib(settings.module)
     except (PKCS11Error, OSError, RuntimeError) as error:
-        said = str(error) or type(error).__name__
-        raise OperatorError(f"cannot load the module {settings.module}: {said}") from error
+        raise opening.no_module(settings, error) from error
     try:
         token = library.get_token(token_label=settings.label)
         session = token.open(rw=True, user_pin=pin, attribute_mapper=quirks.attribute_mapper())
-    except (PinIncorrect, PinLocked) as error:
-        name = type(error).__name__
-        raise WrongPin(f"the token {settings.label!r} does not accept the PIN ({name})") from error
     except PKCS11Error as error:
-        name = type(error).__name__
-        raise OperatorError(f"cannot open the token {settings.label!r} ({name})") from error
+        raise opening.refused(settings, library, error) from error
     with translated(), session:
         yield session
 
@@ -90,13 +88,15 @@ def read_pin(path: Path) -> str:
     Raises:
         OperatorError: no such file, others can read it, or it is empty.
     """
+    hint = f"{named('token', 'pin_file')} names the file with the token's user PIN."
+    refuse_readable_by_others(path, "the PIN file ", hint)
     try:
-        refuse_readable_by_others(path, "the PIN file ")
         pin = path.read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"cannot read the PIN file {path}: {error}") from error
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise OperatorError(f"cannot read the PIN file {path}: {said}", hint) from error
     if not pin:
-        raise OperatorError(f"the PIN file {path} is empty")
+        raise OperatorError(f"the PIN file {path} is empty", hint)
     return pin
 
 

@@ -143,7 +143,8 @@ class TokenPool:
         except (WorkerRefused, WorkerLost) as error:
             await self.close()
             kind = OperatorError if self._refused is None else WrongPin
-            raise kind(f"the token cannot be used: {error}") from error
+            hint = error.hint if isinstance(error, WorkerRefused) else ""
+            raise kind(f"the token cannot be used: {error}", hint) from error
         return self._first
 
     @property

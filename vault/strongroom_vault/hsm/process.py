@@ -38,7 +38,7 @@ class WorkerRefused(OperatorError):
     """The worker could not open the token. `is_final` when another would fail the same way."""
 
     def __init__(self, failed: Failed) -> None:
-        super().__init__(failed.problem)
+        super().__init__(failed.problem, failed.hint)
         self.is_final = failed.is_final
 
 

@@ -60,6 +60,11 @@ NEVER_LEAVES: Final = {
 }
 
 
+_NEW: Final = (
+    "strongroom-vault init makes the keys of a new vault. Of an old one, this is not the token."
+)
+
+
 def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> TokenObject:
     """Return the one object of a class with a label.
 
@@ -70,7 +75,8 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
     if len(found) != 1:
         raise OperatorError(
             f"the token has {len(found)} objects of class {object_class.name} with the label"
-            f" {label}, and the vault needs exactly one"
+            f" {label}, and the vault needs exactly one",
+            "" if found else _NEW,
         )
     return found[0]
 
@@ -86,7 +92,8 @@ def find_wrap_keys(session: pkcs11.Session, labels: Labels = VAULT) -> dict[int,
     if not 1 <= len(keys) == len(found) <= MAX_WRAP_KEYS:
         raise OperatorError(
             f"the token has {len(found)} objects of class SECRET_KEY with the label {labels.wrap},"
-            " and the vault needs one, or two with different CKA_IDs during a rotation"
+            " and the vault needs one, or two with different CKA_IDs during a rotation",
+            "" if found else _NEW,
         )
     return dict(sorted(keys.items()))
 

@@ -47,8 +47,11 @@ def main(descriptor: int) -> None:
                 collect_garbage_less()
                 _serve(token, pipe)
         except WrongPin as error:
-            pipe.sendall(frame(Failed(str(error), is_session_lost=True, is_final=True)))
-        except (OperatorError, TokenError) as error:
+            failed = Failed(str(error), is_session_lost=True, is_final=True, hint=error.hint)
+            pipe.sendall(frame(failed))
+        except OperatorError as error:
+            pipe.sendall(frame(Failed(str(error), is_session_lost=True, hint=error.hint)))
+        except TokenError as error:
             pipe.sendall(frame(Failed(str(error), is_session_lost=True)))
 
 

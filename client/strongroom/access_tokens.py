@@ -1,0 +1,58 @@
+"""What can be an access token at all, looked at before it is sent anywhere."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+from strongroom.errors import NotAnAccessToken
+
+MAX_SIZE: Final = 4096
+"""Characters that a vault takes (docs/protocol.md 2.5)."""
+_ALPHABET: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
+"""b64token of RFC 6750 section 2.1; those of a JWT are fewer, and the vault looks at that."""
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def cleaned(text: str) -> str:
+    """Return the access token that is meant: without the white space around it.
+
+    Raises:
+        NotAnAccessToken: it cannot be one. No part of it is told, as it may be a secret.
+        TypeError: it is no str.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"an access token is a str, not {type(text).__name__}")
+    token = text.removeprefix(_BYTE_ORDER_MARK).strip()
+    if not token:
+        raise NotAnAccessToken("it is empty")
+    if token[:7].lower() == "bearer ":
+        raise NotAnAccessToken('leave out the word "Bearer"')
+    if len(token.split()) > 1:
+        raise NotAnAccessToken("there is white space within it")
+    if not _ALPHABET.fullmatch(token):
+        raise NotAnAccessToken(
+            "it has characters that no token has, such as quotes, braces, control characters, or"
+            " letters beyond ASCII"
+        )
+    if len(token) > MAX_SIZE:
+        raise NotAnAccessToken(
+            f"it has {len(token)} characters, and a vault takes at most {MAX_SIZE}"
+        )
+    return token
+
+
+def decoded(data: bytes) -> str:
+    """Return the access token in the bytes of a file.
+
+    Raises:
+        NotAnAccessToken: there is none.
+    """
+    if data.startswith(_UTF_16) or b"\0" in data:
+        raise NotAnAccessToken("it is UTF-16 or has zero bytes; save it as plain ASCII or UTF-8")
+    try:
+        return cleaned(data.decode())
+    except UnicodeDecodeError:
+        raise NotAnAccessToken("it has bytes that are no text") from None
