@@ -5,33 +5,46 @@ Each table is read as a whole, so a row that is missing, left over or wrong fail
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
 
 from strongroom import (
     BackupKey,
     PasswordRefused,
+    attempts,
     calls,
     flows,
     passwords,
     sealed_key,
     stretching,
+    transport,
     wire,
 )
 from strongroom.opaque import client, labels, messages
-from strongroom.opaque.group import GENERATOR
+from strongroom.opaque.envelope import Identities
+from strongroom.opaque.group import GENERATOR, Scalar
 from strongroom.opaque.kdf import expand
+from strongroom.opaque.ksf import Argon2id
 from strongroom.sealed_key import Binding
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.vault import decode_identity, encode_identity
-from strongroom_vault import auth, errors
+from strongroom_vault import audit, auth, config, errors, head, ledger
 from strongroom_vault import labels as vault_labels
-from strongroom_vault.api import bounds, guard, status
+from strongroom_vault.api import bounds, guard, requests, status
+from strongroom_vault.hsm import pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +53,13 @@ if TYPE_CHECKING:
 
     from strongroom.opaque.wire import Message
 
-PAGE: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+REPOSITORY: Final = Path(__file__).parents[3]
+PAGE: Final = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
+VECTORS: Final = REPOSITORY / "tests" / "vectors"
 WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_UINT32: "uint32",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BYTES: "bytes",
 }
@@ -137,6 +154,25 @@ def test_every_value_of_every_enumeration() -> None:
     ]
 
 
+GOOGLE: Final = (Status, AnyMessage, ErrorInfo, RetryInfo, Duration, Timestamp)
+
+
+def type_of_google(field: FieldDescriptor) -> str:
+    if field.message_type is None:
+        return WIRE_TYPES[field.type]
+    if field.message_type.GetOptions().map_entry:
+        return "map of string to string"
+    return "repeated " * field.is_repeated + field.message_type.full_name
+
+
+def test_every_field_of_googles_messages() -> None:
+    assert table("message of Google's", "number") == [
+        [message.DESCRIPTOR.full_name, str(field.number), field.name, type_of_google(field)]
+        for message in GOOGLE
+        for field in message.DESCRIPTOR.fields
+    ]
+
+
 def test_every_call_with_its_scope() -> None:
     rpcs = [method.name for method in pb.DESCRIPTOR.services_by_name["BackupKeyVault"].methods]
     written = dict(table("call", "scope"))
@@ -227,6 +263,7 @@ CONSTANTS: Final = {
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
     "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,
     "time of a call, at most": int(guard.MAX_SECONDS),
+    "time from a call's header fields to its request, at most": int(requests.REQUEST_S),
     "attempt limit, at most": wire.MAX_ATTEMPTS,
     "Argon2id memory, at least": stretching.LIGHTEST.memory_kib,
     "Argon2id memory, at most": stretching.HEAVIEST.memory_kib,
@@ -253,40 +290,64 @@ def test_every_number_of_the_labels_has_its_row(module: Any) -> None:
     assert set(numbers.values()) <= set(CONSTANTS.values())
 
 
+def test_every_delay() -> None:
+    longest = msgspec.inspect.type_info(config.Seconds)
+    assert isinstance(longest, msgspec.inspect.IntType)
+    assert requests.RETRY_AFTER == pool.RETRY_AFTER
+    assert [numbers(row[1]) for row in table("delay", "seconds")] == [
+        [requests.RETRY_AFTER],
+        [ledger.RETRY_AFTER_STORE_ERROR],
+        [longest.le],
+        [transport.TRY_S],
+        [transport.FIRST_DELAY_S, transport.MAX_DELAY_S],
+        [transport.Target.__dataclass_fields__["timeout"].default],
+    ]
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers of a text that are no clauses."""
+    text = re.sub(r"\(\d+\.\d+\)", "", text)
+    return [float(found.replace(",", "")) for found in re.findall(r"\d[\d,.]*\d|\d", text)]
+
+
 def texts(module: Any) -> dict[str, bytes]:
     found = {name: value for name, value in vars(module).items() if isinstance(value, bytes)}
     assert found
     return found
 
 
-@pytest.mark.parametrize(("name", "label"), texts(labels).items())
-def test_every_label_of_opaque(name: str, label: bytes) -> None:
-    if name == "ARGON2_SALT":
-        assert f"the salt {len(label)} zero bytes" in PAGE
-        assert label == bytes(len(label))
-    else:
-        assert f'"{label.decode()}"' in PAGE
+def test_the_salt_of_argon2() -> None:
+    assert f"the salt {len(labels.ARGON2_SALT)} zero bytes" in PAGE
+    assert bytes(len(labels.ARGON2_SALT)) == labels.ARGON2_SALT
 
 
-@pytest.mark.parametrize(
-    "label",
-    [
-        *texts(vault_labels).values(),
-        flows.SERVER_IDENTITY_PREFIX,
-        sealed_key.KEY_LABEL,
-        sealed_key.AAD_LABEL,
-    ],
-)
-def test_every_label_of_strongroom(label: bytes) -> None:
-    assert f'"{label.decode()}"' in PAGE
+LABELS: Final = [
+    *(label for name, label in texts(labels).items() if name != "ARGON2_SALT"),
+    flows.SERVER_IDENTITY_PREFIX,
+    sealed_key.KEY_LABEL,
+    sealed_key.AAD_LABEL,
+    *texts(attempts).values(),
+    *(label.encode() for label in vault_labels.DERIVED_KEYS),
+    audit.LABEL,
+]
 
 
-def test_no_label_that_the_code_does_not_know() -> None:
-    known = {*texts(labels).values(), *texts(vault_labels).values()}
-    known |= {sealed_key.KEY_LABEL, sealed_key.AAD_LABEL}
-    section = PAGE[PAGE.index("\n## 3.") : PAGE.index("\n## 4.")]
-    written = {text.encode() for text in re.findall(r'"([^"\n]*)"', section)}
-    assert written - known == {b"-", b""}
+def test_every_label() -> None:
+    """Those of OPAQUE, of the seal, of the Python client's attempts, and of the vault's records."""
+    assert [row[0].encode() for row in table("label", "where", "whose")] == LABELS
+    assert texts(vault_labels) == {"SERVER_IDENTITY_PREFIX": flows.SERVER_IDENTITY_PREFIX}
+    assert head.LABEL.decode() in vault_labels.DERIVED_KEYS
+
+
+def test_every_label_is_used_where_the_page_derives_something() -> None:
+    """Section 3 and appendix C name them in quotes: those of OPAQUE and of the seal, no others."""
+    derived = (
+        PAGE[PAGE.index("\n## 3.") : PAGE.index("\n## 4.")]
+        + PAGE[PAGE.index("\n## Appendix C.") : PAGE.index("\n## Appendix D.")]
+    )
+    written = {text.encode() for text in re.findall(r'"([^"\n]*)"', derived)}
+    used = {row[0].encode() for row in table("label", "where", "whose") if "own" not in row[2]}
+    assert written - {b"-", b""} == used
 
 
 @pytest.mark.parametrize(("name", "message"), OPAQUE_MESSAGES.items())
@@ -313,6 +374,55 @@ def test_the_identity_vector() -> None:
     public_key = bytes.fromhex(example("identity public key"))
     assert encode_identity(public_key) == example("identity")
     assert decode_identity(example("identity")) == public_key
+
+
+def test_the_exchange() -> None:
+    """Appendix D and `exchange.json` are what the code sends today, byte for byte."""
+    made = runpy.run_path(str(VECTORS / "make_exchange.py"))
+    messages_ = made["exchange"]()
+    stored = json.loads((VECTORS / "exchange.json").read_text())
+    assert stored == made["hexadecimal"](messages_)
+    assert "\n".join(made["lines"](messages_)) in PAGE
+    answers = {name: value for name, value in messages_.items() if name.endswith("Response")}
+    assert len(answers) == 6
+    for name, answer in answers.items():
+        assert wire.decode(type(answer).FromString(bytes.fromhex(stored[name]))) == wire.decode(
+            answer
+        )
+
+
+def test_the_exchange_is_a_good_life() -> None:
+    """Whoever reads nothing but its bytes and the inputs of the life gets the backup key."""
+    life = json.loads((VECTORS / "opaque.json").read_text())[-1]
+    inputs = {name: bytes.fromhex(value) for name, value in life["inputs"].items()}
+    sent = {
+        name: bytes.fromhex(value)
+        for name, value in json.loads((VECTORS / "exchange.json").read_text()).items()
+    }
+    vault = pb.GetVaultResponse.FromString(sent["GetVaultResponse"])
+    started = pb.StartRecoveryResponse.FromString(sent["StartRecoveryResponse"])
+    ke1, session = client.generate_ke1(
+        inputs["password"],
+        blind=Scalar.decode(inputs["blind_login"]),
+        nonce=inputs["client_nonce"],
+        keyshare_seed=inputs["client_keyshare_seed"],
+    )
+    assert ke1.encode() == pb.StartRecoveryRequest.FromString(sent["StartRecoveryRequest"]).ke1
+    identities = Identities(b"account-1", b"strongroom/v1/" + vault.vault_id.encode())
+    stretch = Argon2id(
+        started.stretching.memory_kib, started.stretching.passes, started.stretching.lanes
+    )
+    ke3, result = client.generate_ke3(
+        session, messages.KE2.decode(started.ke2), identities, stretch
+    )
+    assert result.server_public_key.encode() == vault.identity_public_key
+    assert ke3.encode() == pb.FinishRecoveryRequest.FromString(sent["FinishRecoveryRequest"]).ke3
+    finished = pb.FinishRecoveryResponse.FromString(sent["FinishRecoveryResponse"])
+    assert example("sealed") == finished.sealed_backup_key.hex()
+    binding = Binding(vault.vault_id, "account-1", started.key_id)
+    backup_key = sealed_key.unseal(result.export_key, finished.sealed_backup_key, binding)
+    assert backup_key.hex() == example("backup key")
+    assert result.export_key.hex() == example("export_key")
 
 
 def test_the_sealed_key_vector() -> None:
