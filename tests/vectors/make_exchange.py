@@ -160,12 +160,12 @@ def fields(message: Message) -> Iterator[tuple[bytes, str]]:
 
 def field_pieces(field: FieldDescriptor, value: Any) -> list[tuple[bytes, str]]:
     """One field: its key, and for what has a length that and then the content."""
-    if field.is_repeated:
-        entry = getattr(field.message_type, "_concrete_class", None)
-        is_map = field.message_type.GetOptions().map_entry
-        items = [entry(key=key, value=value[key]) for key in sorted(value)] if is_map else value
-        return [piece for item in items for piece in content(field, item)]
-    return content(field, value)
+    if not field.is_repeated:
+        return content(field, value)
+    kind: Any = field.message_type  # details and a map: both are repeated messages
+    if kind.GetOptions().map_entry:
+        value = [kind._concrete_class(key=key, value=value[key]) for key in sorted(value)]
+    return [piece for item in value for piece in content(field, item)]
 
 
 def content(field: FieldDescriptor, value: Any) -> list[tuple[bytes, str]]:
