@@ -350,6 +350,26 @@ def test_an_attempt_that_must_wait(patient_vault: VaultProcess) -> None:
         owner.start()
 
 
+def test_a_registration_ends_a_wait_and_forgets_no_attempt(patient_vault: VaultProcess) -> None:
+    """[5.5, 6.11] The first attempt at a new key does not wait, the next one does."""
+    with wire_client(patient_vault, "carol") as wire:
+        owner = Owner(patient_vault, "carol", wire)
+        owner.register(limit=10)
+        owner.start()
+        owner.start()
+        ke1, _ = guess_of(b"third")
+        owner.start(ke1)
+        until = owner.found().active.wait_until
+        owner.start(ke1)  # a repetition does not wait, and the time counts from it
+        assert owner.found().active.wait_until.ToNanoseconds() > until.ToNanoseconds()
+        refused(owner.start, "WAIT", CODE.RESOURCE_EXHAUSTED)
+        assert owner.register(limit=10).attempts_left == 7
+        assert not owner.found().active.HasField("wait_until")
+        assert owner.start().attempts_left == 6
+        assert owner.found().active.HasField("wait_until")
+        refused(owner.start, "WAIT", CODE.RESOURCE_EXHAUSTED)
+
+
 def test_a_key_keeps_its_stretching(patient_vault: VaultProcess) -> None:
     """[3.4, 12.7] GetKey and StartRecovery tell the key's, GetVault that for new keys."""
     folder = patient_vault.folder

@@ -5,9 +5,7 @@ Each table is read as a whole, so a row that is missing, left over or wrong fail
 
 from __future__ import annotations
 
-import json
 import re
-import runpy
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,11 +32,10 @@ from strongroom import (
     wire,
 )
 from strongroom.opaque import client, labels, messages
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.group import GENERATOR, Scalar
+from strongroom.opaque.group import GENERATOR
 from strongroom.opaque.kdf import expand
-from strongroom.opaque.ksf import Argon2id
 from strongroom.sealed_key import Binding
+from strongroom.status import _BY_REASON as BY_REASON
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.vault import decode_identity, encode_identity
 from strongroom_vault import audit, auth, config, errors, head, ledger
@@ -55,7 +52,6 @@ if TYPE_CHECKING:
 
 REPOSITORY: Final = Path(__file__).parents[3]
 PAGE: Final = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
-VECTORS: Final = REPOSITORY / "tests" / "vectors"
 WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_UINT32: "uint32",
     FieldDescriptor.TYPE_INT32: "int32",
@@ -225,6 +221,26 @@ def test_every_refusal_with_its_code_and_details() -> None:
     ]
 
 
+def test_every_refusal_is_an_outcome_of_an_attempt() -> None:
+    """6.4 and both clients agree on which of them decide it, so that KE1 may be let go."""
+    rows = table("outcome", "report?")
+    decided, kept = (
+        {reason for row in rows if row[2].startswith(word) for reason in reasons(row[0])}
+        for word in ("drop", "keep")
+    )
+    assert decided | kept == {refusal.reason for refusal in REFUSALS.values()}
+    assert decided == {
+        reason for reason, error in BY_REASON.items() if isinstance(error({}, 0.0), flows.DECIDED)
+    }
+    source = (REPOSITORY / "tests" / "interop" / "client.js").read_text()
+    assert decided == reasons(source[source.index("const DECIDED") :].split(";")[0])
+
+
+def reasons(text: str) -> set[str]:
+    """The reasons of refusals that a text names."""
+    return set(re.findall(r"\b[A-Z]+_[A-Z_]+\b|\bWAIT\b|\bMALFORMED\b|\bOVERLOADED\b", text))
+
+
 @pytest.mark.parametrize("cause", errors.Cause)
 def test_every_cause_of_a_destruction(cause: errors.Cause) -> None:
     assert f"`cause` is `{cause.value}`" in PAGE
@@ -374,55 +390,6 @@ def test_the_identity_vector() -> None:
     public_key = bytes.fromhex(example("identity public key"))
     assert encode_identity(public_key) == example("identity")
     assert decode_identity(example("identity")) == public_key
-
-
-def test_the_exchange() -> None:
-    """Appendix D and `exchange.json` are what the code sends today, byte for byte."""
-    made = runpy.run_path(str(VECTORS / "make_exchange.py"))
-    messages_ = made["exchange"]()
-    stored = json.loads((VECTORS / "exchange.json").read_text())
-    assert stored == made["hexadecimal"](messages_)
-    assert "\n".join(made["lines"](messages_)) in PAGE
-    answers = {name: value for name, value in messages_.items() if name.endswith("Response")}
-    assert len(answers) == 6
-    for name, answer in answers.items():
-        assert wire.decode(type(answer).FromString(bytes.fromhex(stored[name]))) == wire.decode(
-            answer
-        )
-
-
-def test_the_exchange_is_a_good_life() -> None:
-    """Whoever reads nothing but its bytes and the inputs of the life gets the backup key."""
-    life = json.loads((VECTORS / "opaque.json").read_text())[-1]
-    inputs = {name: bytes.fromhex(value) for name, value in life["inputs"].items()}
-    sent = {
-        name: bytes.fromhex(value)
-        for name, value in json.loads((VECTORS / "exchange.json").read_text()).items()
-    }
-    vault = pb.GetVaultResponse.FromString(sent["GetVaultResponse"])
-    started = pb.StartRecoveryResponse.FromString(sent["StartRecoveryResponse"])
-    ke1, session = client.generate_ke1(
-        inputs["password"],
-        blind=Scalar.decode(inputs["blind_login"]),
-        nonce=inputs["client_nonce"],
-        keyshare_seed=inputs["client_keyshare_seed"],
-    )
-    assert ke1.encode() == pb.StartRecoveryRequest.FromString(sent["StartRecoveryRequest"]).ke1
-    identities = Identities(b"account-1", b"strongroom/v1/" + vault.vault_id.encode())
-    stretch = Argon2id(
-        started.stretching.memory_kib, started.stretching.passes, started.stretching.lanes
-    )
-    ke3, result = client.generate_ke3(
-        session, messages.KE2.decode(started.ke2), identities, stretch
-    )
-    assert result.server_public_key.encode() == vault.identity_public_key
-    assert ke3.encode() == pb.FinishRecoveryRequest.FromString(sent["FinishRecoveryRequest"]).ke3
-    finished = pb.FinishRecoveryResponse.FromString(sent["FinishRecoveryResponse"])
-    assert example("sealed") == finished.sealed_backup_key.hex()
-    binding = Binding(vault.vault_id, "account-1", started.key_id)
-    backup_key = sealed_key.unseal(result.export_key, finished.sealed_backup_key, binding)
-    assert backup_key.hex() == example("backup key")
-    assert result.export_key.hex() == example("export_key")
 
 
 def test_the_sealed_key_vector() -> None:
