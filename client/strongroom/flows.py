@@ -285,7 +285,7 @@ def _foreseen(party: Party, password: bytes) -> Flow[Argon2id]:
 
     Raises:
         NoKey, KeyDestroyed: there is nothing to recover.
-        LastAttemptUnderWay: a new attempt would destroy the key, and cannot succeed (6.10).
+        LastAttemptUnderWay: a new attempt would destroy the key, and cannot succeed (6.9).
     """
     try:
         found = yield from _ask(GetKey())
@@ -351,7 +351,7 @@ def _attempt(
 def _answer(
     party: Party, started: RecoveryStarted, session: client.LoginSession, stretcher: Stretcher
 ) -> Flow[bytes]:
-    """Open the envelope (6.3) and prove the password (6.5), or report that it is wrong (6.4)."""
+    """Open the envelope (6.3) and prove the password (6.5), or report that it is wrong (6.6)."""
     try:
         ke2 = KE2.decode(started.ke2)
         stretch = stretcher.of(started.stretching)

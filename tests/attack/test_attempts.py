@@ -3,8 +3,7 @@
 Covered: fifty clients at once; repetition of a lost answer; kill -9 of the vault at every step of a
 recovery and of a registration; a token worker killed or hanging in mid-call; clients that go away
 in mid-call; replayed and mixed-up finishes.
-Not covered here: restored databases (the ledger's proof comes with its issue), lies in fields
-(test_wire.py).
+Not covered here: restored databases (test_rollback.py), lies in fields (test_lying_vault.py).
 """
 
 from __future__ import annotations

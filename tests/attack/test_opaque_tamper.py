@@ -475,7 +475,7 @@ def test_a_false_server_with_everything_but_the_static_private_key(login: Login)
 def test_a_registration_that_was_evaluated_wrongly_opens_at_no_login(
     evaluated: Element | None,
 ) -> None:
-    """The client cannot see it at registration; its rehearsal (design section 9) does."""
+    """The client cannot see it at registration; its rehearsal (docs/protocol.md 5.6) does."""
     world = World()
     request, session = client.create_registration_request(PASSWORD)
     response = RegistrationResponse(

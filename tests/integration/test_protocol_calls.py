@@ -215,7 +215,7 @@ def test_what_is_remembered_is_the_last_charged_attempt_of_the_key(owner: Owner)
 
 
 def test_a_decided_attempt_is_repeated_without_a_charge(owner: Owner) -> None:
-    """[6.7, 6.9] After a success all attempts are there, and the repetition takes none."""
+    """[6.6, 6.7] After a success all attempts are there, and the repetition takes none."""
     owner.register()
     ke1, session = guess_of(RIGHT)
     started = owner.start(ke1)
@@ -238,7 +238,7 @@ def test_the_last_attempt_is_repeated_and_released(owner: Owner) -> None:
 
 
 def test_a_report_of_failure(owner: Owner) -> None:
-    """[6.4, 6.9] It costs nothing more, however often."""
+    """[6.4, 6.6] It costs nothing more, however often."""
     owner.register()
     started = owner.start()
     for _ in range(3):
@@ -248,7 +248,7 @@ def test_a_report_of_failure(owner: Owner) -> None:
 
 @pytest.mark.parametrize("end", ["replaced", "deleted"])
 def test_a_report_or_a_proof_for_a_key_that_is_gone(owner: Owner, end: str) -> None:
-    """[6.4, 8.1] KEY_REPLACED, which says nothing about the password."""
+    """[6.6, 8.1] KEY_REPLACED, which says nothing about the password."""
     owner.register()
     ke1, session = guess_of(RIGHT)
     started = owner.start(ke1)
@@ -262,7 +262,7 @@ def test_a_report_or_a_proof_for_a_key_that_is_gone(owner: Owner, end: str) -> N
 
 
 def test_a_success_clears_the_attempts_up_to_its_own(owner: Owner) -> None:
-    """[6.5, 6.9]"""
+    """[6.5, 6.6]"""
     owner.register(limit=10)
     owner.start()
     ke1, session = guess_of(RIGHT)
@@ -348,6 +348,26 @@ def test_an_attempt_that_must_wait(patient_vault: VaultProcess) -> None:
         assert owner.finish(started, owner.proof(session, started))
         assert not owner.found().active.HasField("wait_until")
         owner.start()
+
+
+def test_a_registration_ends_a_wait_and_forgets_no_attempt(patient_vault: VaultProcess) -> None:
+    """[5.5, 6.11] The first attempt at a new key does not wait, the next one does."""
+    with wire_client(patient_vault, "carol") as wire:
+        owner = Owner(patient_vault, "carol", wire)
+        owner.register(limit=10)
+        owner.start()
+        owner.start()
+        ke1, _ = guess_of(b"third")
+        owner.start(ke1)
+        until = owner.found().active.wait_until
+        owner.start(ke1)  # a repetition does not wait, and the time counts from it
+        assert owner.found().active.wait_until.ToNanoseconds() > until.ToNanoseconds()
+        refused(owner.start, "WAIT", CODE.RESOURCE_EXHAUSTED)
+        assert owner.register(limit=10).attempts_left == 7
+        assert not owner.found().active.HasField("wait_until")
+        assert owner.start().attempts_left == 6
+        assert owner.found().active.HasField("wait_until")
+        refused(owner.start, "WAIT", CODE.RESOURCE_EXHAUSTED)
 
 
 def test_a_key_keeps_its_stretching(patient_vault: VaultProcess) -> None:

@@ -6,7 +6,7 @@ import { Calls, decoding, ProtocolError, Refusal } from "./calls.js";
 import { keyStretching, prepared, preparedNew } from "./passwords.js";
 import { open, seal } from "./sealed_key.js";
 
-const NOT_OPENED = Buffer.alloc(32); // the KE3 that reports a wrong password [6.4]
+const NOT_OPENED = Buffer.alloc(32); // the KE3 that reports a wrong password [6.6]
 const DECIDED = ["WRONG_PASSWORD", "KEY_DESTROYED", "KEY_REPLACED", "NO_KEY"]; // [6.8]
 const fromBase64 = (string) => Buffer.from(string, "base64url");
 const toBase64 = (bytes) => Buffer.from(bytes).toString("base64url");
@@ -123,7 +123,7 @@ export class Client {
     }
   }
 
-  // Before an attempt is charged: it has a chance [6.8], and this device can stretch the password [12.7].
+  // Before an attempt is charged: it has a chance [6.9], and this device can stretch the password [12.7].
   async #mayAttempt(password) {
     const { active } = await this.status().catch((error) => {
       if (error.reason !== "SCOPE_MISSING") throw error;

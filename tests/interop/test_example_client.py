@@ -138,7 +138,7 @@ def test_an_answer_lost_at_the_limit(session: Session) -> None:
 
 
 def test_a_client_that_knows_nothing_of_the_last_attempt(session: Session) -> None:
-    """[6.8] It does not destroy the key under the one that does."""
+    """[6.9] It does not destroy the key under the one that does."""
     session.protected()
     with raw_client(session.vault, session.account) as raw:
         for number in range(LIMIT):
@@ -323,7 +323,7 @@ def with_a_broken_mac(answer: bytes) -> bytes:
 
 
 def test_a_broken_proof_of_the_vault(session: Session) -> None:
-    """[6.6, 10.2] No KE3 but zeros leaves the client."""
+    """[6.4, 10.2] No KE3 but zeros leaves the client."""
     session.protected()
     session.middle.changes = {"StartRecovery": with_a_broken_mac}
     session.refused("recover", PASSWORD, match="WRONG_PASSWORD")

@@ -3,9 +3,9 @@
 One account, limit 2 (short traces), or limits of 1 and 3 that each registration chooses from. The
 adversary holds the access token, sees and replays every message, finishes old registrations, lets
 time pass, deletes, saves and restores any database while the vault is down, crashes the vault
-between any two steps, and makes evaluations fail. Restored databases meet the anchor of design
-section 6: the newest one, or one commit more, is served; for any other the operator may accept the
-loss, a few times.
+between any two steps, and makes evaluations fail. Restored databases meet the anchor of
+docs/design.md section 6: the newest one, or one commit more, is served; for any other the operator
+may accept the loss, a few times.
 
 After every step: the distinct evaluations charged since the owner's last success are at most the
 limit plus the registrations and the accepted losses since then. Where limits differ, it is the

@@ -1,8 +1,9 @@
 """The life of a record: what each request does to it. Pure: no I/O, no clock.
 
 Every function takes a record, a request and the time, and returns a Decision: the new record and
-the outcome, which is a Refusal where the request is refused. `tests/support/attempt_model.py`
-checks these rules exhaustively in miniature; change them only together.
+the outcome, which is a Refusal where the request is refused. docs/design.md section 4 gives the
+reason for each rule, and `tests/support/attempt_model.py` checks them all in miniature; change
+rules and model only together.
 
 The rule that all of this serves: between two successes of the owner, at most `attempt_limit`
 distinct evaluations are charged, plus one for each registration, and none is answered uncharged.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import runpy
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from strongroom.opaque.credential_response import unmask
 from strongroom.opaque.envelope import Identities
 from strongroom.opaque.group import Element, Scalar
 from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import identity
+from strongroom.opaque.ksf import Argon2id, Stretch, identity
 from strongroom.opaque.messages import (
     KE1,
     KE2,
@@ -29,6 +30,7 @@ from strongroom.opaque.messages import (
 )
 
 REAL = range(2)
+OWN_LIVES = 4
 ZERO_ENVELOPE = Envelope(bytes(32), bytes(32))
 
 
@@ -39,6 +41,8 @@ class Case:
         self.bytes = {name: bytes.fromhex(value) for name, value in vector["inputs"].items()}
         self.hex = {**vector["intermediates"], **vector["outputs"]}
         self.context = bytes.fromhex(vector["config"]["Context"])
+        parameters = vector["config"].get("stretching")
+        self.stretch: Stretch = Argon2id(**parameters) if parameters else identity
         self.identities = Identities(
             self.bytes.get("client_identity"), self.bytes.get("server_identity")
         )
@@ -57,7 +61,9 @@ class Case:
 
     @property
     def oprf_scalar(self) -> Scalar:
-        """Section 5.2.2: the OPRF key of the seed, which a vault does not have."""
+        """Given, as a vault has it; or of a seed, which a vault does not have (section 5.2.2)."""
+        if "oprf_key" in self.bytes:
+            return self.scalar("oprf_key")
         info = self.bytes["credential_identifier"] + b"OprfKey"
         seed = kdf.expand(self.bytes["oprf_seed"], info, 32)
         return oprf.derive_key_pair(seed, b"OPAQUE-DeriveKeyPair")
@@ -103,7 +109,7 @@ def register(case: Case) -> Registered:
         session,
         response,
         case.identities,
-        identity,
+        case.stretch,
         envelope_nonce=case.bytes["envelope_nonce"],
     )
     return Registered(request, response, record, export_key)
@@ -259,12 +265,55 @@ DECODERS: dict[str, Any] = {
 def test_known_answers_of_our_own(name: str) -> None:
     """The files are what `make_opaque.py` makes today, byte for byte."""
     made = runpy.run_path(str(Path(OWN, "make_opaque.py")))[f"{name}_answers"]()
-    assert made == own(f"{name}.json", {"oprf": 1, "opaque": 3}[name])
+    assert made == own(f"{name}.json", {"oprf": 1, "opaque": OWN_LIVES}[name])
     assert (OWN / f"{name}.json").read_text() == json.dumps(made, indent=2) + "\n"
 
 
-@pytest.mark.parametrize("index", range(3))
-@pytest.mark.parametrize("name", DECODERS)
-def test_own_answers_decode(name: str, index: int) -> None:
-    data = bytes.fromhex(own("opaque.json", 3)[index][name])
-    assert DECODERS[name].decode(data).encode() == data
+@pytest.mark.parametrize("index", range(OWN_LIVES))
+def test_own_answers_follow_from_their_inputs(index: int) -> None:
+    """What an implementer does with the file: each message from the blinds, nonces and seeds."""
+    case = Case(own("opaque.json", OWN_LIVES)[index])
+    registered = register(case)
+    ke1, session = start_login(case)
+    ke2, _ = answer(case, ke1, registered.record)
+    ke3, result = client.generate_ke3(session, ke2, case.identities, case.stretch)
+    made = {
+        "registration_request": registered.request.encode(),
+        "registration_response": registered.response.encode(),
+        "registration_record": registered.record.encode(),
+        "KE1": ke1.encode(),
+        "KE2": ke2.encode(),
+        "KE3": ke3.encode(),
+        "export_key": result.export_key,
+        "session_key": result.session_key,
+    }
+    assert {name: value.hex() for name, value in made.items()} == {
+        name: case.hex[name] for name in made
+    }
+    for name, kind in DECODERS.items():
+        assert kind.decode(made[name]).encode() == made[name]
+
+
+@pytest.mark.parametrize("index", range(OWN_LIVES))
+def test_own_intermediate_values(index: int) -> None:
+    """By another way than the file is made: from its response and record."""
+    case = Case(own("opaque.json", OWN_LIVES)[index])
+    output = oprf.finalize(
+        case.bytes["password"],
+        case.scalar("blind_registration"),
+        RegistrationResponse.decode(case.message("registration_response")).evaluated_message,
+    )
+    stretched = case.stretch(output)
+    assert (output.hex(), stretched.hex()) == (
+        case.hex["oprf_output"],
+        case.hex["stretched_oprf_output"],
+    )
+    randomized = hmac.digest(bytes(32), output + stretched, "sha256")
+    assert randomized.hex() == case.hex["randomized_password"]
+    auth_key = hmac.digest(randomized, case.bytes["envelope_nonce"] + b"AuthKey\1", "sha256")
+    assert auth_key.hex() == case.hex["auth_key"]
+    record = RegistrationRecord.decode(case.message("registration_record"))
+    assert envelope.masking_key(randomized) == record.masking_key == case.message("masking_key")
+    assert record.client_public_key.encode() == case.message("client_public_key")
+    assert record.envelope.encode() == case.message("envelope")
+    assert case.server_key.public_key.encode() == case.bytes["server_public_key"]

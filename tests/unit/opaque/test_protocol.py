@@ -87,7 +87,7 @@ def test_nothing_repeats_between_two_logins() -> None:
 
 
 def test_a_repeated_ke1_can_be_finished_with_either_answer() -> None:
-    """A lost KE2 is asked for again with the same KE1 (design section 5)."""
+    """A lost KE2 is asked for again with the same KE1 (docs/protocol.md 6.7)."""
     world = World()
     ke1, session = client.generate_ke1(PASSWORD)
     answers = [world.answer(ke1) for _ in range(2)]

@@ -76,23 +76,41 @@ CITING: Final = [
     *REPOSITORY.glob("tests/interop/*.js"),
     *REPOSITORY.glob("tests/interop/test_*.py"),
     *REPOSITORY.glob("tests/integration/test_protocol_*.py"),
+    *REPOSITORY.glob("client/strongroom/*.py"),
 ]
+NUMBER: Final = r"[1-9]\d?\.\d{1,2}"
+CITED: Final = re.compile(
+    rf"\[({NUMBER}(?:, {NUMBER})*)(?: of [\w/.]+)?\]"  # [6.7, 6.8]
+    rf"|(?<=\s)\((?:clause )?({NUMBER}(?:(?:, | to | and ){NUMBER})*)\)"  # (6.7), (clause 1.6)
+    rf"|docs/protocol\.md,? ({NUMBER})"
+    rf"|clauses? ({NUMBER}) of the protocol"
+)
 
 
 def test_every_clause_that_is_cited_exists() -> None:
-    """In the page itself by number, in what follows it by numbers in brackets."""
-    prose = PAGE[: PAGE.index("\n## 11.")] + PAGE[PAGE.index("\n## 12.") :]
+    """In the page itself by number, elsewhere by numbers in brackets, or with the page's name."""
+    vectors = slice(PAGE.index("\n## 11."), PAGE.index("\n## 12."))
+    exchange = PAGE.index("\n## Appendix D.")
+    prose = PAGE[: vectors.start] + PAGE[vectors.stop : exchange]
     prose = re.sub(
         r"(?:RFC \d+,? )?(?:section|appendix) [\w.]+|[vV]ersion \d+\.\d+|TLS 1\.3", "", prose
     )
-    cited = set(re.findall(r"(?<![\w.,@])(\d{1,2}\.\d{1,2})(?![\w.]\d|\d)", prose))
+    cited = set(re.findall(r"(?<![\w.,@])([1-9]\d?\.\d{1,2})(?![\w.]\d|\d)", prose))
     assert {"6.7", "8.4", "10.4"} <= cited
     for path in CITING:
-        for brackets in re.findall(
-            r"\[((?:\d+(?:\.\d+)?(?:, )?)+)(?: of [\w/.]+)?\]", path.read_text()
-        ):
-            cited |= {number for number in brackets.split(", ") if "." in number}
+        for groups in CITED.findall(path.read_text()):
+            cited |= set(re.findall(NUMBER, " ".join(groups)))
     assert cited - clauses() == set()
+
+
+def test_every_rfc_has_its_reference() -> None:
+    text, references = PAGE.split("\n## References\n")
+    cited = set(re.findall(r"RFC (\d+)", text))
+    listed = re.findall(
+        r"^- \[RFC (\d+)\]\(https://www\.rfc-editor\.org/rfc/rfc(\d+)\)", references, re.MULTILINE
+    )
+    assert cited == {number for number, _ in listed}
+    assert all(number == target for number, target in listed)
 
 
 def test_the_example_client_is_as_short_as_10_5_says() -> None:

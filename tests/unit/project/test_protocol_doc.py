@@ -10,28 +10,38 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
 
 from strongroom import (
     BackupKey,
     PasswordRefused,
+    attempts,
     calls,
     flows,
     passwords,
     sealed_key,
     stretching,
+    transport,
     wire,
 )
 from strongroom.opaque import client, labels, messages
 from strongroom.opaque.group import GENERATOR
 from strongroom.opaque.kdf import expand
 from strongroom.sealed_key import Binding
+from strongroom.status import _BY_REASON as BY_REASON
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.vault import decode_identity, encode_identity
-from strongroom_vault import auth, errors
+from strongroom_vault import audit, auth, config, errors, head, ledger
 from strongroom_vault import labels as vault_labels
-from strongroom_vault.api import bounds, guard, status
+from strongroom_vault.api import bounds, guard, requests, status
+from strongroom_vault.hsm import pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +50,12 @@ if TYPE_CHECKING:
 
     from strongroom.opaque.wire import Message
 
-PAGE: Final = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+REPOSITORY: Final = Path(__file__).parents[3]
+PAGE: Final = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
 WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_UINT32: "uint32",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BYTES: "bytes",
 }
@@ -137,6 +150,25 @@ def test_every_value_of_every_enumeration() -> None:
     ]
 
 
+GOOGLE: Final = (Status, AnyMessage, ErrorInfo, RetryInfo, Duration, Timestamp)
+
+
+def type_of_google(field: FieldDescriptor) -> str:
+    if field.message_type is None:
+        return WIRE_TYPES[field.type]
+    if field.message_type.GetOptions().map_entry:
+        return "map of string to string"
+    return "repeated " * field.is_repeated + field.message_type.full_name
+
+
+def test_every_field_of_googles_messages() -> None:
+    assert table("message of Google's", "number") == [
+        [message.DESCRIPTOR.full_name, str(field.number), field.name, type_of_google(field)]
+        for message in GOOGLE
+        for field in message.DESCRIPTOR.fields
+    ]
+
+
 def test_every_call_with_its_scope() -> None:
     rpcs = [method.name for method in pb.DESCRIPTOR.services_by_name["BackupKeyVault"].methods]
     written = dict(table("call", "scope"))
@@ -189,6 +221,26 @@ def test_every_refusal_with_its_code_and_details() -> None:
     ]
 
 
+def test_every_refusal_is_an_outcome_of_an_attempt() -> None:
+    """6.4 and both clients agree on which of them decide it, so that KE1 may be let go."""
+    rows = table("outcome", "report?")
+    decided, kept = (
+        {reason for row in rows if row[2].startswith(word) for reason in reasons(row[0])}
+        for word in ("drop", "keep")
+    )
+    assert decided | kept == {refusal.reason for refusal in REFUSALS.values()}
+    assert decided == {
+        reason for reason, error in BY_REASON.items() if isinstance(error({}, 0.0), flows.DECIDED)
+    }
+    source = (REPOSITORY / "tests" / "interop" / "client.js").read_text()
+    assert decided == reasons(source[source.index("const DECIDED") :].split(";")[0])
+
+
+def reasons(text: str) -> set[str]:
+    """The reasons of refusals that a text names."""
+    return set(re.findall(r"\b[A-Z]+_[A-Z_]+\b|\bWAIT\b|\bMALFORMED\b|\bOVERLOADED\b", text))
+
+
 @pytest.mark.parametrize("cause", errors.Cause)
 def test_every_cause_of_a_destruction(cause: errors.Cause) -> None:
     assert f"`cause` is `{cause.value}`" in PAGE
@@ -227,6 +279,7 @@ CONSTANTS: Final = {
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
     "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,
     "time of a call, at most": int(guard.MAX_SECONDS),
+    "time from a call's header fields to its request, at most": int(requests.REQUEST_S),
     "attempt limit, at most": wire.MAX_ATTEMPTS,
     "Argon2id memory, at least": stretching.LIGHTEST.memory_kib,
     "Argon2id memory, at most": stretching.HEAVIEST.memory_kib,
@@ -253,40 +306,64 @@ def test_every_number_of_the_labels_has_its_row(module: Any) -> None:
     assert set(numbers.values()) <= set(CONSTANTS.values())
 
 
+def test_every_delay() -> None:
+    longest = msgspec.inspect.type_info(config.Seconds)
+    assert isinstance(longest, msgspec.inspect.IntType)
+    assert requests.RETRY_AFTER == pool.RETRY_AFTER
+    assert [numbers(row[1]) for row in table("delay", "seconds")] == [
+        [requests.RETRY_AFTER],
+        [ledger.RETRY_AFTER_STORE_ERROR],
+        [longest.le],
+        [transport.TRY_S],
+        [transport.FIRST_DELAY_S, transport.MAX_DELAY_S],
+        [transport.Target.__dataclass_fields__["timeout"].default],
+    ]
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers of a text that are no clauses."""
+    text = re.sub(r"\(\d+\.\d+\)", "", text)
+    return [float(found.replace(",", "")) for found in re.findall(r"\d[\d,.]*\d|\d", text)]
+
+
 def texts(module: Any) -> dict[str, bytes]:
     found = {name: value for name, value in vars(module).items() if isinstance(value, bytes)}
     assert found
     return found
 
 
-@pytest.mark.parametrize(("name", "label"), texts(labels).items())
-def test_every_label_of_opaque(name: str, label: bytes) -> None:
-    if name == "ARGON2_SALT":
-        assert f"the salt {len(label)} zero bytes" in PAGE
-        assert label == bytes(len(label))
-    else:
-        assert f'"{label.decode()}"' in PAGE
+def test_the_salt_of_argon2() -> None:
+    assert f"the salt {len(labels.ARGON2_SALT)} zero bytes" in PAGE
+    assert bytes(len(labels.ARGON2_SALT)) == labels.ARGON2_SALT
 
 
-@pytest.mark.parametrize(
-    "label",
-    [
-        *texts(vault_labels).values(),
-        flows.SERVER_IDENTITY_PREFIX,
-        sealed_key.KEY_LABEL,
-        sealed_key.AAD_LABEL,
-    ],
-)
-def test_every_label_of_strongroom(label: bytes) -> None:
-    assert f'"{label.decode()}"' in PAGE
+LABELS: Final = [
+    *(label for name, label in texts(labels).items() if name != "ARGON2_SALT"),
+    flows.SERVER_IDENTITY_PREFIX,
+    sealed_key.KEY_LABEL,
+    sealed_key.AAD_LABEL,
+    *texts(attempts).values(),
+    *(label.encode() for label in vault_labels.DERIVED_KEYS),
+    audit.LABEL,
+]
 
 
-def test_no_label_that_the_code_does_not_know() -> None:
-    known = {*texts(labels).values(), *texts(vault_labels).values()}
-    known |= {sealed_key.KEY_LABEL, sealed_key.AAD_LABEL}
-    section = PAGE[PAGE.index("\n## 3.") : PAGE.index("\n## 4.")]
-    written = {text.encode() for text in re.findall(r'"([^"\n]*)"', section)}
-    assert written - known == {b"-", b""}
+def test_every_label() -> None:
+    """Those of OPAQUE, of the seal, of the Python client's attempts, and of the vault's records."""
+    assert [row[0].encode() for row in table("label", "where", "whose")] == LABELS
+    assert texts(vault_labels) == {"SERVER_IDENTITY_PREFIX": flows.SERVER_IDENTITY_PREFIX}
+    assert head.LABEL.decode() in vault_labels.DERIVED_KEYS
+
+
+def test_every_label_is_used_where_the_page_derives_something() -> None:
+    """Section 3 and appendix C name them in quotes: those of OPAQUE and of the seal, no others."""
+    derived = (
+        PAGE[PAGE.index("\n## 3.") : PAGE.index("\n## 4.")]
+        + PAGE[PAGE.index("\n## Appendix C.") : PAGE.index("\n## Appendix D.")]
+    )
+    written = {text.encode() for text in re.findall(r'"([^"\n]*)"', derived)}
+    used = {row[0].encode() for row in table("label", "where", "whose") if "own" not in row[2]}
+    assert written - {b"-", b""} == used
 
 
 @pytest.mark.parametrize(("name", "message"), OPAQUE_MESSAGES.items())

@@ -1,4 +1,4 @@
-"""The life of a record, cell by cell of design section 5, and every rule below its table."""
+"""The life of a record: the table of docs/design.md section 4, cell by cell, and its rules."""
 
 from __future__ import annotations
 
