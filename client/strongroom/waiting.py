@@ -1,4 +1,4 @@
-"""What the command says while a password is stretched, where that takes more than a moment."""
+"""What the command says while it works, where that takes more than a moment."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from strongroom.asking import columns, say
 from strongroom.opaque.ksf import RFC9106_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from strongroom.opaque.ksf import Argon2id
 
 NOTICEABLE: Final = 4 * RFC9106_SECOND.memory_kib * RFC9106_SECOND.passes
 """KiB times passes from which on a person waits for seconds."""
 PERIOD_S: Final = 1.0
+_MEGA: Final = 1_000_000
 
 
 @contextmanager
@@ -28,10 +30,9 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
     if parameters.memory_kib * parameters.passes < NOTICEABLE:
         yield
         return
-    click.echo(
+    say(
         f"Working on the password as this vault asks: {parameters.memory_kib // 1024} MiB,"
-        f" {parameters.passes} times over.\nA slow device needs a minute or more.",
-        err=True,
+        f" {parameters.passes} times over.\nA slow device needs a minute or more."
     )
     if not sys.stderr.isatty():
         yield
@@ -44,6 +45,31 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
     finally:
         done.set()
         line.join()
+
+
+@contextmanager
+def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
+    """One line of a terminal that says how far a file is; give it the bytes done, and in all.
+
+    It is as wide as the terminal has room for at that moment, so it never takes a second line.
+    """
+    last = ""
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        percent = 100 * done // total if total else 100
+        text = f"{label} {percent:3} %, {done // _MEGA} of {total // _MEGA} MB"
+        if text != last:
+            last = text
+            room = (
+                int(min(columns(sys.stderr), len(text) + 1)) - 1
+            )  # the last column would begin a new line
+            click.echo(f"\r\x1b[K{text[:room]}", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        click.echo(err=True)
 
 
 def _count(done: threading.Event) -> None:

@@ -23,7 +23,7 @@ def shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], list[str]]:
     """The lines on a terminal of 40 columns."""
-    monkeypatch.setattr(asking, "_columns", lambda: 40)
+    monkeypatch.setattr(asking, "columns", lambda _stream: 40)
 
     def lines() -> list[str]:
         return capsys.readouterr().err.splitlines()
