@@ -219,7 +219,7 @@ def _corrected(digits: str) -> str:
     say("This key does not open this backup. A digit may be mistyped:")
     for number, line in enumerate(lines, 1):
         say(f"{number}:  {in_groups(line)}")
-    choice = _typed(f"Which line is wrong (1 to {len(lines)}; nothing: none)? ").strip()
+    choice = _typed(f"Wrong line (1 to {len(lines)}, or none)? ").strip()
     if choice not in {str(number) for number in range(1, len(lines) + 1)}:
         raise MistypedKey
     while True:

@@ -295,6 +295,7 @@ def _write_out(descriptor: int) -> None:
 
 @contextmanager
 def _translated(*files: _Watched | _Sink) -> Iterator[None]:
+    """Raise the error of a file as it was, also one that age swallows with its last write."""
     try:
         yield
     except (pyrage.DecryptError, pyrage.EncryptError, OSError, StopIteration) as error:
@@ -305,3 +306,6 @@ def _translated(*files: _Watched | _Sink) -> Iterator[None]:
         if isinstance(error, pyrage.DecryptError) or is_of_age:
             raise BackupDamaged(CUT if "truncated" in str(error) else "") from error
         raise
+    for file in files:
+        if file.errors:
+            raise file.errors[0]

@@ -210,7 +210,7 @@ def cli() -> None:
     """  # noqa: D301 -- click reads the backspaces
 
 
-@cli.command()
+@cli.command(short_help="Make a backup key and protect it with a password.")
 @vault_options
 @_password_option
 @_weak_option
@@ -332,7 +332,7 @@ def restore(
         say(f"{target} is restored.")
 
 
-@cli.command()
+@cli.command(short_help="Say what the vault holds for you, and what this device has.")
 @vault_options
 def status(**options: Any) -> None:  # noqa: ANN401
     """Say what the vault holds for you, and whether this device's key is that one."""
@@ -351,7 +351,7 @@ def status(**options: Any) -> None:  # noqa: ANN401
         say("\nOlder keys are kept here too, for older backups: strongroom show-key --old")
 
 
-@cli.command("show-key")
+@cli.command("show-key", short_help="Print the 64-digit key.")
 @click.option("--age", is_flag=True, help="Print an identity for the age program instead.")
 @click.option("--old", is_flag=True, help="Print the older keys that this device keeps.")
 @_password_option
@@ -379,7 +379,7 @@ def show_key(*, age: bool, old: bool, password_fd: int | None, **options: Any) -
             show(key.digits)
 
 
-@cli.command("change-password")
+@cli.command("change-password", short_help="Protect the same key with another password.")
 @_password_option
 @click.option("--new-password-fd", type=int, help="Read the new password from this descriptor.")
 @_weak_option
@@ -399,7 +399,7 @@ def change_password(
         )
 
 
-@cli.command()
+@cli.command(short_help="Check that you still know the password.")
 @click.option("--adopt", is_flag=True, help="Take the vault's key for this device.")
 @_password_option
 @vault_options
@@ -410,7 +410,7 @@ def rehearse(*, adopt: bool, password_fd: int | None, **options: Any) -> None:  
         protecting.rehearse(contact, password_fd, adopt=adopt)
 
 
-@cli.command()
+@cli.command(short_help="Delete your key in the vault.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @vault_options
 def disable(*, yes: bool, **options: Any) -> None:  # noqa: ANN401

@@ -40,8 +40,10 @@ def normalise(password: str) -> bytes:
     Raises:
         PasswordRefused: it is empty or too long, or has a character that no password has.
     """
-    prepared = _form_c(INVISIBLE.sub("", _SPACES.sub(" ", password)))
-    refused = _REFUSED.search(prepared)
+    visible = INVISIBLE.sub("", _SPACES.sub(" ", password))
+    prepared = _form_c(visible)
+    # Before as well: pyunormalize drops U+0000 where it has to compose.
+    refused = _REFUSED.search(visible) or _REFUSED.search(prepared)
     if refused:
         raise PasswordRefused(
             f"This cannot be a password: {described(refused.group())} cannot be part of one."

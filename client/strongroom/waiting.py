@@ -58,12 +58,12 @@ def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
     def show(done: int, total: int) -> None:
         nonlocal last
         percent = 100 * done // total if total else 100
-        text = f"{label} {percent:3} %, {done // _MEGA} of {total // _MEGA} MB"
+        size = f" of {total // _MEGA} MB" if total >= _MEGA else ""
+        text = f"{label} {percent:3}%{size}"
         if text != last:
             last = text
-            room = (
-                int(min(columns(sys.stderr), len(text) + 1)) - 1
-            )  # the last column would begin a new line
+            # In the last column the cursor would go on to the next line.
+            room = int(min(columns(sys.stderr), len(text) + 1)) - 1
             click.echo(f"\r\x1b[K{text[:room]}", nl=False, err=True)
 
     try:

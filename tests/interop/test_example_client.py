@@ -15,9 +15,7 @@ from vault_process import REPOSITORY, VAULT_ID, VaultProcess
 
 from strongroom import ActiveKey, BackupKey
 from strongroom.calls import DeleteKey, FinishRecovery, GetKey
-from strongroom.errors import PasswordRefused
 from strongroom.flows import Party
-from strongroom.passwords import normalise
 from strongroom.v1 import vault_pb2 as pb
 from strongroom.wire import encode
 
@@ -106,26 +104,6 @@ def test_a_new_password_has_nothing_that_this_engine_does_not_know(session: Sess
     """[10.4]"""
     session.refused("protect", "a\u0378", HEX, match="newer than this program")
     assert session.middle.asked == []
-
-
-def test_both_prepare_every_character_alike(peer: Peer) -> None:
-    """[3.3, 10.4] As it is, at the end of a word, and before a mark that it may combine with."""
-    points = [
-        *range(0xD800),
-        *range(0xE000, 0x11FFF),
-        *range(0x16D40, 0x16D80),
-        *range(0x1F000, 0x1FB00),
-    ]
-    for before, after in (("", ""), ("a", ""), ("a", "\u0301")):
-        theirs = peer.call("prepared", before, after, points)
-        assert theirs == [_prepared(before + chr(point) + after) for point in points]
-
-
-def _prepared(typed: str) -> str | None:
-    try:
-        return normalise(typed).hex()
-    except PasswordRefused:
-        return None
 
 
 def test_a_recovery_takes_what_other_clients_register(session: Session) -> None:

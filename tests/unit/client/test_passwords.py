@@ -127,6 +127,8 @@ def test_form_c_is_that_of_unicode_16_whatever_python_this_is(typed: str, prepar
     [
         ("a\tb", "U+0009 TAB"),
         ("a\0", "U+0000 NULL"),
+        ("a\0\u0301", "U+0000 NULL"),
+        ("e\u0301\u200d", "U+200D"),
         ("\x85", "U+0085 a control character"),
         ("a\u2028b", "U+2028 LINE SEPARATOR"),
         ("a\u200d", "U+200D ZERO WIDTH JOINER"),
