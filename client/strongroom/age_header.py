@@ -39,8 +39,8 @@ TAG: Final = 16
 _X25519: Final = b"X25519"
 _LABEL: Final = b"age-encryption.org/v1/X25519"
 _END: Final = b"---"
-CUT: Final = "This backup is cut off: its end is missing."
-CHANGED: Final = "This backup was changed after it was made, or damaged on the way."
+CUT: Final = "This backup is damaged: it is cut off, and its end is missing."
+CHANGED: Final = "This backup is damaged: its header was changed after it was made."
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,8 @@ def to_back_up(file: str, target: str, *, replace: bool) -> Iterator[Encryption]
         BackupExists, SameFile, NoRoom, NotForTerminals, BadDescriptor, OSError: it cannot be done.
     """
     with _source(file) as reader:
-        _require_another(reader, target)
+        if replace:
+            _require_another(reader, target)
         try:
             output = _output(target, replace=replace)
             with output as writer:

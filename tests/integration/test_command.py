@@ -207,6 +207,8 @@ class TestOnATerminal:
         terminal.sendline(PASSWORD)
         terminal.expect("The same again")
         terminal.sendline(PASSWORD)
+        terminal.expect("Protecting the key")
+        assert terminal.waitnoecho(timeout=30)  # what is typed ahead stays unseen
         terminal.expect("Done")
         terminal.expect(pexpect.EOF)
         assert PASSWORD not in terminal.before
