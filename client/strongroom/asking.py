@@ -8,7 +8,7 @@ import os
 import select
 import sys
 import termios
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from textwrap import fill
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -189,7 +189,10 @@ def _given_digits(descriptor: int) -> str:
     """Read lines until there are digits enough."""
     digits = ""
     while len(digits) < DIGITS:
-        line = _read_line(descriptor)
+        try:
+            line = _read_line(descriptor)
+        except PasswordRefused:
+            raise BadDigits("This is not a 64-digit key: it is not text.") from None
         if not line:
             break
         digits += read_digits(line)
@@ -268,10 +271,10 @@ def _typed(prompt: str) -> str:
 @contextmanager
 def unechoed() -> Iterator[None]:
     """While a person waits, what they type is not shown: it may be the next password."""
-    descriptor = sys.stdin.fileno()
-    if not has_terminal() or os.tcgetpgrp(descriptor) != os.getpgrp():
-        yield  # in the background the terminal is somebody else's
+    if not _owns_terminal():
+        yield
         return
+    descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     silent = [*before]
     silent[3] &= ~termios.ECHO
@@ -279,7 +282,16 @@ def unechoed() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # it may be gone, and what was done meanwhile counts
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _owns_terminal() -> bool:
+    """Whether the terminal is this command's; in the background it is somebody else's."""
+    try:
+        return has_terminal() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal that does not control this process
+        return False
 
 
 def say(text: str, *, label: str = "") -> None:

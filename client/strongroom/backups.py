@@ -153,6 +153,11 @@ def is_stream(name: str) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
+def is_stdin(name: str) -> bool:
+    """Whether an input's name stands for the standard input."""
+    return _descriptor(name, dash=0) == 0
+
+
 def _descriptor(name: str, *, dash: int) -> int | None:
     if name == DASH:
         return dash

@@ -318,6 +318,9 @@ def restore(
     target = output or (backups.DASH if file == backups.DASH else str(Path(file).with_suffix("")))
     if output is None and file != backups.DASH and Path(file).suffix != BACKUP_SUFFIX:
         raise click.UsageError("FILE does not end in .age; say where to write with --output")
+    secret_fds = (password_fd, digits_fd, 0 if digits and digits_fd is None else None)
+    if backups.is_stdin(file) and 0 in secret_fds:
+        raise click.UsageError("The standard input has the backup; use --password-fd 3 or such")
     asking.check(password_fd, digits_fd)
     _require_stdout(target)
     with backups.to_restore(file, target) as work:

@@ -108,3 +108,16 @@ def test_a_script_gives_four_lines(folder: Path, option: list[str]) -> None:
         )
         assert done.returncode == code, done.stderr
         assert ("A digit may be mistyped" in done.stderr) == (code == 1)
+
+
+def test_one_standard_input_is_not_two_things(folder: Path) -> None:
+    done = subprocess.run(
+        [PROGRAM, "restore", "-", "--digits"],
+        cwd=folder,
+        env=environment(folder),
+        input=(folder / "chats.age").read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"standard input has the backup" in done.stderr
