@@ -10,8 +10,8 @@ key.encrypt_file("chats.db", "chats.db.age")
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing takes a while to load, and Ctrl-C would find a command there
 if TYPE_CHECKING:
     from strongroom.addresses import BadAddress
     from strongroom.attempts import PendingAttempt

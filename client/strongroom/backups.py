@@ -1,27 +1,33 @@
-"""Backup files on this device: what is checked before anyone is asked, then the work itself."""
+"""Backup files and pipes on this device: what is checked before anyone is asked, then the work."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
 
-import click
-
-from strongroom.age_header import CHUNK, TAG, read_header
-from strongroom.backup_key import READ_SIZE
+from strongroom import asking
+from strongroom.age_header import CHUNK, TAG
+from strongroom.backup_key import READ_SIZE, opened, opened_backup, size_of
 from strongroom.drafts import new_file
-from strongroom.errors import NotABackup, StrongroomError
+from strongroom.errors import BackupDamaged, OutputExists, StrongroomError
+from strongroom.streams import Whole
+from strongroom.waiting import progress_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from strongroom.age_header import AgeHeader
-    from strongroom.backup_key import BackupKey, Progress
+    from strongroom.backup_key import BackupKey, Progress, Unread
+
+DASH: Final = "-"
+_DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
+_STREAMS: Final = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
 
 class NoRoom(StrongroomError):
@@ -30,89 +36,192 @@ class NoRoom(StrongroomError):
     hint = "Make room, or write to another disk with --output."
 
 
-class Work:
-    """One file to be read and one to be written: both are open, and nothing stands in the way."""
+class BackupExists(OutputExists):
+    """There is a file already where the backup should go."""
 
-    def __init__(self, reader: IO[bytes], writer: IO[bytes], label: str) -> None:
+    hint = "Replace it with --force, or name another file with --output."
+
+
+class NotForTerminals(StrongroomError):
+    """What is encrypted would be written to a terminal."""
+
+    sentence = "A backup is not text, so it is not written to a terminal."
+    hint = "Send it to a file or a program: strongroom backup - > FILE.age"
+
+
+class HalfSent(BackupDamaged):
+    """A backup turned out to be damaged when its beginning had been sent on."""
+
+    hint = (
+        "What was sent is only the beginning of the content. Fetch the backup again, or use an"
+        " older one."
+    )
+
+
+class SameFile(StrongroomError):
+    """The backup would take the place of what it was made from."""
+
+    hint = "Name another file with --output."
+
+
+class Encryption:
+    """Something to be backed up and where the backup goes: both open, and nothing in the way."""
+
+    def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
         self._reader = reader
         self._writer = writer
-        self._label = label
 
     def encrypt(self, key: BackupKey) -> None:
         """Encrypt the one into the other."""
-        with self._progress() as progress:
+        with _progress("Encrypting", self._reader, self._writer) as progress:
             key.encrypt(self._reader, self._writer, progress)
 
-    def decrypt(self, key: BackupKey) -> None:
-        """Decrypt the one into the other."""
-        with self._progress() as progress:
-            key.decrypt(self._reader, self._writer, progress)
 
-    @contextmanager
-    def _progress(self) -> Iterator[Progress | None]:
-        """A progress bar on a terminal; nothing elsewhere."""
-        if not sys.stderr.isatty():
-            yield None
-            return
-        size = os.fstat(self._reader.fileno()).st_size
-        with click.progressbar(length=size, label=self._label, file=sys.stderr) as bar:
+class Restoration:
+    """A backup to be restored and where its content goes."""
 
-            def progress(done: int, _total: int) -> None:
-                bar.update(done - bar.pos)
-
-            yield progress
-
-
-class Restoration(Work):
-    """A backup to be restored."""
-
-    def __init__(self, reader: IO[bytes], writer: IO[bytes], header: AgeHeader) -> None:
-        super().__init__(reader, writer, "Decrypting")
+    def __init__(self, reader: Unread, writer: IO[bytes], header: AgeHeader) -> None:
+        self._reader = reader
+        self._writer = writer
         self._header = header
 
     def key_among(self, keys: Iterable[BackupKey]) -> BackupKey | None:
-        """Return the key that opens the backup, None where none of these does."""
+        """Return the key that opens the backup, None where none of these does.
+
+        Raises:
+            BackupDamaged: one does, and the header was changed elsewhere.
+        """
         return next((key for key in keys if self._header.opens_with(key.to_bytes())), None)
+
+    def decrypt(self, key: BackupKey) -> None:
+        """Decrypt the one into the other."""
+        with _progress("Decrypting", self._reader, self._writer) as progress:
+            try:
+                key.decrypt(self._reader, self._writer, progress)
+            except BackupDamaged as error:
+                if isinstance(self._writer, Whole):
+                    raise HalfSent(str(error)) from error
+                raise
 
 
 @contextmanager
-def to_back_up(file: Path, target: Path) -> Iterator[Work]:
+def to_back_up(file: str, target: str, *, replace: bool) -> Iterator[Encryption]:
     """Open what is to be encrypted, and its output.
 
     Raises:
-        OutputExists, NoRoom, OSError: it cannot be done; the message says why.
+        BackupExists, SameFile, NoRoom, NotForTerminals, BadDescriptor, OSError: it cannot be done.
     """
-    with file.open("rb", READ_SIZE) as reader, new_file(target) as writer:
-        size = os.fstat(reader.fileno()).st_size
-        _require_room(writer, size + (size // CHUNK + 1) * TAG, target)
-        yield Work(reader, writer, "Encrypting")
+    with _source(file) as reader:
+        if replace:
+            _require_another(reader, target)
+        try:
+            output = _output(target, replace=replace)
+            with output as writer:
+                if writer.isatty():
+                    raise NotForTerminals
+                size = size_of(reader)
+                if size is not None:
+                    _require_room(writer, size + (size // CHUNK + 1) * TAG, target)
+                yield Encryption(reader, writer)
+        except OutputExists as error:
+            raise BackupExists(target) from error
 
 
 @contextmanager
-def to_restore(file: Path, target: Path) -> Iterator[Restoration]:
+def to_restore(file: str, target: str) -> Iterator[Restoration]:
     """Open a backup and its output.
 
     Raises:
         NotABackup, BackupDamaged: as far as the file's beginning and its size tell.
-        OutputExists, NoRoom, OSError: it cannot be done; the message says why.
+        OutputExists, NoRoom, BadDescriptor, OSError: it cannot be done; the message says why.
     """
-    with _opened_regular(file) as reader:
-        header = read_header(reader, os.fstat(reader.fileno()).st_size)
-        reader.seek(0)
-        with new_file(target) as writer:
+    with _source(file) as reader:
+        header, whole = opened_backup(reader)
+        with _output(target) as writer:
             _require_room(writer, header.content_size, target)
-            yield Restoration(reader, writer, header)
+            yield Restoration(whole, writer, header)
 
 
-def _opened_regular(file: Path) -> IO[bytes]:
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb", READ_SIZE)
-    os.close(descriptor)
-    raise NotABackup(f"{file} is no file on a disk, and a backup is read twice.")
+def is_stream(name: str) -> bool:
+    """Whether an output's name stands for a descriptor, a pipe or a device, and for no file."""
+    if _descriptor(name, dash=1) is not None:
+        return True
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def _require_room(writer: IO[bytes], size: int, target: Path) -> None:
+def is_stdin(name: str) -> bool:
+    """Whether an input's name stands for the standard input."""
+    return _descriptor(name, dash=0) == 0
+
+
+def _descriptor(name: str, *, dash: int) -> int | None:
+    if name == DASH:
+        return dash
+    found = _DESCRIPTOR.fullmatch(name)
+    return int(found[1]) if found else _STREAMS.get(name)
+
+
+@contextmanager
+def _source(name: str) -> Iterator[IO[bytes]]:
+    descriptor = _descriptor(name, dash=0)
+    if descriptor is None:
+        with opened(Path(name)) as reader:
+            yield reader
+        return
+    asking.check(descriptor)
+    if os.isatty(descriptor):
+        asking.say("Reading what is typed here, until Ctrl-D.")
+    with os.fdopen(os.dup(descriptor), "rb", READ_SIZE) as reader:
+        yield reader
+
+
+@contextmanager
+def _output(name: str, *, replace: bool = False) -> Iterator[IO[bytes]]:
+    """Open a new file, or what reads while this writes."""
+    if not is_stream(name):
+        with new_file(Path(name), replace=replace) as writer:
+            yield writer
+        return
+    descriptor = _descriptor(name, dash=1)
+    if descriptor is None:
+        opened_here = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    else:
+        asking.check_output(descriptor)
+        opened_here = os.dup(descriptor)
+    with Whole(opened_here, "w") as stream:
+        stream.label = "stdout" if descriptor == 1 else name
+        yield stream
+
+
+@contextmanager
+def _progress(
+    label: str, reader: IO[bytes] | Unread, writer: IO[bytes]
+) -> Iterator[Progress | None]:
+    """How far it is, on a terminal to which nothing else is written; nothing elsewhere."""
+    if size_of(reader) is None or not sys.stderr.isatty() or writer.isatty():
+        yield None
+        return
+    with progress_line(label) as progress:
+        yield progress
+
+
+def _require_another(reader: IO[bytes], target: str) -> None:
+    """Whoever replaces an earlier backup must not replace what is backed up."""
+    try:
+        found = Path(target).stat()
+    except OSError:
+        return
+    if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(reader.fileno())):
+        raise SameFile(f"{target} is what would be backed up.")
+
+
+def _require_room(writer: IO[bytes], size: int, target: str) -> None:
+    if size_of(writer) is None:
+        return
     try:
         disk = os.fstatvfs(writer.fileno())
     except OSError as error:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from strongroom import __version__, asking, backups, protecting, streams
-from strongroom.asking import say
+from strongroom.asking import say, show
 from strongroom.calls import ActiveKey, DestroyedKey
 from strongroom.device import Device
+from strongroom.entry import INTERRUPTED
 from strongroom.errors import (
     KeyDestroyed,
     StrongroomError,
@@ -22,7 +23,14 @@ from strongroom.errors import (
     WrongPassword,
 )
 from strongroom.shown import printable
-from strongroom.standing import ADVICE, IN_WORDS, Standing, warning_of
+from strongroom.standing import (
+    IN_WORDS,
+    LAST_ATTEMPT,
+    LAST_IS_UNDECIDED,
+    Standing,
+    advice_of,
+    warning_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +42,13 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 EXIT_CODES: Final = ((WrongPassword, 3), (KeyDestroyed, 4), (VaultUnreachable, 5))
 BACKUP_SUFFIX: Final = ".age"
+NAME_WIDTH: Final = 10
 LABEL: Final = "strongroom: "
+CODES_IN_WORDS: Final = (
+    "Exit codes: 0 done; 1 not done, and stderr says why; 2 wrong usage; 3 wrong password;"
+    " 4 the key is destroyed; 5 the vault does not answer; 130 ended by Ctrl-C, 129 by SIGHUP,"
+    " 143 by SIGTERM."
+)
 
 
 class NoKeyHere(StrongroomError):
@@ -47,7 +61,7 @@ class NoKeyHere(StrongroomError):
 class NoOutput(StrongroomError):
     """What would be printed has nowhere to go."""
 
-    sentence = "The standard output is closed, so the key cannot be printed."
+    sentence = "The standard output is closed, so nothing can be written to it."
 
 
 class _Ended(BaseException):
@@ -103,10 +117,35 @@ _password_option = click.option(
 _weak_option = click.option(
     "--accept-weak-password", is_flag=True, help="Take a new password that is easy to guess."
 )
-_file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+_file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 _output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Where to write; - is the standard output.",
 )
+
+
+class _Command(click.Command):
+    """A command whose help ends with the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes after the options."""
+        super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(CODES_IN_WORDS)
+
+
+class _Group(click.Group):
+    """The command itself: its help has a whole line for each command in it."""
+
+    command_class = _Command
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes after the commands."""
+        super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(CODES_IN_WORDS)
 
 
 def vault_options(command: Command) -> Command:
@@ -121,7 +160,17 @@ def main() -> None:
     streams.prepare()
     _end_in_order()
     try:
-        cli(prog_name="strongroom")
+        sys.exit(cli.main(prog_name="strongroom", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort as abort:
+        if _is_interrupted(abort):
+            sys.exit(INTERRUPTED)
+        say("Nothing more was done.", label=LABEL)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except StrongroomError as error:
         say(f"{error}\n{error.hint}".rstrip(), label=LABEL)
         sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
@@ -132,6 +181,11 @@ def main() -> None:
     except _Ended as ended:
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)
+
+
+def _is_interrupted(abort: click.Abort) -> bool:
+    """Whether it was Ctrl-C that click made this of; else it was Ctrl-D, or a no."""
+    return isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
 
 
 def _end_in_order() -> None:
@@ -155,7 +209,7 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Pass over a signal: what it asks for is under way."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Protect your backups with a password that nobody else can test.
@@ -164,14 +218,10 @@ def cli() -> None:
     strongroom enable --vault vault.example:7443 --access-token-file token
     strongroom backup chats.db          makes chats.db.age
     strongroom restore chats.db.age     on any device, with the password
-
-    \b
-    Exit codes: 0 done, 1 something else, 2 wrong usage, 3 wrong password,
-    4 key destroyed, 5 the vault does not answer.
     """  # noqa: D301 -- click reads the backspaces
 
 
-@cli.command()
+@cli.command(short_help="Make a backup key and protect it with a password.")
 @vault_options
 @_password_option
 @_weak_option
@@ -203,28 +253,53 @@ def enable(
         )
 
 
-@cli.command()
+@cli.command(short_help="Encrypt FILE under the backup key, as FILE.age.")
 @_file_argument
 @_output_option
+@click.option("--force", is_flag=True, help="Replace an earlier backup once this one is whole.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing while all is well.")
 @vault_options
-def backup(file: Path, output: Path | None, **options: Any) -> None:  # noqa: ANN401
-    """Encrypt FILE under the backup key, as FILE.age. Needs no vault."""
+def backup(
+    file: str,
+    *,
+    output: str | None,
+    force: bool,
+    quiet: bool,
+    **options: Any,  # noqa: ANN401 -- the vault options
+) -> None:
+    """Encrypt FILE under the backup key, as FILE.age. Needs no vault.
+
+    A FILE of - is the standard input, and goes to the standard output:
+
+    \b
+    tar c chats | strongroom backup - > chats.age
+
+    Every night from cron, which sends what is said by mail. The earlier backup stays until the new
+    one is whole; at an exit code other than 0 it is still there:
+
+    \b
+    0 3 * * *  strongroom backup --quiet --force /home/me/chats.db
+
+    In a pipe use `set -o pipefail`: what tar leaves out because of an error is not seen here.
+    """  # noqa: D301 -- click reads the backspaces
     device = Device.of(options)
     place = device.kept_place()
     key = None if place is None else device.keys(place).current()
     if place is None or key is None:
         raise NoKeyHere
-    target = output or file.with_name(file.name + BACKUP_SUFFIX)
-    with backups.to_back_up(file, target) as work:
+    target = output or (backups.DASH if file == backups.DASH else file + BACKUP_SUFFIX)
+    _require_stdout(target)
+    with backups.to_back_up(file, target, replace=force) as work:
         work.encrypt(key.key)
-    say(f"{target} is the backup of {file}.")
+    if not quiet and not backups.is_stream(target):
+        say(f"{target} is the backup of {file}.")
     place = device.glance(place)
     _warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
     if not place.is_proven:
         _warn("The vault has not given this key back yet. Run `strongroom rehearse`.")
 
 
-@cli.command()
+@cli.command(short_help="Decrypt the backup FILE.")
 @_file_argument
 @_output_option
 @click.option("--digits", is_flag=True, help="Use the 64-digit key instead of the password.")
@@ -232,58 +307,72 @@ def backup(file: Path, output: Path | None, **options: Any) -> None:  # noqa: AN
 @_password_option
 @vault_options
 def restore(
-    file: Path,
+    file: str,
     *,
-    output: Path | None,
+    output: str | None,
     digits: bool,
     digits_fd: int | None,
     password_fd: int | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Decrypt the backup FILE: with a key of this device, the password, or 64 digits."""
-    target = output or file.with_suffix("")
-    if output is None and file.suffix != BACKUP_SUFFIX:
+    """Decrypt the backup FILE: with a key of this device, the password, or 64 digits.
+
+    It takes what age writes, as text too. A FILE of - is the standard input, and goes to the
+    standard output:
+
+    \b
+    strongroom restore chats.age -o - | tar x
+
+    A damaged FILE becomes no file at all. Into a pipe go only parts that are authentic, and at an
+    exit code other than 0 not all of them came (`set -o pipefail`).
+    """  # noqa: D301 -- click reads the backspaces
+    target = output or (backups.DASH if file == backups.DASH else str(Path(file).with_suffix("")))
+    if output is None and file != backups.DASH and Path(file).suffix != BACKUP_SUFFIX:
         raise click.UsageError("FILE does not end in .age; say where to write with --output")
+    secret_fds = (password_fd, digits_fd, 0 if digits and digits_fd is None else None)
+    if backups.is_stdin(file) and 0 in secret_fds:
+        raise click.UsageError("The standard input has the backup; use --password-fd 3 or such")
     asking.check(password_fd, digits_fd)
+    _require_stdout(target)
     with backups.to_restore(file, target) as work:
         if digits or digits_fd is not None:
-            given = work.key_among([asking.ask_digits(digits_fd)])
-            if given is None:
-                raise WrongKey
-            key = given
+            key = asking.ask_digits(digits_fd, lambda given: work.key_among([given]) is not None)
         else:
             device = Device.of(options)
             kept = device.kept_keys()
             key = work.key_among(kept) or _key_of_vault(device, password_fd, has_others=bool(kept))
         work.decrypt(key)
-    say(f"{target} is restored.")
+    if not backups.is_stream(target):
+        say(f"{target} is restored.")
 
 
-@cli.command()
+@cli.command(short_help="Say what the vault holds for you, and what this device has.")
 @vault_options
 def status(**options: Any) -> None:  # noqa: ANN401
     """Say what the vault holds for you, and whether this device's key is that one."""
     with Device.of(options).meet() as contact:
-        click.echo(f"vault     {contact.address} ({contact.vault.info.vault_id})")
-        click.echo(f"identity  {contact.vault.identity}")
-        click.echo(f"account   {printable(contact.vault.account)}")
-    click.echo(f"key       {_describe(contact.found)}")
-    click.echo(f"here      {IN_WORDS[contact.standing]}")
-    if contact.standing in ADVICE:
-        say(f"\n{ADVICE[contact.standing]}")
+        _row("vault", f"{contact.address} ({contact.vault.info.vault_id})")
+        _row("identity", contact.vault.identity)
+        _row("account", printable(contact.vault.account))
+    _row("key", _describe(contact.found))
+    _row("here", IN_WORDS[contact.standing])
+    if isinstance(contact.found, ActiveKey) and contact.found.attempts_left <= 1:
+        _warn(LAST_ATTEMPT if contact.found.attempts_left else LAST_IS_UNDECIDED)
+    advice = advice_of(contact.standing, contact.found)
+    if advice:
+        say(f"\n{advice}")
     if contact.keys.old():
         say("\nOlder keys are kept here too, for older backups: strongroom show-key --old")
 
 
-@cli.command("show-key")
+@cli.command("show-key", short_help="Print the 64-digit key.")
 @click.option("--age", is_flag=True, help="Print an identity for the age program instead.")
 @click.option("--old", is_flag=True, help="Print the older keys that this device keeps.")
 @_password_option
 @vault_options
 def show_key(*, age: bool, old: bool, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
     """Print the 64-digit key. Whoever has it can open your backups."""
-    if not streams.can_be_written(sys.stdout):
-        raise NoOutput
+    _require_stdout(backups.DASH)
     asking.check(password_fd)
     device = Device.of(options)
     place = device.kept_place()
@@ -298,10 +387,13 @@ def show_key(*, age: bool, old: bool, password_fd: int | None, **options: Any) -
             contact.require_storage()
             shown = [protecting.recover(contact, password_fd, adopt=True)]
     for key in shown:
-        click.echo(key.age_identity if age else key.digits)
+        if age:
+            click.echo(key.age_identity)
+        else:
+            show(key.digits)
 
 
-@cli.command("change-password")
+@cli.command("change-password", short_help="Protect the same key with another password.")
 @_password_option
 @click.option("--new-password-fd", type=int, help="Read the new password from this descriptor.")
 @_weak_option
@@ -321,7 +413,7 @@ def change_password(
         )
 
 
-@cli.command()
+@cli.command(short_help="Check that you still know the password.")
 @click.option("--adopt", is_flag=True, help="Take the vault's key for this device.")
 @_password_option
 @vault_options
@@ -332,7 +424,7 @@ def rehearse(*, adopt: bool, password_fd: int | None, **options: Any) -> None:  
         protecting.rehearse(contact, password_fd, adopt=adopt)
 
 
-@cli.command()
+@cli.command(short_help="Delete your key in the vault.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @vault_options
 def disable(*, yes: bool, **options: Any) -> None:  # noqa: ANN401
@@ -354,6 +446,15 @@ def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) 
         if had is not None and had.key != key:
             say("The vault's key is this device's from now on; its own stays among the old ones.")
         return key
+
+
+def _require_stdout(target: str) -> None:
+    if target == backups.DASH and not streams.can_be_written(sys.stdout):
+        raise NoOutput
+
+
+def _row(name: str, text: str) -> None:
+    show(f"{name:<{NAME_WIDTH}}{text}", indent=NAME_WIDTH)
 
 
 def _warn(text: str) -> None:

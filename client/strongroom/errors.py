@@ -97,8 +97,10 @@ class WrongPassword(StrongroomError):
     hint = "Check the keyboard layout and capital letters, and try again."
 
     def __init__(self, attempts_left: int) -> None:
-        plural = "attempt is" if attempts_left == 1 else "attempts are"
-        super().__init__(f"Wrong password. {attempts_left} {plural} left.")
+        left = f"{attempts_left} attempts are left."
+        if attempts_left == 1:
+            left = "1 attempt is left: the next wrong password destroys the key for good."
+        super().__init__(f"Wrong password. {left}")
         self.attempts_left = attempts_left
 
 
@@ -394,7 +396,7 @@ class WrongKey(StrongroomError):
     """The backup was made with another key."""
 
     sentence = "This key does not open this backup."
-    hint = "The backup was made with another backup key."
+    hint = "It was made with another backup key, or its beginning was changed."
 
 
 class BackupDamaged(StrongroomError):

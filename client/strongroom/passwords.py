@@ -1,14 +1,20 @@
-"""Passwords: normalisation before they reach OPAQUE, and how weak they are."""
+"""Passwords: how they are prepared before they reach OPAQUE, and how weak they are.
+
+What OpaqueString (RFC 8265 section 4.2) takes gets the bytes that OpaqueString gives it. More is
+taken beside that, because people type it: see docs/decisions/0018-what-a-password-may-hold.md. The
+rule looks the same from every Python, whatever version of Unicode it knows.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
-import precis_i18n
 import zxcvbn
 
 from strongroom.errors import PasswordRefused
+from strongroom.invisible import INVISIBLE, described
 
 MAX_SIZE: Final = 1024
 """Bytes of UTF-8 that a password may have."""
@@ -16,22 +22,49 @@ GOOD_SCORE: Final = 3
 """zxcvbn's scale goes from 0 to 4; from 3 on it calls a password safely unguessable."""
 _ZXCVBN_MAX: Final = 72
 
-_profile = precis_i18n.get_profile("OpaqueString")
+_SPACES: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""General category Zs, which does not grow any more, without U+0020."""
+_REFUSED: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029]"  # control characters, ends of lines and paragraphs
+    "|[\ud800-\udfff]"  # surrogates: no text
+    "|[\ue000-\uf8ff\U000f0000-\U0010ffff]"  # private use, and noncharacters behind it
+    "|[\ufdd0-\ufdef]"  # noncharacters, as the two at the end of each plane
+    f"|[{''.join(chr(plane << 16 | last) for plane in range(15) for last in (0xFFFE, 0xFFFF))}]"
+    "|(?<![\u0300-\U0010ffff])[\u200c\u200d]"  # a joiner with nothing before it to join
+)
 
 
 def normalise(password: str) -> bytes:
-    """Return the password as OPAQUE takes it: OpaqueString (RFC 8265 section 4.2), UTF-8.
+    """Return the password as OPAQUE takes it: 1 to 1024 bytes of UTF-8 (docs/protocol.md, 3.3).
 
     Raises:
-        PasswordRefused: it is empty, longer than 1024 bytes, or has forbidden characters.
+        PasswordRefused: it is empty or too long, or has a character that no password has.
     """
-    try:
-        normalised: bytes = _profile.enforce(password).encode()
-    except UnicodeError:
-        raise PasswordRefused from None  # the UnicodeError holds the password
-    if len(normalised) > MAX_SIZE:
-        raise PasswordRefused
-    return normalised
+    visible = INVISIBLE.sub("", _SPACES.sub(" ", password))
+    prepared = _form_c(visible)
+    # Before as well: pyunormalize drops U+0000 where it has to compose.
+    refused = _REFUSED.search(visible) or _REFUSED.search(prepared)
+    if refused:
+        raise PasswordRefused(
+            f"This cannot be a password: {described(refused.group())} cannot be part of one."
+        )
+    data = prepared.encode()
+    if not data:
+        raise PasswordRefused("This cannot be a password: it is empty.")
+    if len(data) > MAX_SIZE:
+        raise PasswordRefused(
+            f"This cannot be a password: it has {len(data)} bytes, and {MAX_SIZE} is the most."
+        )
+    return data
+
+
+def _form_c(text: str) -> str:
+    """Unicode normalisation form C of Unicode 16.0, whatever version this Python knows."""
+    if text.isascii():
+        return text
+    from pyunormalize import NFC  # noqa: PLC0415 -- its tables take 20 ms, and few need them
+
+    return str(NFC(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +84,8 @@ class Strength:
 
 
 def strength(password: str) -> Strength:
-    """Estimate how hard a password is to guess."""
+    """Estimate how hard a password is to guess; the empty one is not."""
+    if not password:
+        return Strength(0, "")  # zxcvbn fails on it
     estimate = zxcvbn.zxcvbn(password[:_ZXCVBN_MAX])
     return Strength(estimate["score"], estimate["feedback"]["warning"] or "")

@@ -10,8 +10,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import click
-
 from strongroom import asking
 from strongroom.asking import say
 from strongroom.backup_key import BackupKey
@@ -28,7 +26,7 @@ from strongroom.errors import (
     WrongPassword,
 )
 from strongroom.kept_keys import KeptKey
-from strongroom.standing import CHOICES, Standing
+from strongroom.standing import CHOICES, DESTROYED_ADVICE, LAST_ATTEMPT, Standing
 
 if TYPE_CHECKING:
     from strongroom.calls import KeyStatus, Registered
@@ -76,6 +74,12 @@ class VaultHasOther(StrongroomError):
     )
 
 
+class DestroyedButKept(KeyDestroyed):
+    """The vault destroyed the key, and this device still has it."""
+
+    hint = DESTROYED_ADVICE[Standing.DEVICE_ONLY]
+
+
 class ReplacedMeanwhile(KeyReplaced):
     """Somebody protected or deleted a key while this command waited for a person."""
 
@@ -119,10 +123,11 @@ def enable(
     key = _key_to_protect(contact, is_replacing=is_replacing)
     password = asking.ask_new_password(password_fd, accept_weak=accept_weak)
     registered = protect(contact, key, password, attempt_limit)
+    limit = registered.attempt_limit
+    wrong = "One wrong password" if limit == 1 else f"{limit} wrong passwords in a row"
     say(
-        f"Done. After {registered.attempt_limit} wrong passwords in a row the vault destroys the"
-        " key.\nWrite down the 64-digit key as well (strongroom show-key): it opens your\n"
-        "backups without a vault."
+        f"Done. {wrong}, and the vault destroys the key.\nWrite down the 64-digit key as well"
+        " (strongroom show-key): it opens your backups without a vault."
     )
 
 
@@ -134,7 +139,7 @@ def change_password(
     accept_weak: bool,
 ) -> None:
     """Protect the key that the vault has with another password."""
-    _require_key(contact.found)
+    _require_key(contact)
     if contact.standing is Standing.CHANGED:
         raise ChangedElsewhere
     contact.require_storage()
@@ -151,7 +156,7 @@ def change_password(
 
 def rehearse(contact: Contact, password_fd: int | None, *, adopt: bool) -> None:
     """Get the key back and compare it with this device's."""
-    _require_key(contact.found)
+    _require_key(contact)
     contact.require_storage()
     if contact.standing is Standing.CHANGED:
         say(
@@ -214,9 +219,10 @@ def protect(
 
     say("Protecting the key, then getting it back to be sure ...")
     try:
-        registered = contact.vault.protect(
-            key, password, attempt_limit=attempt_limit, before_commit=before_commit
-        )
+        with asking.unechoed():
+            registered = contact.vault.protect(
+                key, password, attempt_limit=attempt_limit, before_commit=before_commit
+            )
     except (RehearsalFailed, RehearsalUnfinished):
         _keep_pending(contact)
         raise
@@ -235,7 +241,7 @@ def disable(contact: Contact, *, yes: bool) -> None:
             " were made with it may then open with that device or its 64 digits alone."
         )
     if not yes:
-        click.confirm("Delete the key in the vault?", abort=True, err=True)
+        asking.require_yes("Delete the key in the vault?")
     asked, was_ours = contact.found, contact.standing is Standing.IN_STEP
     if _name(contact.look_again()) != _name(asked):
         raise ReplacedMeanwhile  # the yes was to another key
@@ -310,7 +316,7 @@ def _keep_pending(contact: Contact, *, is_proven: bool = False) -> None:
 
 def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
     """Get the key from the vault; on a terminal a wrong password may be mended."""
-    found = _require_key(contact.found)
+    found = _require_key(contact)
     say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
     if found.attempts_left == 0:
         if not contact.vault.is_attempt_pending:
@@ -320,25 +326,27 @@ def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
             " same attempt. Any other one destroys the key."
         )
     if found.attempts_left == 1:
-        say("This is the last attempt: if the password is wrong, the vault destroys the key.")
+        say(LAST_ATTEMPT)
     while True:
         password = asking.ask_password(password_fd)
         try:
-            return contact.vault.recover(password)
+            with asking.unechoed():
+                return contact.vault.recover(password)
         except WrongPassword as error:
             if password_fd is not None or error.attempts_left == 0:
                 raise
             say(f"{error}\n{error.hint}")
 
 
-def _require_key(found: KeyStatus) -> ActiveKey:
-    match found:
+def _require_key(contact: Contact) -> ActiveKey:
+    match contact.found:
         case None:
             raise NoKey
         case DestroyedKey(destroyed_at, cause):
-            raise KeyDestroyed(destroyed_at, cause)
+            kind = KeyDestroyed if contact.current is None else DestroyedButKept
+            raise kind(destroyed_at, cause)
         case ActiveKey():
-            return found
+            return contact.found
 
 
 def _is_still(contact: Contact, asked: KeyStatus) -> bool:

@@ -97,6 +97,33 @@ ADVICE: Final = {
 }
 
 
+DESTROYED_ADVICE: Final = {
+    Standing.DEVICE_ONLY: (
+        "The vault has nothing to open with a password any more. This device still has the\n"
+        "key, and your backups open with it. Protect the same key anew, with a new password:\n"
+        "strongroom enable\n"
+        "Its 64 digits open your backups without a vault; to write them down:\n"
+        "strongroom show-key"
+    ),
+    Standing.NEITHER: (
+        "Backups made with it open with its 64 digits alone (strongroom restore --digits), or\n"
+        "on a device that keeps it: there `strongroom enable` protects it anew. Here\n"
+        "`strongroom enable` makes a fresh key."
+    ),
+}
+
+LAST_ATTEMPT: Final = "One attempt is left: the next wrong password destroys the key for good."
+LAST_IS_UNDECIDED: Final = (
+    "The last attempt is not decided yet. If it was not the right password, the key is destroyed."
+)
+
+
+def advice_of(standing: Standing, found: KeyStatus) -> str:
+    """Say what a person does best as things stand; nothing if all is well."""
+    advice = DESTROYED_ADVICE if isinstance(found, DestroyedKey) else ADVICE
+    return advice.get(standing, "")
+
+
 def warning_of(vault_has: str, pending: KeptKey | None) -> str:
     """Say what a person must know who makes a backup now; nothing if all is well."""
     if vault_has == NOTHING_NEW:
@@ -104,7 +131,7 @@ def warning_of(vault_has: str, pending: KeptKey | None) -> str:
     if vault_has == NONE:
         return f"The vault has no key for this account. {ADVICE[Standing.DEVICE_ONLY]}"
     if vault_has == DESTROYED:
-        return f"The vault destroyed the key. {ADVICE[Standing.DEVICE_ONLY]}"
+        return f"The vault destroyed the key. {DESTROYED_ADVICE[Standing.DEVICE_ONLY]}"
     if pending is not None and pending.key_id is not None and pending.key_id.hex() == vault_has:
         return ADVICE[Standing.UNFINISHED]
     return ADVICE[Standing.CHANGED]

@@ -24,10 +24,13 @@ _STDOUT: Final = 1
 _STDERR: Final = 2
 
 
-class _Whole(io.FileIO):
-    """Writes all or raises, at once; the error names `stdout`."""
+class Whole(io.FileIO):
+    """Writes all or raises, at once; the error names the `label`."""
+
+    label = "stdout"
 
     def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of it. Raises OSError."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         try:
@@ -37,12 +40,12 @@ class _Whole(io.FileIO):
                     raise BlockingIOError("it takes no more")
                 rest = rest[written:]
         except OSError as error:
-            error.filename = "stdout"
+            error.filename = self.label
             raise
         return size
 
 
-class _Unfailing(_Whole):
+class _Unfailing(Whole):
     """Writes what can be written."""
 
     def write(self, data: ReadableBuffer, /) -> int:
@@ -69,7 +72,7 @@ def prepare() -> None:
             sys.stdout.flush()
         # Nothing can be written to one that is open for reading alone: as to the closed one.
         number = _STDOUT if had_stdout else os.open(os.devnull, os.O_RDONLY)
-        sys.stdout = _text(_Whole(number, "w", closefd=False), sys.stdout, "strict")
+        sys.stdout = _text(Whole(number, "w", closefd=False), sys.stdout, "strict")
 
 
 def can_be_written(stream: TextIO) -> bool:

@@ -1,4 +1,4 @@
-"""What the command says while a person waits: for the password's stretching, or for a vault."""
+"""What the command says while it works, where that takes more than a moment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from strongroom.asking import columns, say
 from strongroom.opaque.ksf import RFC9106_SECOND
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NOTICEABLE: Final = 4 * RFC9106_SECOND.memory_kib * RFC9106_SECOND.passes
 """KiB times passes from which on a person waits for seconds."""
 PERIOD_S: Final = 1.0
+_MEGA: Final = 1_000_000
 
 
 @contextmanager
@@ -29,10 +31,9 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
     if parameters.memory_kib * parameters.passes < NOTICEABLE:
         yield
         return
-    click.echo(
+    say(
         f"Working on the password as this vault asks: {parameters.memory_kib // 1024} MiB,"
-        f" {parameters.passes} times over.\nA slow device needs a minute or more.",
-        err=True,
+        f" {parameters.passes} times over.\nA slow device needs a minute or more."
     )
     if not sys.stderr.isatty():
         yield
@@ -57,6 +58,31 @@ def while_retrying(say: Callable[[str], None]) -> Callable[[StrongroomError], No
         said.append(error)
 
     return tell
+
+
+@contextmanager
+def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
+    """One line of a terminal that says how far a file is; give it the bytes done, and in all.
+
+    It is as wide as the terminal has room for at that moment, so it never takes a second line.
+    """
+    last = ""
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        percent = 100 * done // total if total else 100
+        size = f" of {total // _MEGA} MB" if total >= _MEGA else ""
+        text = f"{label} {percent:3}%{size}"
+        if text != last:
+            last = text
+            # In the last column the cursor would go on to the next line.
+            room = int(min(columns(sys.stderr), len(text) + 1)) - 1
+            click.echo(f"\r\x1b[K{text[:room]}", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        click.echo(err=True)
 
 
 def _count(done: threading.Event) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 from functools import partial
@@ -49,7 +48,6 @@ def odd_files(folder: Path) -> None:
     (folder / "cut.age").write_bytes(good[:60])
     (folder / "short.age").write_bytes(good[: good.index(b"\n--- ") + 60])
     (folder / "folder.age").mkdir()
-    os.mkfifo(folder / "pipe.age")
     (folder / "loop.age").symlink_to("loop.age")
     (folder / "phrase.age").write_bytes(pyrage.passphrase.encrypt(b"text", "phrase"))
     (folder / "dangling").symlink_to("nowhere")
@@ -66,7 +64,6 @@ RESTORE: dict[str, tuple[tuple[str, ...], int, str]] = {
     "cut off in its header": (("cut.age",), 1, "damaged"),
     "cut off after its header": (("short.age",), 1, "damaged"),
     "a folder": (("folder.age",), 2, "is a directory"),
-    "a pipe": (("pipe.age",), 1, "no file on a disk"),
     "a link to itself": (("loop.age",), 1, "symbolic links"),
     "a passphrase's": (("phrase.age",), 1, "passphrase of its own"),
     "an output that exists": (("good.age", "-o", "text"), 1, "is there already"),

@@ -188,11 +188,11 @@ class TestARestorationIsEnded:
         [
             ("stall", [signal.SIGTERM], -signal.SIGTERM),
             ("stall", [signal.SIGHUP], -signal.SIGHUP),
-            ("stall", [signal.SIGINT], 1),
+            ("stall", [signal.SIGINT], 130),
             ("stall", [signal.SIGKILL], -signal.SIGKILL),
             ("stall-named", [signal.SIGTERM], -signal.SIGTERM),
             ("stall-named", [signal.SIGHUP], -signal.SIGHUP),
-            ("stall-named", [signal.SIGINT], 1),
+            ("stall-named", [signal.SIGINT], 130),
             # As a session ends: all at once.
             ("stall-named", END_OF_SESSION, -signal.SIGHUP),
         ],

@@ -87,21 +87,29 @@ def test_change_password_rehearse_status_disable(phone: Device) -> None:
 def test_a_second_enable_does_not_lose_the_first_key(phone: Device, new_phone: Device) -> None:
     refused = new_phone.run("enable", "--password-fd", "0", typed="new " + PASSWORD)
     assert refused.returncode == 1
-    assert "already has a backup key" in refused.stderr
+    assert "already has a backup key for this account, and this device has none" in refused.stderr
     new_phone.ok("enable", "--replace", "--password-fd", "0", typed="new " + PASSWORD)
     assert phone.run("rehearse", "--password-fd", "0", typed=PASSWORD).returncode == 3
 
 
 def test_guessing_to_destruction(phone: Device, tmp_path: Path) -> None:
     thief = Device(tmp_path / "thief", phone.vault, phone.account)
-    codes = [
-        thief.run("show-key", "--password-fd", "0", typed="guess").returncode for _ in range(10)
-    ]
-    assert codes == [3] * 9 + [4]
+    guesses = [thief.run("show-key", "--password-fd", "0", typed="guess") for _ in range(9)]
+    assert {guess.returncode for guess in guesses} == {3}
+    assert "1 attempt is left: the next wrong password destroys the key" in guesses[-1].stderr
+    assert "the next wrong password destroys the key" in thief.said("status")
+    last = thief.run("show-key", "--password-fd", "0", typed="guess")
+    assert "the next wrong password destroys the key" in last.stderr
+    assert last.returncode == 4
     late = thief.run("show-key", "--password-fd", "0", typed=PASSWORD)
     assert late.returncode == 4
     assert "destroyed this key for good" in late.stderr
     assert "64-digit key" in late.stderr
+    for told in (phone.said("status"), phone.run("rehearse", "--password-fd", "0").stderr):
+        assert "strongroom enable\n" in told
+        assert "strongroom show-key" in told
+    assert phone.ok("show-key")
+    assert "strongroom restore --digits" in thief.said("status")
 
 
 def test_each_failure_is_a_sentence(phone: Device, tmp_path: Path) -> None:
@@ -199,6 +207,8 @@ class TestOnATerminal:
         terminal.sendline(PASSWORD)
         terminal.expect("The same again")
         terminal.sendline(PASSWORD)
+        terminal.expect("Protecting the key")
+        assert terminal.waitnoecho(timeout=30)  # what is typed ahead stays unseen
         terminal.expect("Done")
         terminal.expect(pexpect.EOF)
         assert PASSWORD not in terminal.before
@@ -226,8 +236,9 @@ class TestOnATerminal:
         terminal.sendintr()
         terminal.expect(pexpect.EOF)
         assert "Traceback" not in terminal.before
+        assert "strongroom:" not in terminal.before
         terminal.close()
-        assert terminal.exitstatus == 1
+        assert terminal.exitstatus == 130
 
     def test_a_terminal_echoes_again_after_the_end(self, new_phone: Device) -> None:
         terminal = new_phone.terminal("restore", "chats.db.age")

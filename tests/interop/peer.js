@@ -3,9 +3,18 @@
 import { createInterface } from "node:readline";
 import * as opaque from "@serenity-kit/opaque-p256";
 import { Client } from "./client.js";
+import { prepared } from "./passwords.js";
 
 let client;
+const attempt = (password) => {
+  try {
+    return Buffer.from(prepared(password)).toString("hex");
+  } catch {
+    return null;
+  }
+};
 const calls = {
+  prepared: (before, after, points) => points.map((point) => attempt(before + String.fromCodePoint(point) + after)),
   connect: (settings, ...pinned) => {
     client?.close();
     client = new Client(settings);

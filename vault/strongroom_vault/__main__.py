@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from strongroom import entry
+
 NEEDED = (
     "grpc_health",
     "grpc_reflection",
@@ -17,14 +19,17 @@ NEEDED = (
 
 def main() -> None:
     """Run the command, or say how to install what it needs."""
+    entry.begin_loading()
     try:
         from strongroom_vault import cli  # noqa: PLC0415 -- it imports what may be missing
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
-        sys.exit(f"strongroom-vault: {error.name} is missing: install 'strongroom[vault]' instead")
-    except KeyboardInterrupt:
-        sys.exit(130)  # while it is imported; later it is cli's to say
+        sys.exit(
+            f"strongroom-vault: a vault needs more than was installed ({error.name} is missing)."
+            " Install it with: pip install 'strongroom[vault]'"
+        )
+    entry.end_loading()
     cli.main()
 
 
