@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         WrongPassword,
         WrongVault,
     )
+    from strongroom.invite import BadInvite
     from strongroom.opaque.ksf import Argon2id
     from strongroom.stretching import Stretching
     from strongroom.vault import AsyncVault, Vault
@@ -74,6 +75,7 @@ __all__ = [
     "BackupDamaged",
     "BackupKey",
     "BadDigits",
+    "BadInvite",
     "DestroyedKey",
     "KeyDestroyed",
     "KeyReplaced",
@@ -116,6 +118,7 @@ _MODULES = {
     "Argon2id": "opaque.ksf",
     "AsyncVault": "vault",
     "BackupKey": "backup_key",
+    "BadInvite": "invite",
     "PendingAttempt": "attempts",
     "Stretching": "stretching",
     "Vault": "vault",

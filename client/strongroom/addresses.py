@@ -56,3 +56,9 @@ def _host(text: str) -> str:
     except ValueError:
         return "" if ":" in name else name
     return f"[{number.compressed}]" if number.version == 6 else number.compressed  # noqa: PLR2004
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return both parts of a normalised address, the host without brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -58,6 +58,11 @@ class _Ended(BaseException):
 
 
 _VAULT_OPTIONS: Final = (
+    click.option(
+        "--invite",
+        envvar="STRONGROOM_INVITE",
+        help="An invite to a vault: address, identity and certificate in one.",
+    ),
     click.option("--vault", envvar="STRONGROOM_VAULT", help="The vault, host:port."),
     click.option(
         "--identity", envvar="STRONGROOM_IDENTITY", help="The vault's identity, 44 characters."
@@ -73,6 +78,11 @@ _VAULT_OPTIONS: Final = (
         envvar="STRONGROOM_ACCESS_TOKEN_FILE",
         type=click.Path(dir_okay=False),
         help="The file with the access token.",
+    ),
+    click.option(
+        "--access-token-command",
+        envvar="STRONGROOM_ACCESS_TOKEN_COMMAND",
+        help="A command that prints an access token, run when one is needed.",
     ),
     click.option(
         "--account",

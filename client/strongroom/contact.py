@@ -18,11 +18,13 @@ from strongroom.kept_keys import (
 )
 from strongroom.profiles import Place
 from strongroom.standing import Standing, standing_of
+from strongroom.token_command import portable
 
 if TYPE_CHECKING:
     from strongroom.calls import KeyStatus
     from strongroom.device import Device
     from strongroom.kept_keys import Slots
+    from strongroom.profiles import Profile
     from strongroom.target import Target
     from strongroom.vault import Vault
 
@@ -85,11 +87,9 @@ class Contact:
     def keep(self, kept: KeptKey, *, is_proven: bool) -> None:
         """Make a key the current one, and the vault's identity a pin if it is proven now."""
         profile = replace(
-            self.place.profile,
+            self._way_to(self.place.profile),
             vault_has="",
             key_store=self.keys.slots.name,
-            ca_file=_absolute(self._target.ca_file),
-            access_token_file=_absolute(self._target.access_token_file),
         )
         with home.locked(self.device.folder):
             self._take_place()
@@ -113,7 +113,20 @@ class Contact:
 
     def proved(self) -> None:
         """The vault has proved its identity: pin it."""
-        self.place = self.device.save(self.place, self.place.profile, is_proven=True)
+        self.place = self.device.save(self.place, self._way_to(self.place.profile), is_proven=True)
+
+    def _way_to(self, profile: Profile) -> Profile:
+        """The profile with the certificates and the access tokens that worked here."""
+        target, is_fetched = self._target, bool(self._target.invite)
+        pem = (self.vault.ca_certificates or b"").decode() if is_fetched else target.roots.pem
+        command = target.tokens.command
+        return replace(
+            profile,
+            ca_file=_absolute(target.roots.file),
+            ca_certificate=pem,
+            access_token_file=_absolute(target.tokens.file),
+            access_token_command=portable(command) if command else "",
+        )
 
     def look_again(self) -> KeyStatus:
         """Ask the vault once more what it has."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from ssl import PEM_cert_to_DER_cert
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom import asking, home, kept_keys, profiles
@@ -23,6 +25,7 @@ from strongroom.errors import (
     VaultUnreachable,
     WrongVault,
 )
+from strongroom.invite import BadInvite, Invite, is_invite
 from strongroom.kept_keys import (
     FileSlots,
     KeptKeys,
@@ -32,8 +35,9 @@ from strongroom.pending_file import pending_file
 from strongroom.profiles import Place, Profile
 from strongroom.standing import news_of, standing_of
 from strongroom.stretching import Stretching, require_address_space, require_threads
-from strongroom.target import BadFile, NoAccessToken, Target, read_certificates, read_token
-from strongroom.vault import Vault
+from strongroom.target import BadFile, NoAccessToken, Roots, Target, TokenSource
+from strongroom.token_command import TokenCommandFailed, token_command
+from strongroom.vault import Vault, encode_identity
 from strongroom.waiting import while_stretching
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     from strongroom.kept_keys import Slots
     from strongroom.pending_file import PendingFile
 
+NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
+"""Whoever has signed out has no access token."""
 GLANCE_S: Final = 2.0
 """Seconds that a command may wait for a vault that it does not need."""
 
@@ -68,6 +74,16 @@ class UnknownAddress(VaultUnreachable):
     hint = "Check the address in --vault or STRONGROOM_VAULT."
 
 
+class TwoTokenSources(StrongroomError):
+    """Access tokens are to come from two places at once."""
+
+    sentence = "Both a file and a command are named for the access token."
+    hint = (
+        "Name one of --access-token-file (STRONGROOM_ACCESS_TOKEN_FILE) and --access-token-command"
+        " (STRONGROOM_ACCESS_TOKEN_COMMAND)."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """What is known before any vault is asked.
@@ -75,18 +91,19 @@ class Device:
     Attributes:
         folder: the home.
         places: the accounts that this device knows.
-        vault, identity, ca_file, access_token_file, key_store, account: as the options name them,
-            None or empty where they do not.
+        vault, identity, roots, tokens, key_store, account, invite: as the options name them, None
+            or empty where they do not. An invite names the first two.
     """
 
     folder: Path
     places: tuple[Place, ...]
     vault: str | None
     identity: str | None
-    ca_file: str
-    access_token_file: str
+    roots: Roots
+    tokens: TokenSource
     key_store: str | None
     account: str | None
+    invite: Invite | None
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Device:
@@ -95,17 +112,32 @@ class Device:
         Raises:
             HomeUnusable: a file or folder in it cannot be believed.
             BadAddress: --vault is none.
+            BadInvite: --invite is none, or contradicts another option.
+            BadTokenCommand: --access-token-command is none.
+            TwoTokenSources: both a file and a command give access tokens.
         """
         folder = home.home_folder(os.environ)
+        invite = Invite.decode(options["invite"]) if options["invite"] else None
+        if is_invite(options["vault"] or ""):
+            raise BadInvite("--vault takes an address, and this is an invite: use --invite.")
         return cls(
             folder=folder,
             places=profiles.load_places(folder),
-            vault=normalised(options["vault"]) if options["vault"] else None,
-            identity=options["identity"] or None,
-            ca_file=options["ca_file"] or "",
-            access_token_file=options["access_token_file"] or "",
+            vault=_agreed(
+                "--vault",
+                normalised(options["vault"]) if options["vault"] else None,
+                invite.address if invite else None,
+            ),
+            identity=_agreed(
+                "--identity",
+                options["identity"] or None,
+                encode_identity(invite.identity) if invite else None,
+            ),
+            roots=Roots(file=options["ca_file"] or ""),
+            tokens=_tokens(options),
             key_store=options["key_store"],
             account=options["account"] or None,
+            invite=invite,
         )
 
     # Without a vault
@@ -189,6 +221,8 @@ class Device:
         found = [place for place in self.places if account in (None, place.profile.account)]
         if self.vault is None or not found:
             return found, True
+        if self.invite is not None:
+            return [place for place in found if place.profile.identity == self.identity], True
         here = [place for place in found if place.profile.is_at(self.vault)]
         return (here, True) if here else self._at_new_address(found)
 
@@ -197,10 +231,10 @@ class Device:
 
         Each of their ways to trust certificates is tried; it is good for its own vault alone.
         """
-        ways = [self.ca_file] if self.ca_file else ["", *(p.profile.ca_file for p in places)]
+        ways = [self.roots] if self.roots else [Roots(), *map(_kept_roots, places)]
         answered = False
-        for ca_file in dict.fromkeys(ways):
-            target = replace(self._target(None), ca_file=ca_file)
+        for roots in dict.fromkeys(ways):
+            target = replace(self._target(None), roots=roots)
             try:
                 with self._connect(target, timeout=GLANCE_S) as vault:
                     identity = vault.identity
@@ -217,10 +251,8 @@ class Device:
         if self.account is not None:
             return self.account
         try:
-            return (
-                account_of(read_token(self.access_token_file)) if self.access_token_file else None
-            )
-        except (AccountUnknown, NoAccessToken, BadFile, OSError):
+            return account_of(self.tokens.read()) if self.tokens else None
+        except NO_TOKEN:
             return None  # signed out: what is kept here needs no token
 
     # With a vault
@@ -256,13 +288,16 @@ class Device:
             raise NotEnabled
         address = normalised(address)
         there = [other for other in self.places if other.profile.is_at(address)]
-        ca_files = (other.profile.ca_file for other in (*([place] if place else ()), *there))
-        token_file = self.access_token_file or (place.profile.access_token_file if place else "")
+        kept = [_kept_roots(other) for other in (*([place] if place else ()), *there)]
+        roots, invite = self.roots or next(filter(None, kept), Roots()), ""
+        if self.invite is not None and not self.roots:
+            roots, invite = _roots_of(self.invite, kept)
         return Target(
             address=address,
-            ca_file=self.ca_file or next(filter(None, ca_files), ""),
-            access_token_file=token_file,
+            roots=roots,
+            tokens=self.tokens or (_kept_tokens(place.profile) if place else TokenSource()),
             pins=frozenset(other.profile.identity for other in there if other.is_proven),
+            invite=invite,
         )
 
     def _connect(
@@ -271,14 +306,25 @@ class Device:
         require_address_space()
         require_threads()
         pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
+        stretching = Stretching(watch=while_stretching)
+        tokens = target.tokens.reader()
+        if target.invite:
+            return Vault.connect(
+                invite=target.invite,
+                access_token=tokens,
+                timeout=timeout,
+                pending=pending,
+                stretching=stretching,
+            )
         return Vault.connect(
             target.address,
-            access_token=target.access_token,
+            access_token=tokens,
             identity=pin,
-            ca_certificates=read_certificates(target.ca_file),
+            vault_id=self.invite.vault_id if self.invite else None,
+            ca_certificates=target.roots.read(),
             timeout=timeout,
             pending=pending,
-            stretching=Stretching(watch=while_stretching),
+            stretching=stretching,
         )
 
     def _recognise(self, vault: Vault, target: Target) -> None:
@@ -294,9 +340,10 @@ class Device:
                     f" {known[identity].vault_id}."
                 )
             return
-        if self.identity is not None:
+        if self.identity is None:
+            say(f"First contact. The vault's identity is {identity}")
+        elif self.invite is None:
             return
-        say(f"First contact. The vault's identity is {identity}")
         if known:
             others = _listed({profile.vault for profile in known.values()})
             say(f"It is none of the vaults that this device knows: {others}.")
@@ -321,6 +368,40 @@ class Device:
         return replace(place, profile=known)
 
 
+def _agreed(option: str, named: str | None, invited: str | None) -> str | None:
+    """Return what an option says, or else the invite; they must not contradict each other."""
+    if named is not None and invited is not None and named.strip() != invited:
+        raise BadInvite(f"The invite says {invited}, and {option} says {named}.")
+    return named or invited
+
+
+def _tokens(options: dict[str, Any]) -> TokenSource:
+    found = TokenSource(options["access_token_file"] or "", options["access_token_command"] or "")
+    if found.file and found.command:
+        raise TwoTokenSources
+    if found.command:
+        token_command(found.command)  # says at once if it cannot be read
+    return found
+
+
+def _kept_tokens(profile: Profile) -> TokenSource:
+    return TokenSource(profile.access_token_file, profile.access_token_command)
+
+
+def _kept_roots(place: Place) -> Roots:
+    return Roots(place.profile.ca_file, place.profile.ca_certificate)
+
+
+def _roots_of(invite: Invite, kept: Iterable[Roots]) -> tuple[Roots, str]:
+    """Return the certificate of an invite where it is kept here; else the invite, to fetch it."""
+    if not invite.ca_fingerprint:
+        return Roots(), ""
+    for roots in kept:
+        if roots.pem and sha256(PEM_cert_to_DER_cert(roots.pem)).digest() == invite.ca_fingerprint:
+            return roots, ""
+    return Roots(), invite.encode()
+
+
 def _slots(kind: str, place: Place) -> Slots:
     if kind == "keyring":
         return KeyringSlots(place.profile)
@@ -340,13 +421,14 @@ def _only(meant: Iterable[Place]) -> Place | None:
 
 def _require_own_token(profile: Profile) -> None:
     """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
+    tokens = _kept_tokens(profile)
     try:
-        account = account_of(read_token(profile.access_token_file))
-    except (AccountUnknown, NoAccessToken, BadFile, OSError):
+        account = account_of(tokens.read())
+    except NO_TOKEN:
         return  # signed out: the key is still this device's
     if account != profile.account:
         raise AccountMismatch(
-            f"The access token in {profile.access_token_file} is for the account {account}, and"
+            f"The access token of {tokens} is for the account {account}, and"
             f" this device keeps the key of {profile.account}; name one with --account."
         )
 

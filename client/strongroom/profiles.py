@@ -50,7 +50,9 @@ class Profile:
         identity: 44 characters, the vault's identity.
         account: as the access token named it.
         ca_file: PEM with the roots to trust; empty for gRPC's own.
+        ca_certificate: the PEM itself, from an invite's fingerprint; empty unless it came so.
         access_token_file: read anew each time.
+        access_token_command: run where there is no such file.
         key_store: where the backup key is: `keyring` or `file`.
         vault_id: as the vault called itself; empty in profiles of before it was kept.
         also_at: other addresses where the vault was met.
@@ -67,6 +69,8 @@ class Profile:
     vault_id: str = ""
     also_at: tuple[str, ...] = ()
     vault_has: str = NOTHING_NEW
+    ca_certificate: str = ""
+    access_token_command: str = ""
 
     def is_at(self, address: str) -> bool:
         """Whether the vault was met at this address, however it was written."""

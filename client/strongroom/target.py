@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.account import account_of
 from strongroom.errors import AccountUnknown, StrongroomError
+from strongroom.token_command import MAX_TOKEN, token_command
 
-MAX_TOKEN: Final = 64 * 1024
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MAX_CA_FILE: Final = 4 * 1024 * 1024
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 
@@ -18,7 +21,10 @@ class NoAccessToken(StrongroomError):
     """There is no access token."""
 
     sentence = "There is no access token."
-    hint = "Name its file with --access-token-file, or in STRONGROOM_ACCESS_TOKEN_FILE."
+    hint = (
+        "Name its file with --access-token-file, or a command that prints it with"
+        " --access-token-command."
+    )
 
 
 class BadFile(StrongroomError):
@@ -28,30 +34,79 @@ class BadFile(StrongroomError):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where access tokens come from: a file, or else a command that prints one.
+
+    Attributes:
+        file: its path, or empty.
+        command: as a person types it, or empty.
+    """
+
+    file: str = ""
+    command: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.file or self.command)
+
+    def __str__(self) -> str:
+        return self.file or f"`{self.command}`"
+
+    def read(self) -> str:
+        """Return the access token as it is now.
+
+        Raises:
+            NoAccessToken, BadFile, OSError: the file has none.
+            TokenCommandFailed: the command gives none.
+        """
+        return token_command(self.command)() if self.command else read_token(self.file)
+
+    def reader(self) -> Callable[[], str]:
+        """Return a function that gives the access token, as `Vault.connect` takes it."""
+        return token_command(self.command) if self.command else self.read
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Which certificates to trust, where they are not those that gRPC trusts.
+
+    Attributes:
+        file: path of a PEM file, or empty.
+        pem: the one that the fingerprint of an invite stood for, or empty.
+    """
+
+    file: str = ""
+    pem: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.file or self.pem)
+
+    def read(self) -> bytes | None:
+        """Return the PEM, None where nothing is named. Raises BadFile, OSError."""
+        return read_certificates(self.file) if self.file else self.pem.encode() or None
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Which address to call, and how.
 
     Attributes:
+        invite: the text of one, where its certificate is still to be fetched; else empty.
         pins: the identities that this device knows there.
     """
 
     address: str
-    ca_file: str
-    access_token_file: str
+    roots: Roots
+    tokens: TokenSource
     pins: frozenset[str]
-
-    def access_token(self) -> str:
-        """Return the access token as it is in its file now."""
-        return read_token(self.access_token_file)
+    invite: str = ""
 
     def account(self) -> str:
         """Return whom the access token is for; one that says nothing of it is not sent."""
         try:
-            return account_of(self.access_token())
+            return account_of(self.tokens.read())
         except AccountUnknown:
             raise AccountUnknown(
-                f"A vault does not accept the access token in {self.access_token_file}: it names no"
-                " account."
+                f"A vault does not accept the access token of {self.tokens}: it names no account."
             ) from None
 
 

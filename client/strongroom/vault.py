@@ -22,6 +22,7 @@ from strongroom.errors import (
     StrongroomError,
     WrongVault,
 )
+from strongroom.invite import Invite, is_invite
 from strongroom.opaque.errors import OpaqueError
 from strongroom.opaque.group import Element
 from strongroom.stretching import Stretching
@@ -85,9 +86,10 @@ class _Session:
     @classmethod
     def connect(  # noqa: PLR0913 -- each goes by its name
         cls,
-        address: str,
+        address: str | None = None,
         *,
         access_token: AccessToken,
+        invite: str | None = None,
         identity: str | None = None,
         vault_id: str | None = None,
         ca_certificates: bytes | str | Path | None = None,
@@ -99,8 +101,12 @@ class _Session:
         """Return a vault; the network is first used by the first call.
 
         Args:
-            address: host:port.
-            access_token: a JWT, or a function that returns a fresh one.
+            address: host:port; None with an invite.
+            access_token: a JWT, or a function that returns one. It is called for every request, and
+                once more when the vault says that the one before has expired. If it keeps a token
+                for some time, give it an attribute `renew`, a function: called right before that.
+            invite: names address, identity, vault id and certificates, in one string that the
+                vault's operator gives out.
             identity: 44 characters, the vault's identity. None trusts the first contact; keep
                 `identity` once `is_proven` is true, and give it the next time.
             vault_id: None for any; keep it with the identity.
@@ -115,17 +121,38 @@ class _Session:
                 takes, up to 1 GiB and 16 passes, without a word.
 
         Raises:
+            BadInvite: `invite` is not one.
             WrongVault: `identity` is none.
             OSError: the file of `ca_certificates` cannot be read.
+            TypeError: there is neither an address nor an invite, or what an invite says is given
+                beside it.
         """
+        if invite is not None:
+            if (address, identity, vault_id, ca_certificates) != (None,) * 4:
+                raise TypeError("an invite names address, identity, vault id and certificates")
+            said = Invite.decode(invite)
+        elif address is None or is_invite(address):
+            raise TypeError("what is needed is an address, or invite=...")
+        else:
+            known = b"" if identity is None else decode_identity(identity)
+            said = Invite(address, vault_id or "", known)
         options = _Options(
-            identity=None if identity is None else decode_identity(identity),
-            vault_id=vault_id,
+            identity=said.identity or None,
+            vault_id=said.vault_id or None,
             account=account,
             pending=pending,
             stretching=stretching or Stretching(),
         )
-        return cls(Target(address, access_token, _roots(ca_certificates), timeout), options)
+        renew = None if isinstance(access_token, str) else _renewal(access_token)
+        target = Target(
+            said.address,
+            access_token,
+            _roots(ca_certificates),
+            said.ca_fingerprint,
+            renew,
+            timeout,
+        )
+        return cls(target, options)
 
     @property
     def account(self) -> str:
@@ -191,6 +218,14 @@ class Vault(_Session):
     def __init__(self, target: Target, options: _Options) -> None:
         super().__init__(target, options)
         self._transport = Transport(self._target)
+
+    @property
+    def ca_certificates(self) -> bytes | None:
+        """PEM of the roots that are trusted; None for gRPC's own, and for an invite's until a call.
+
+        With `address`, `identity` and `vault_id` it does what the invite does.
+        """
+        return self._transport.roots
 
     @property
     def info(self) -> VaultInfo:
@@ -325,6 +360,11 @@ class AsyncVault(_Session):
         self._one_at_a_time = asyncio.Lock()
         """The vault remembers one attempt, so that it can be repeated, not two (6.8)."""
 
+    @property
+    def ca_certificates(self) -> bytes | None:
+        """PEM of the roots that are trusted; see `Vault.ca_certificates`."""
+        return self._transport.roots
+
     async def info(self) -> VaultInfo:
         """Return the vault's public parameters."""
         return self._info or self._met(await self._run(self._meet()))
@@ -445,6 +485,12 @@ def decode_identity(identity: str) -> bytes:
 def _compare(recovered: BackupKey, key: BackupKey | None) -> None:
     if key is not None and recovered != key:
         raise AnotherKey
+
+
+def _renewal(access_token: Callable[[], str]) -> Callable[[], object]:
+    """Return what to call when a token has expired: a function that keeps none needs nothing."""
+    renew: Callable[[], object] = getattr(access_token, "renew", lambda: None)
+    return renew
 
 
 def _roots(ca_certificates: bytes | str | Path | None) -> bytes | None:

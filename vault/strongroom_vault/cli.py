@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import sys
 import textwrap
 import time
@@ -13,25 +14,30 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from strongroom import __version__, streams
 from strongroom_vault import (
     config,
     demo,
+    development,
     doctor,
+    invites,
     issuer,
     logs,
     maintenance,
+    new_vault,
     rates,
     server,
     setup,
     tls,
 )
 from strongroom_vault.api.vault_admin import AdminClient
+from strongroom_vault.choosing import choice_of, new_vault_options
 from strongroom_vault.errors import NotServing, OperatorError
 from strongroom_vault.hardening import harden
 
@@ -96,7 +102,13 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=_examples("init", "init --yes > identity"))
+@cli.command(
+    epilog=_examples(
+        "init",
+        "init --yes > identity",
+        "init --new /srv/vault --id vault.example --address vault.example:7443",
+    )
+)
 @_settings_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -104,13 +116,37 @@ def cli() -> None:
     is_flag=True,
     help="The token has this vault's keys already: keep them, make an empty store.",
 )
-def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
+@click.option(
+    "--new",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make a whole vault in this folder: settings, token, store.",
+)
+@new_vault_options
+@click.pass_context
+def init(
+    context: click.Context,
+    /,
+    settings_file: Path,
+    *,
+    yes: bool,
+    new_store: bool,
+    folder: Path | None,
+    **options: Any,  # noqa: ANN401 -- those of a new vault
+) -> None:
     """Make the vault's keys in the token, and an empty store.
 
     Shows what is there and what it will make, and never overwrites anything. It may be repeated:
     after a crash it goes on, and where nothing is missing it only prints the identity.
     """
-    settings = _load(settings_file)
+    choice = choice_of(options, is_new=folder is not None)
+    if folder is not None and choice is not None:
+        if context.get_parameter_source("settings_file") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--new makes settings of its own: leave --config out")
+        settings_file = new_vault.make(folder, choice)
+        settings = config.load(settings_file, {})
+    else:
+        settings = _load(settings_file)
     plan = setup.make_plan(settings)
     for line in _plan_lines(settings, plan):
         click.echo(line, err=True)
@@ -120,6 +156,71 @@ def init(settings_file: Path, *, yes: bool, new_store: bool) -> None:
     done = "There is nothing to do." if plan.is_done else "The vault is ready."
     click.echo(f"{done} Its identity, for clients to pin:", err=True)
     click.echo(_identity(identity))
+    if folder is not None:
+        _tell_what_comes_next(settings, settings_file)
+
+
+def _tell_what_comes_next(settings: Settings, settings_file: Path) -> None:
+    """Say how a new vault is served, and what it lacks until it can be."""
+    lacks = list(new_vault.missing(settings))
+    if lacks:
+        click.echo("\nBefore it can serve, it needs", err=True)
+    for sentence in lacks:
+        click.echo(f"- {sentence}", err=True)
+    option = f"--config {shlex.quote(str(settings_file))}"
+    click.echo(f"\nServe it:         {PROGRAM} serve {option}", err=True)
+    click.echo(f"Invite clients:   {PROGRAM} invite {option}", err=True)
+
+
+@cli.command(epilog=_examples("invite", "invite --address vault.example:7443"))
+@_settings_option
+@click.option("--address", help="What clients call it, host:port.  [default: public_address]")
+@click.option("--json", "as_json", is_flag=True, help="Print what it says, too, as JSON.")
+def invite(settings_file: Path, address: str | None, *, as_json: bool) -> None:
+    """Print an invite to this vault, for clients. Nothing in it is secret.
+
+    It names address, vault id, identity and, unless the TLS certificate is of a public authority,
+    the fingerprint of its authority. It stays good while these stay. The vault may be running.
+    """
+    settings = _load(settings_file)
+    made = invites.invite_for(settings, _identity_of(settings), address)
+    says = {
+        "address": made.address,
+        "vault_id": made.vault_id,
+        "identity": _identity(made.identity),
+        "ca_fingerprint": made.ca_fingerprint.hex(),
+    }
+    if as_json:
+        click.echo(json.dumps({"invite": made.encode(), **says}))
+        return
+    for name, value in says.items():
+        click.echo(f"{name.replace('_', ' '):<16}{value or 'none: a public authority'}", err=True)
+    click.echo(made.encode())
+
+
+def _identity_of(settings: Settings) -> bytes:
+    """Ask the running vault, or else the token: an HSM need not take another session for this."""
+    try:
+        with AdminClient.connect(settings.listen.admin_socket) as vault:
+            return vault.status().identity_public_key
+    except OperatorError:
+        return setup.identity_of(settings)
+
+
+@cli.command(epilog=_examples("dev", "dev --keep ~/vault"))
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep it in this folder for the next time: the same token, identity and invite.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
+def dev(keep: Path | None, port: int | None) -> None:
+    """Serve a throw-away vault FOR DEVELOPMENT.
+
+    Prints what a client needs: an invite and an access token. It takes no settings, and listens on
+    this machine only. Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2).
+    """
+    development.run(keep, port, click.echo)
 
 
 @cli.command(epilog=_examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml"))
@@ -408,9 +509,18 @@ def play_demo() -> None:
 
 @cli.command("self-signed", epilog=_examples("self-signed . --host vault.example"))
 @_folder_argument
-@click.option("--host", "hosts", multiple=True, default=("localhost", "127.0.0.1"))
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help="What clients call the vault.  [default: those of before, or this machine]",
+)
 def self_signed(folder: Path, hosts: tuple[str, ...]) -> None:
-    """Make a TLS certificate for development in FOLDER."""
+    """Make or renew a TLS certificate for development in FOLDER.
+
+    It is signed by a small authority made there, too, which stays when it is renewed: clients that
+    trust the authority go on.
+    """
     tls.create_self_signed(folder, hosts)
     click.echo(folder / tls.CERTIFICATE_FILE)
 

@@ -73,6 +73,7 @@ class Token(_Section, frozen=True):
             the "token", where it can be destroyed, if it has room for all accounts.
         workers: processes, each with a session of its own.
         call_timeout_s: after this long in one call a worker is replaced.
+        environment: what the module looks for in its environment, such as SOFTHSM2_CONF.
     """
 
     module: Path
@@ -81,6 +82,7 @@ class Token(_Section, frozen=True):
     residency: Literal["wrapped", "token"] = "wrapped"
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     call_timeout_s: Annotated[float, msgspec.Meta(ge=0.5, le=120)] = 10.0
+    environment: dict[str, str] = {}
 
 
 class Store(_Section, frozen=True):
@@ -94,6 +96,8 @@ class Listen(_Section, frozen=True):
 
     Attributes:
         address: host:port; port 0 takes a free one.
+        public_address: host:port by which clients call the vault, for invites, where that is
+            another one.
         certificate_file: PEM, the server's certificate and its chain.
         key_file: PEM, readable by its owner alone.
         admin_socket: path of the operators' Unix socket.
@@ -110,6 +114,7 @@ class Listen(_Section, frozen=True):
     certificate_file: Path
     key_file: Path
     admin_socket: Path
+    public_address: Annotated[str, msgspec.Meta(pattern=r"^.+:[0-9]{1,5}$")] | None = None
     max_connections: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 2048
     max_connection_age_s: Annotated[int, msgspec.Meta(ge=1, le=24 * 3600)] = 300
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 512

@@ -6,7 +6,6 @@ A deployment's own identity provider issues tokens; this is for development, tes
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.private_files import write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,20 +28,26 @@ def create_issuer(folder: Path) -> Path:
     """Make a signing key (mode 0600) and its JWK set in `folder`; return the set's path.
 
     Raises:
-        OperatorError: there is a key already, or the files cannot be written.
+        OperatorError: there is an issuer already, or the files cannot be written.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    jwks = {"keys": [{**public, "kid": _key_id(key), "alg": "ES256", "use": "sig"}]}
+    if (folder / KEY_FILE).exists() and (folder / SET_FILE).exists():
+        raise OperatorError(f"cannot make an issuer in {folder}: {folder / KEY_FILE} exists")
+    return ensure_issuer(folder)
+
+
+def ensure_issuer(folder: Path) -> Path:
+    """Make what is missing of an issuer in `folder`; return its JWK set's path.
+
+    Raises:
+        OperatorError: the files cannot be written, or the key that is there cannot be read.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_new(folder / KEY_FILE, pem, 0o600)
-        (folder / SET_FILE).write_text(json.dumps(jwks, indent=2) + "\n", encoding="utf-8")
+        if not (folder / KEY_FILE).exists():
+            write_new(folder / KEY_FILE, new_key(), 0o600)
+        if not (folder / SET_FILE).exists():
+            jwks = {"keys": [_public(_signing_key(folder))]}
+            write_new(folder / SET_FILE, (json.dumps(jwks, indent=2) + "\n").encode(), 0o644)
     except OSError as error:
         raise OperatorError(f"cannot make an issuer in {folder}: {error}") from error
     return folder / SET_FILE
@@ -53,13 +59,7 @@ def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime_s: int
     Raises:
         OperatorError: there is no issuer in `folder`.
     """
-    try:
-        pem = (folder / KEY_FILE).read_bytes()
-    except OSError as error:
-        raise OperatorError(f"there is no issuer in {folder}: {error}") from error
-    key = serialization.load_pem_private_key(pem, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise OperatorError(f"{folder / KEY_FILE} is not an EC key")
+    key = _signing_key(folder)
     now = int(time.time())
     claims = {
         "aud": vault_id,
@@ -72,15 +72,42 @@ def issue(folder: Path, vault_id: str, account: str, scope: str, lifetime_s: int
     return jwt.encode(claims, key, algorithm="ES256", headers={"kid": _key_id(key)})
 
 
-def write_new(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that must not be there yet.
+def new_key() -> bytes:
+    """Return a fresh P-256 key as PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the key in a PEM file.
 
     Raises:
-        OSError: it is there, or cannot be written.
+        OSError: it cannot be read.
+        OperatorError: it is not such a key.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise OperatorError(f"{path} is not a private key: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise OperatorError(f"{path} is not an EC key")
+    return key
+
+
+def _signing_key(folder: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        return load_key(folder / KEY_FILE)
+    except OSError as error:
+        raise OperatorError(f"there is no issuer in {folder}: {error}") from error
+
+
+def _public(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    """Return the public half as a JWK."""
+    public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {**public, "kid": _key_id(key), "alg": "ES256", "use": "sig"}
 
 
 def _key_id(key: ec.EllipticCurvePrivateKey) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from strongroom.streams import unfailing_stderr
 from strongroom_vault import uncaught
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 log = structlog.get_logger()
 
@@ -42,8 +45,8 @@ class _FromLibraries(logging.Handler):
         log.warning("library", name=record.name, **details)
 
 
-def configure() -> None:
-    """Set structlog and `logging` up for the whole process."""
+def configure(file: TextIO | None = None) -> None:
+    """Set structlog and `logging` up for the whole process. Lines go to `file`, or else stderr."""
     logging.basicConfig(level=logging.WARNING, handlers=[_FromLibraries()], force=True)
     logging.captureWarnings(capture=True)
     uncaught.report_to(lambda name, where: log.error("internal error", error=name, where=where))
@@ -54,5 +57,5 @@ def configure() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=unfailing_stderr()),
+        logger_factory=structlog.WriteLoggerFactory(file=file or unfailing_stderr()),
     )

@@ -1,13 +1,22 @@
-"""Files whose modes matter: secrets that nobody else may read, trust that nobody else may write."""
+"""Files whose modes matter: secrets that nobody else may read, trust that nobody else may write.
+
+Those that are written here appear whole or not at all, and are on disk then.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DRAFT: Final = ".draft-"
 _OTHERS: Final = 0o077
 _OTHERS_OF_A_CREDENTIAL: Final = 0o037
 """systemd may show a credential as readable by a group, which stands for an access control list."""
@@ -34,6 +43,57 @@ def refuse_writable_by_others(path: Path) -> None:
     """
     if _mode(path) & _OTHERS_WRITE:
         raise OperatorError(f"others can write {path}; run: chmod go-w {path}")
+
+
+def write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that must not be there yet.
+
+    Raises:
+        OSError: it is there, or cannot be written.
+    """
+    with _draft(path, data, mode) as draft:
+        os.link(draft, path)  # unlike a rename, this never takes another file's place
+
+
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """Write a file, in place of what is there.
+
+    Raises:
+        OSError: it cannot be written; then what was there still is.
+    """
+    with _draft(path, data, mode) as draft:
+        draft.rename(path)
+
+
+@contextmanager
+def _draft(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """Give a complete file beside `path`; it is gone afterwards, unless it was renamed."""
+    draft = path.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a process left that was killed while it wrote here. None may write now."""
+    for draft in folder.glob(f"{_DRAFT}*"):
+        draft.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _mode(path: Path) -> int:

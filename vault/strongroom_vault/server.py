@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
@@ -44,6 +44,7 @@ from strongroom_vault.store.sqlite import SqliteStore
 from strongroom_vault.unix_sockets import grpc_target, short_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from strongroom_vault.config import Settings
@@ -82,8 +83,8 @@ class VaultServer:
         self._guard: Guard
         self.port = 0
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
+    async def run(self, serving: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, or until `serving` ends, which runs beside it."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,6 +92,10 @@ class VaultServer:
         await self.start()
         loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
         collect_garbage_less()
+        if serving is not None:
+            beside = asyncio.create_task(serving())
+            beside.add_done_callback(lambda _: stopping.set())
+            self._exit.push_async_callback(_cancel, beside)
         try:
             await stopping.wait()
         finally:
@@ -331,7 +336,7 @@ async def _started(ledger: Ledger) -> None:
 def token_settings(settings: Settings) -> TokenSettings:
     """Return what token workers need to know."""
     token = settings.token
-    return TokenSettings(str(token.module), token.label, str(token.pin_file))
+    return TokenSettings(str(token.module), token.label, str(token.pin_file), token.environment)
 
 
 def _parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:

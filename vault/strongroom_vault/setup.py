@@ -101,6 +101,15 @@ def _check(settings: Settings) -> bytes:
     """Return the identity of a vault that is whole; it may be serving."""
     if problem := maintenance.standing(settings).problem:
         raise OperatorError(problem)
+    return identity_of(settings)
+
+
+def identity_of(settings: Settings) -> bytes:
+    """Return the identity public key (33 bytes) of a vault, running or not, from its token.
+
+    Raises:
+        OperatorError: the token cannot be opened, or has no such key.
+    """
     with _session(settings) as session:
         token = Pkcs11Token(session, str(settings.token.module))
         return token.identity.public_key.encode()

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import click
 
 from strongroom_vault.demo import scenes, screen
-from strongroom_vault.demo.throwaway import ThrowAwayVault, usable_tmp
+from strongroom_vault.demo.throwaway import ThrowAwayVault
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.softhsm import usable_tmp
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -49,6 +50,7 @@ def play() -> None:
         click.echo("\nstrongroom-vault: the demo was interrupted; nothing of it is left", err=True)
         raise
     screen.tell(f"Everything is as it should be. ({time.monotonic() - began:.0f} s)")
+    screen.tell("A vault of your own to try things with: strongroom-vault dev")
 
 
 def _end_in_order() -> None:

@@ -37,9 +37,7 @@ class Device:
         token = self.folder / "access-token"
         token.write_text(vault.access_token(account), encoding="ascii")
         self.environment.update(
-            STRONGROOM_VAULT=vault.address,
-            STRONGROOM_IDENTITY=vault.identity,
-            STRONGROOM_CA_FILE=str(vault.certificate),
+            STRONGROOM_INVITE=vault.invite,
             STRONGROOM_ACCESS_TOKEN_FILE=str(token),
         )
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.demo import screen
 from strongroom_vault.errors import OperatorError
@@ -14,6 +14,10 @@ from strongroom_vault.errors import OperatorError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+
+ATTEMPTS: Final = 3
+ATTEMPT_LIMIT: Final = "STRONGROOM_VAULT_VAULT_ATTEMPT_LIMIT"
 
 
 class NotAsItShouldBe(OperatorError):
@@ -69,7 +73,7 @@ def operate(folder: Path, *arguments: str, exit_code: int = 0) -> str:
     """Run `strongroom-vault` in a vault's folder, as its operator; return what it has printed."""
     screen.command(folder.name, f"strongroom-vault {shlex.join(arguments)}")
     words = [*python_program("strongroom_vault"), *arguments]
-    return shown(run(words, folder, operators_environment(folder)), exit_code)
+    return shown(run(words, folder, operators_environment()), exit_code)
 
 
 def shell(folder: Path, line: str) -> str:
@@ -86,6 +90,10 @@ def shown(done: tuple[int, str], exit_code: int) -> str:
     return said
 
 
-def operators_environment(folder: Path) -> dict[str, str]:
-    """Return the environment of whoever runs a vault in a folder."""
-    return {**own_environment(), "SOFTHSM2_CONF": str(folder / "token" / "softhsm2.conf")}
+def operators_environment() -> dict[str, str]:
+    """Return the environment of whoever runs a vault."""
+    return {
+        **own_environment(),
+        ATTEMPT_LIMIT: str(ATTEMPTS),
+        "STRONGROOM_VAULT_TOKEN_WORKERS": "1",
+    }

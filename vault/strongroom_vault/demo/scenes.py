@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.demo import screen, stolen
 from strongroom_vault.demo.people import Device
-from strongroom_vault.demo.programs import check, operate, shell
-from strongroom_vault.demo.throwaway import ATTEMPTS, VAULT_ID, make_token
+from strongroom_vault.demo.programs import ATTEMPTS, check, operate, shell
+from strongroom_vault.demo.throwaway import VAULT_ID, make_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,14 +84,15 @@ def start_a_vault(story: Story) -> None:
     )
     story.vault.make()
     story.vault.start()
-    screen.output(f"serving on {story.vault.address}")
+    screen.output("serving")
 
 
 def protect_a_backup(story: Story) -> None:
     """A key, a password, an encrypted file, and a note on paper."""
     screen.tell(
-        f"On her phone Alice has {FILE_SIZE // 2**20} MiB of chats. She chooses a password, makes"
-        " a backup for the cloud, and writes the 64-digit key down."
+        f"On her phone Alice has {FILE_SIZE // 2**20} MiB of chats; the application knows the"
+        " invite, and gives her an access token. She chooses a password, makes a backup for the"
+        " cloud, and writes the 64-digit key down."
     )
     phone = story.signed_in("phone")
     with (phone.folder / "chats.db").open("wb") as chats:
@@ -136,8 +137,7 @@ def steal_the_database(story: Story) -> None:
     screen.act("thief", "reads every row of nightly.db")
     for name, says in stolen.rows(copy):
         screen.output(f"{name:<17}{says}")
-    make_token(story.folder / "thief-vault")
-    operate(story.folder / "thief-vault", "init", "--yes")
+    make_vault(story.folder / "thief-vault")
     operate(story.folder / "thief-vault", "restore", "../nightly.db", "--older", exit_code=1)
     screen.tell(
         "He learns how many keys there are, and when each was tried, but not whose they are. Even"
@@ -179,7 +179,7 @@ def put_an_old_database_back(story: Story) -> None:
     vault.stop()
     shell(vault.folder, "mv newest.db vault.db")
     vault.start()
-    screen.output(f"serving on {vault.address}")
+    screen.output("serving")
 
 
 def spend_the_last_attempt(story: Story) -> None:

@@ -1,58 +1,36 @@
-"""A vault to throw away: a SoftHSM token, TLS, an issuer and a store, all of it in one folder."""
+"""The vault of the story, made and served as an operator would for a first try."""
 
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
-import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from strongroom_vault import issuer
 from strongroom_vault.demo import screen
 from strongroom_vault.demo.programs import (
+    ATTEMPT_LIMIT,
+    ATTEMPTS,
     NotAsItShouldBe,
     check,
     operate,
     operators_environment,
-    own_environment,
     python_program,
-    run,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-INIT_TOKEN: Final = Path(__file__).parents[1] / "init-token.sh"
 VAULT_ID: Final = "vault.demo"
-ATTEMPTS: Final = 3
 SCOPES: Final = "register recover read delete"
 TOKEN_LIFETIME_S: Final = 900
 START_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 30
-
-SETTINGS: Final = """
-[vault]
-id = "{vault_id}"
-attempt_limit = {attempts}
-
-{token}
-workers = 1
-
-[store]
-path = "vault.db"
-
-[listen]
-address = "localhost:0"
-certificate_file = "vault.crt.pem"
-key_file = "vault.key.pem"
-admin_socket = "admin.sock"
-
-[access_tokens]
-jwks_file = "issuer.jwks.json"
-"""
 
 
 @dataclass(slots=True)
@@ -61,13 +39,11 @@ class ThrowAwayVault:
 
     Attributes:
         folder: of its own; whoever made it removes it.
-        identity: by which clients know the vault, once it is made.
-        address: host:port, while it serves.
+        invite: what its clients are given, once it is made.
     """
 
     folder: Path
-    identity: str = ""
-    address: str = ""
+    invite: str = ""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -75,17 +51,11 @@ class ThrowAwayVault:
         """The store."""
         return self.folder / "vault.db"
 
-    @property
-    def certificate(self) -> Path:
-        """What clients trust."""
-        return self.folder / "vault.crt.pem"
-
     def make(self) -> None:
-        """Make token, settings, certificate, issuer, and the vault's keys in the token."""
-        make_token(self.folder)
-        operate(self.folder, "self-signed", ".")
-        operate(self.folder, "token", "create-issuer", ".")
-        self.identity = operate(self.folder, "init", "--yes").splitlines()[-1]
+        """Make the vault, and an invite to it."""
+        make_vault(self.folder)
+        screen.command(self.folder.name, f"export {ATTEMPT_LIMIT}={ATTEMPTS}")
+        self.invite = operate(self.folder, "invite").splitlines()[-1]
 
     def start(self) -> None:
         """Run the vault until it says that it listens."""
@@ -94,12 +64,12 @@ class ThrowAwayVault:
             self._process = subprocess.Popen(
                 [*python_program("strongroom_vault"), "serve"],
                 cwd=self.folder,
-                env=operators_environment(self.folder),
+                env=operators_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
-        self.address = f"localhost:{self._port(self._process)}"
+        self._wait_until_it_serves(self._process)
 
     def stop(self) -> None:
         """Stop the vault as its operator does.
@@ -126,12 +96,11 @@ class ThrowAwayVault:
     def _log(self) -> Path:
         return self.folder / "vault.log"
 
-    def _port(self, process: subprocess.Popen[bytes]) -> int:
+    def _wait_until_it_serves(self, process: subprocess.Popen[bytes]) -> None:
         ends_at = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < ends_at:
-            for event in self.events():
-                if event["event"] == "serving":
-                    return int(event["port"])
+            if any(event["event"] == "serving" for event in self.events()):
+                return
             if process.poll() is not None:
                 break
             time.sleep(0.05)
@@ -145,22 +114,18 @@ class ThrowAwayVault:
             _ended(self._process)
 
 
-def make_token(folder: Path) -> None:
-    """Make a SoftHSM token in a new folder, and the settings of a vault that uses it."""
+def make_vault(folder: Path) -> None:
+    """Make a vault in a new folder."""
     folder.mkdir()
-    screen.command(folder.name, "init-token.sh token > token.toml")
-    line = 'exec sh "$0" token > token.toml'
-    code, said = run(["sh", "-c", line, str(INIT_TOKEN)], folder, own_environment())
-    check(code == 0, said)
-    token = (folder / "token.toml").read_text(encoding="utf-8")
-    text = SETTINGS.format(vault_id=VAULT_ID, attempts=ATTEMPTS, token=token)
-    (folder / "strongroom-vault.toml").write_text(text, encoding="utf-8")
+    names = ("--id", VAULT_ID, "--address", f"localhost:{free_port()}")
+    operate(folder, "init", "--new", ".", *names, "--self-signed", "--development-issuer", "--yes")
 
 
-def usable_tmp() -> str:
-    """Return the folder for temporary files, or /tmp where SoftHSM could not read that one."""
-    folder = tempfile.gettempdir()
-    return folder if folder.isprintable() and "#" not in folder else "/tmp"  # noqa: S108 -- a folder of its own is made in it
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:

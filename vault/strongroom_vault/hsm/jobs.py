@@ -24,11 +24,13 @@ class TokenSettings(msgspec.Struct, frozen=True):
         label: of the token.
         pin_file: path of the file with the user PIN, readable by its owner alone. Only the worker
             reads it.
+        environment: variables that the module looks for, such as SOFTHSM2_CONF.
     """
 
     module: str
     label: str
     pin_file: str
+    environment: dict[str, str] = {}
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

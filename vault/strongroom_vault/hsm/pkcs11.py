@@ -7,6 +7,7 @@ and are destroyed on every path.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,7 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
         TokenError: the token fails while it is open.
     """
     pin = read_pin(Path(settings.pin_file))
+    os.environ.update(settings.environment)
     try:
         library = pkcs11.lib(settings.module)
     except (PKCS11Error, OSError, RuntimeError) as error:
