@@ -12,6 +12,7 @@ DEFAULT_PORT: Final = 443
 """What gRPC takes where no port is named."""
 _IN_BRACKETS: Final = re.compile(r"\[(?P<host>[0-9a-fA-F:.%]+)\](?::(?P<port>[0-9]{1,9}))?")
 _PLAIN: Final = re.compile(r"(?P<host>[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,9}))?")
+_NAMES_A_PORT: Final = re.compile(r":[0-9]+$")
 _MAX_PORT: Final = 65535
 
 
@@ -19,6 +20,17 @@ class BadAddress(StrongroomError):
     """The text is not the address of a vault."""
 
     hint = "An address is host:port, for example vault.example:7443 or [2001:db8::1]:7443."
+
+
+def meant(text: str) -> str:
+    """Return host:port as somebody means it who writes `text`; the port has to be named.
+
+    Raises:
+        BadAddress: it is not host:port.
+    """
+    if not _NAMES_A_PORT.search(text.strip()):
+        raise BadAddress(f"{text.strip()!r} names no port.")
+    return normalised(text)
 
 
 def normalised(address: str) -> str:

@@ -52,7 +52,7 @@ def _presented_chain(address: str, ends_at: float) -> Iterable[bytes]:
     host, port = host_and_port(address)
     tls_in, tls_out = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = _unverified().wrap_bio(tls_in, tls_out, server_hostname=host)
-    with socket.create_connection((host, port), _left(ends_at)) as connection:
+    with _connected(host, port, ends_at) as connection:
         read = 0
         while not _is_done(tls):
             connection.settimeout(_left(ends_at))
@@ -63,6 +63,23 @@ def _presented_chain(address: str, ends_at: float) -> Iterable[bytes]:
                 raise ConnectionError("the other side ended the handshake, or never does")
             tls_in.write(received)
         return _chain_of(tls)
+
+
+def _connected(host: str, port: int, ends_at: float) -> socket.socket:
+    """Connect to the first of a host's addresses that answers; none may take all the time."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, place) in enumerate(found, 1):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(_left(ends_at) / (len(found) - number + 1))
+            connection.connect(place)
+        except OSError:
+            connection.close()
+            if number == len(found):
+                raise
+        else:
+            return connection
+    raise OSError(f"{host} has no address")
 
 
 def _is_done(tls: ssl.SSLObject) -> bool:

@@ -26,6 +26,8 @@ MAX_LIFETIME_S: Final = 900.0
 """Of an access token (2.5)."""
 MARGIN_S: Final = 30.0
 """A token is not used in the last seconds of its life: it must still be good when it arrives."""
+LOOK_S: Final = 0.05
+"""How often to look whether a command has ended that does not close its stdout."""
 _NOT_FOUND: Final = 127
 _NOT_STARTED: Final = 126
 
@@ -119,7 +121,11 @@ class TokenCommand:
         printed = b""
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            while selector.select(max(0.0, ends_at - time.monotonic())):
+            while time.monotonic() < ends_at:
+                if not selector.select(LOOK_S):
+                    if process.poll() is None:
+                        continue
+                    return printed  # what it left in the background has nothing to say
                 some = os.read(process.stdout.fileno(), MAX_TOKEN)
                 printed += some
                 if not some:

@@ -97,9 +97,31 @@ async def test_who_shows_the_certificate_without_its_key_hears_nothing(
         vault = kind.connect(invite=invite, access_token="a.eyJzdWIiOiJhIn0.c", timeout=2)
         with pytest.raises(StrongroomError):
             vault.status() if isinstance(vault, Vault) else await vault.status()
-        assert isinstance(vault, Vault) or await vault.close() is None
+        if isinstance(vault, AsyncVault):
+            await vault.close()
     assert impostor.handshakes >= 2
     assert impostor.heard == b""
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a name that has an IPv6 address, where the network carries none."""
+    _, fingerprint = authority(tmp_path)
+    with answering(TlsServer(tmp_path)) as address, socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.socket() as first, socket.socket() as second:  # its queue is full now
+            for waiting in (first, second):
+                waiting.settimeout(0)
+                waiting.connect_ex(full.getsockname())
+            port = int(address.rpartition(":")[2])
+            places = [full.getsockname(), ("127.0.0.1", port)]
+            kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            monkeypatch.setattr(
+                socket, "getaddrinfo", lambda *_, **__: [(*kind, place) for place in places]
+            )
+            assert root_with(fingerprint, "vault.example:7443", 4)
 
 
 def silent(connection: socket.socket) -> None:

@@ -6,6 +6,7 @@ address of this machine that is not its loopback, where it has one.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -134,7 +135,7 @@ def test_three_commands_for_the_operator_one_for_the_client(
     settings = folder / "strongroom-vault.toml"
     operator.run(
         f"strongroom-vault init --new vault --id {VAULT_ID} --address {address}"
-        " --self-signed --development-issuer --yes"
+        " --self-signed --development-issuer"
     )
     with operator.running(f"strongroom-vault serve --config {settings}") as vault:
         lines_until(vault, '"serving", ')
@@ -215,8 +216,11 @@ def test_a_throw_away_vault_leaves_nothing_behind(installed: Path, tmp_path: Pat
     folder = tmp_path / "tmp"
     folder.mkdir()
     host = Host(tmp_path / "home", installed, TMPDIR=str(folder))
-    with host.running("strongroom-vault dev") as vault:
-        lines_until(vault, "Ctrl-C ends it.")
+    with host.running("strongroom-vault dev --json") as vault:
+        (line,) = lines_until(vault, "{")
+        said = json.loads(line)
+        assert said["invite"].startswith("strongroom1")
+        assert said["access_token_file"] == f"{said['folder']}/access-token"
         assert list(folder.iterdir())
         vault.send_signal(signal.SIGHUP)
         vault.communicate(timeout=60)
@@ -227,7 +231,7 @@ def test_a_throw_away_vault_leaves_nothing_behind(installed: Path, tmp_path: Pat
 def test_development_keeps_its_hands_off_other_vaults(installed: Path, tmp_path: Path) -> None:
     host = Host(tmp_path / "home", installed)
     address = f"localhost:{free_port('127.0.0.1')}"
-    host.run(f"strongroom-vault init --new vault --id vault.example --address {address} --yes")
+    host.run(f"strongroom-vault init --new vault --id vault.example --address {address}")
     with host.running("strongroom-vault dev --keep vault") as refused:
         said, _ = refused.communicate(timeout=60)
         assert refused.returncode == 1

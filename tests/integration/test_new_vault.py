@@ -38,9 +38,9 @@ DEVELOPMENT = ("--self-signed", "--development-issuer")
 def run(
     *arguments: str | Path, code: int = 0, limit: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `strongroom-vault init --yes`; no environment leads to a token or to settings."""
+    """Run `strongroom-vault init`; no environment leads to a token or to settings."""
     done = subprocess.run(
-        [*PROGRAM, "init", "--yes", *map(str, arguments)],
+        [*PROGRAM, "init", *map(str, arguments)],
         env={"PATH": os.environ["PATH"], "STRONGROOM_VAULT_STORE_PATH": "/nowhere"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -128,11 +128,13 @@ def test_a_real_hsm_is_named_by_module_label_and_pin(tmp_path: Path) -> None:
     shutil.move(hsm.configuration, tmp_path / "hsm.conf")
     options = ("--module", hsm.module, "--label", hsm.label, "--pin-file", hsm.pin_file)
     missing = run("--new", tmp_path / "vault", *ID, *AT, *options, code=1)
-    assert "cannot open the token 'a partition'" in missing.stderr
+    assert "'a partition'" in missing.stderr
     settings = tmp_path / "vault" / "strongroom-vault.toml"
     with settings.open("a") as file:
         file.write(f'[token.environment]\nSOFTHSM2_CONF = "{tmp_path}/hsm.conf"\n')
-    made = run("--new", tmp_path / "vault", *ID, *AT, *options)
+    asked = run("--new", tmp_path / "vault", *ID, *AT, *options, code=1)
+    assert "Go on? [y/N]" in asked.stderr
+    made = run("--new", tmp_path / "vault", *ID, *AT, *options, "--yes")
     assert len(made.stdout.strip()) == 44
     assert not (tmp_path / "vault" / "token").exists()
 
@@ -170,7 +172,8 @@ MISTAKES: list[tuple[Callable[[Path], None] | None, tuple[str, ...], str]] = [
     (None, (*ID, "--address", "https://vault.example"), "--address"),
     (None, (*ID, "--address", "vault.example:99999"), "--address"),
     (None, (*ID, *AT, "--listen", "203.0.113.1:47443"), "name another address"),
-    (None, (*ID, *AT, "--listen", "[::]"), "listen|address"),
+    (None, (*ID, *AT, "--listen", "[::]"), "address"),
+    (None, (*ID, "--address", "vault.example"), "names no port"),
     (None, (*ID,), "--new needs --id and --address"),
     (None, (*ID, *AT, "--label", "x"), "--module, --label and --pin-file"),
     (None, (*ID, *AT, "--self-signed", "--certificate", __file__), "go together"),

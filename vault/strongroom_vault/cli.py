@@ -136,8 +136,10 @@ def init(
 ) -> None:
     """Make the vault's keys in the token, and an empty store.
 
-    Shows what is there and what it will make, and never overwrites anything. It may be repeated:
-    after a crash it goes on, and where nothing is missing it only prints the identity.
+    Shows what is there and what it will make, asks, and never overwrites anything. It may be
+    repeated: after a crash it goes on, and where nothing is missing it only prints the identity.
+    With --new it makes settings and all else first, in a folder of its own, where SoftHSM's token
+    is too, unless --module names another.
     """
     choice = choice_of(options, is_new=folder is not None)
     if folder is not None and choice is not None:
@@ -145,6 +147,7 @@ def init(
             raise click.UsageError("--new makes settings of its own: leave --config out")
         settings_file = new_vault.make(folder, choice)
         settings = config.load(settings_file, {})
+        yes = yes or choice.hsm is None  # a token that is this vault's alone can lose nothing
     else:
         settings = _load(settings_file)
     plan = setup.make_plan(settings)
@@ -167,6 +170,12 @@ def _tell_what_comes_next(settings: Settings, settings_file: Path) -> None:
         click.echo("\nBefore it can serve, it needs", err=True)
     for sentence in lacks:
         click.echo(f"- {sentence}", err=True)
+    if os.geteuid() == 0:
+        click.echo(
+            "\nIts files are root's. A vault should run as a user of its own: give them to it"
+            f" (chown -R USER {shlex.quote(str(settings_file.parent))})",
+            err=True,
+        )
     option = f"--config {shlex.quote(str(settings_file))}"
     click.echo(f"\nServe it:         {PROGRAM} serve {option}", err=True)
     click.echo(f"Invite clients:   {PROGRAM} invite {option}", err=True)
@@ -214,13 +223,14 @@ def _identity_of(settings: Settings) -> bytes:
     help="Keep it in this folder for the next time: the same token, identity and invite.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
-def dev(keep: Path | None, port: int | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what a client needs as JSON.")
+def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
     """Serve a throw-away vault FOR DEVELOPMENT.
 
     Prints what a client needs: an invite and an access token. It takes no settings, and listens on
     this machine only. Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2).
     """
-    development.run(keep, port, click.echo)
+    development.run(keep, port, click.echo, as_json=as_json)
 
 
 @cli.command(epilog=_examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml"))

@@ -7,6 +7,7 @@ settings, in the vault's id. It listens on this machine only.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
 import shutil
@@ -22,7 +23,6 @@ from typing import TYPE_CHECKING, Final
 from strongroom_vault import config, invites, issuer, logs, new_vault, setup, tls
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.private_files import replace
-from strongroom_vault.server import VaultServer
 from strongroom_vault.softhsm import usable_tmp
 
 if TYPE_CHECKING:
@@ -59,6 +59,16 @@ class Development:
     token_command: tuple[str, ...]
     is_kept: bool
 
+    def as_json(self) -> str:
+        """What a client needs, for a program that starts this vault."""
+        found = {
+            "invite": self.invite,
+            "access_token_file": str(self.token_file),
+            "access_token_command": shlex.join(self.token_command),
+            "folder": str(self.folder),
+        }
+        return json.dumps(found)
+
     def lines(self) -> Iterator[str]:
         """Say what a client needs."""
         token = shlex.quote(str(self.token_file))
@@ -80,13 +90,14 @@ class Development:
         yield "\nCtrl-C ends it."
 
 
-def run(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None:
+def run(keep: Path | None, port: int | None, say: Callable[[str], None], *, as_json: bool) -> None:
     """Make a vault, or take the kept one, and serve until Ctrl-C or a signal.
 
     Args:
         keep: the folder of a vault that outlives this; None for one that does not.
         port: where to listen; None for that of the kept vault, or a free one.
-        say: gets the lines of `Development`, once the vault serves.
+        say: gets what a client needs, once the vault serves.
+        as_json: whether as JSON, or in lines.
 
     Raises:
         OperatorError: the machine lacks something, or the folder has another vault.
@@ -94,12 +105,14 @@ def run(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
-        _serve(keep, port, say)
+        _serve(keep, port, lambda made: say(made.as_json() if as_json else "\n".join(made.lines())))
     except OSError as error:
         raise OperatorError(f"this vault cannot go on: {error}") from error
 
 
-def _serve(keep: Path | None, port: int | None, say: Callable[[str], None]) -> None:
+def _serve(keep: Path | None, port: int | None, say: Callable[[Development], None]) -> None:
+    from strongroom_vault import server  # noqa: PLC0415 -- gRPC, which few commands need
+
     with _folder(keep) as folder:
         settings = _made(folder, port)
         identity = setup.carry_out(settings, setup.make_plan(settings), new_store=False)
@@ -115,7 +128,8 @@ def _serve(keep: Path | None, port: int | None, say: Callable[[str], None]) -> N
         )
         with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
             logs.configure(log)
-            asyncio.run(VaultServer(settings).run(lambda: _beside(made, say)))
+            vault = server.VaultServer(settings)
+            asyncio.run(vault.run(lambda: _beside(made, say)))
 
 
 @contextmanager
@@ -159,7 +173,7 @@ def _free_port() -> int:
     raise OperatorError("there is no free port on localhost")
 
 
-async def _beside(made: Development, say: Callable[[str], None]) -> None:
+async def _beside(made: Development, say: Callable[[Development], None]) -> None:
     """Tell what a client needs, and keep the access token fresh."""
     loop = asyncio.get_running_loop()
     # The terminal is closed: this vault has no certificate to read again, as one of a service has.
@@ -169,6 +183,6 @@ async def _beside(made: Development, say: Callable[[str], None]) -> None:
         token = issuer.issue(made.folder, VAULT_ID, ACCOUNT, SCOPES, LIFETIME_S)
         replace(made.token_file, token.encode(), 0o600)
         if not is_told:
-            say("\n".join(made.lines()))
+            say(made)
             is_told = True
         await asyncio.sleep(REFRESH_S)

@@ -12,15 +12,15 @@ import os
 import re
 import warnings
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import grpc
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
-from strongroom.addresses import BadAddress, host_and_port, normalised
+from strongroom.addresses import BadAddress, host_and_port, meant
 from strongroom.invite import Invite
 from strongroom_vault.errors import OperatorError
 
@@ -81,8 +81,10 @@ def fingerprint_to_trust(
 
 def public_roots() -> list[x509.Certificate]:
     """Return the roots that clients trust by themselves: those of gRPC, or what it is told."""
-    named = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH")
-    path = Path(named) if named else Path(grpc.__file__).parent / _BUNDLED
+    named, grpc = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"), find_spec("grpc")
+    if grpc is None or grpc.origin is None:
+        raise RuntimeError("gRPC is not installed")
+    path = Path(named) if named else Path(grpc.origin).parent / _BUNDLED
     try:
         found = _CERTIFICATE.findall(path.read_bytes())
     except OSError as error:
@@ -118,7 +120,7 @@ def _vouches(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 def _called(address: str) -> str:
     try:
-        called = normalised(address)
+        called = meant(address)
     except BadAddress as error:
         raise OperatorError(f"{error} {error.hint}") from error
     if host_and_port(called)[0] in _ANYWHERE:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom.addresses import BadAddress, host_and_port, normalised, pinned_as
+from strongroom.addresses import BadAddress, host_and_port, meant, pinned_as
 from strongroom_vault import config, issuer, softhsm, tls
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.locks import lock_exclusively
@@ -140,7 +140,7 @@ def _wanted(folder: Path, choice: Choice, address: str) -> Wanted:
 
 def _checked_address(text: str) -> str:
     try:
-        return normalised(text)
+        return meant(text)
     except BadAddress as error:
         raise OperatorError(f"--address: {error} {error.hint}") from error
 
@@ -221,7 +221,7 @@ def _require_free(listen: str) -> None:
     alone.
     """
     try:
-        host, port = host_and_port(normalised(listen))
+        host, port = host_and_port(meant(listen))
     except BadAddress as error:
         raise OperatorError(f"--listen: {error} {error.hint}") from error
     try:

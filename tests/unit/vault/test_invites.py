@@ -88,7 +88,7 @@ def test_grpcs_own_roots_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"address": "0.0.0.0:7443"}, None, "name the one that clients call"),
         ({"address": "localhost:0"}, None, "not the address"),
         ({"public_address": "https://localhost"}, None, "not the address|settings"),
-        ({}, "local\x1bhost", "not the address"),
+        ({}, "local\x1bhost:1", "not the address"),
         ({"public_address": "other.example:7443"}, None, "not for other.example"),
     ],
 )

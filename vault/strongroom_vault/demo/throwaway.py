@@ -118,7 +118,7 @@ def make_vault(folder: Path) -> None:
     """Make a vault in a new folder."""
     folder.mkdir()
     names = ("--id", VAULT_ID, "--address", f"localhost:{free_port()}")
-    operate(folder, "init", "--new", ".", *names, "--self-signed", "--development-issuer", "--yes")
+    operate(folder, "init", "--new", ".", *names, "--self-signed", "--development-issuer")
 
 
 def free_port() -> int:
