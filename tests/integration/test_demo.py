@@ -87,7 +87,7 @@ def test_the_wheel_plays_the_story_while_another_one_is_interrupted(
         "rollback detected: the database is older than the token's anchor",
         "The vault has stopped: its database is not the newest one.",
         "2 attempts are left.",
-        "1 attempt is left.",
+        "1 attempt is left",
         "The vault destroyed this key for good",
         "Everything is as it should be.",
     ):
