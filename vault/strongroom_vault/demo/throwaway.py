@@ -54,8 +54,8 @@ class ThrowAwayVault:
     def make(self) -> None:
         """Make the vault, and an invite to it."""
         make_vault(self.folder)
-        screen.command(self.folder.name, f"export {ATTEMPT_LIMIT}={ATTEMPTS}")
         self.invite = operate(self.folder, "invite").splitlines()[-1]
+        screen.command(self.folder.name, f"export {ATTEMPT_LIMIT}={ATTEMPTS}")
 
     def start(self) -> None:
         """Run the vault until it says that it listens."""
