@@ -68,7 +68,7 @@ def play(folder: Path, vault: ThrowAwayVault) -> None:
     screen.tell(
         "A person protects a backup with a password, loses her phone, and gets everything back with"
         " that password alone. Thieves get nothing. Behind each $ stands a real command with what"
-        ' it prints; "types" is what somebody enters where the terminal shows nothing.'
+        ' it prints, and after "types" what somebody enters when it asks.'
     )
     for number, (title, scene) in enumerate(SCENES, start=1):
         screen.scene(number, len(SCENES), title)
@@ -100,7 +100,7 @@ def protect_a_backup(story: Story) -> None:
             chats.write(os.urandom(2**20))
     phone.run("enable", typed=PASSWORD)
     phone.run("backup", "chats.db")
-    story.digits = phone.run("show-key")
+    story.digits = " ".join(phone.run("show-key").split())
 
 
 def lose_the_phone(story: Story) -> None:

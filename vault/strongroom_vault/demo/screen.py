@@ -33,12 +33,12 @@ def tell(text: str) -> None:
 
 
 def command(who: str, line: str, typed: str = "") -> None:
-    """Show what somebody runs, and what they type where the terminal shows nothing.
+    """Show what somebody runs, and what they enter when it asks, which a terminal may hide.
 
     Args:
         who: whose terminal it is.
         line: the command.
-        typed: their answer to its question.
+        typed: their answer.
     """
     click.echo()
     _show_block(f"{who} $ {line}", hang=4, bold=True)
