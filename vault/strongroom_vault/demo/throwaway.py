@@ -77,10 +77,10 @@ class ThrowAwayVault:
         Raises:
             NotAsItShouldBe: it ended by itself before, or not cleanly.
         """
-        process, self._process = self._process, None
-        if process is not None:
-            check(process.poll() is None, "the vault died on the way")
-            check(_ended(process) == 0, "the vault did not stop cleanly")
+        if self._process is not None:
+            check(self._process.poll() is None, "the vault died on the way")
+            check(_ended(self._process) == 0, "the vault did not stop cleanly")
+            self._process = None
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Return what the running vault has logged until now; the last line may be half written."""
