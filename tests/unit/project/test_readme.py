@@ -81,6 +81,6 @@ def test_what_is_installed_is_ours() -> None:
         assert extra.rstrip("]") in {"", *project["optional-dependencies"]}
 
 
-@pytest.mark.parametrize("target", re.findall(r"\bmake (\w+)", TEXT))
+@pytest.mark.parametrize("target", re.findall(r"^    make (\w+)", TEXT, re.MULTILINE))
 def test_make_knows_its_targets(target: str) -> None:
     assert re.search(rf"^{target}:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
