@@ -3,7 +3,7 @@
 # make fuzz   1,000,000 calls of garbage, 10,000 connections; a quarter of an hour
 # make flood  what honest clients feel beside floods, and what floods hold; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
-# make fresh  both README commands on bare Debian 12 and 13, in folders (as root; an hour)
+# make fresh  make demo and make test on bare Debian 12 and 13, in folders (as root; an hour)
 #
 # PYTHON=python3.13 makes .venv with that Python. make fresh takes ONLY=bookworm|trixie,
 # AS=root|user and RUN=demo|test.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the README's two commands on bare Debian systems, built in folders with debootstrap (minbase,
+# Runs `make demo` and `make test` on bare Debian systems, built in folders with debootstrap (minbase,
 # python3, git, make, ca-certificates): as root, as a user with sudo, and as one without, who must be told
 # what is missing. Needs root. Of the host they get the network, its certificate authorities, and how
 # apt and pip reach their packages; no variable of its environment, no file of its own.

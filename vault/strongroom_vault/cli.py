@@ -601,10 +601,10 @@ def issue(
 
 @cli.command("demo", epilog=_examples("demo"))
 def play_demo() -> None:
-    """Play the whole story on this machine: backup, loss, a thief.
+    """Play the whole story on this machine: backup, loss, thieves.
 
-    Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2) and 500 MB in the folder for
-    temporary files; leaves nothing behind.
+    Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2), 250 MB in the folder for temporary
+    files, and half a minute; leaves nothing behind.
     """
     demo.play()
 
