@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -175,6 +174,13 @@ def test_a_deletion_is_told_whatever_the_network_does_then(phone: Device) -> Non
     assert "none" in phone.ok("status")
 
 
+def _heed_all_signals() -> None:
+    for number in END_OF_SESSION:
+        if number is not signal.SIGSTOP:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class TestARestorationIsEnded:
     @pytest.fixture
     def backup(self, phone: Device) -> Device:
@@ -207,9 +213,7 @@ class TestARestorationIsEnded:
             env=backup.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=partial(  # noqa: PLW1509 -- CI may ignore SIGINT, and then so would we
-                signal.signal, signal.SIGINT, signal.SIG_DFL
-            ),
+            preexec_fn=_heed_all_signals,  # noqa: PLW1509 -- whoever starts us may ignore some
         ) as process:
             try:
                 assert process.stdout is not None

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import many_commands
@@ -211,6 +212,7 @@ def test_ctrl_c(folder: VaultFolder) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 -- CI may ignore it
     )
     assert process.stdout is not None
     assert "per_s" in json.loads(process.stdout.readline())
