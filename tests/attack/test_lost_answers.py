@@ -196,6 +196,7 @@ def test_an_access_token_that_expires_after_the_answer_was_lost_says_nothing_of_
         access_token=lambda: tokens[0] if len(tokens) == 1 else tokens.pop(0),
         ca_certificates=shared_vault.folder.certificate,
     ) as vault:
+        assert vault.status() is None  # it has a connection now
         stub: Any = vault._transport._stub
         finish = stub.FinishRegistration
 
