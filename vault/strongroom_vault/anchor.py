@@ -48,8 +48,8 @@ class TokenAnchor:
     async def advance(self, expected: Anchored, new: Anchored) -> None:
         """Remember `new` instead of `expected`.
 
-        A session that sees an older value, or none, may have lost sight of a slot (SoftHSM hides objects
-        while others are made and destroyed), so that only new ones are believed.
+        A session that sees an older value, or none, may have lost sight of a slot (SoftHSM hides
+        objects while others are made and destroyed), so that only new ones are believed.
         """
         job = AdvanceAnchor(expected, new)
         answer: AnchorIs = await self._pool.run(job)
