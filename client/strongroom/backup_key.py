@@ -115,7 +115,7 @@ class BackupKey:
             self.encrypt(reader, writer, progress)
 
     def encrypt(
-        self, reader: IO[bytes], writer: IO[bytes], progress: Progress | None = None
+        self, reader: IO[bytes] | Unread, writer: IO[bytes], progress: Progress | None = None
     ) -> None:
         """Encrypt all of one open file, or pipe, into another."""
         recipient = self._identity().to_public()

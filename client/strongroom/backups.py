@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from strongroom import asking
 from strongroom.age_header import CHUNK, TAG
-from strongroom.backup_key import READ_SIZE, opened, opened_backup, size_of
+from strongroom.backup_key import READ_SIZE, Unread, opened, opened_backup, size_of
 from strongroom.drafts import new_file
 from strongroom.errors import BackupDamaged, OutputExists, StrongroomError
 from strongroom.streams import Whole
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from strongroom.age_header import AgeHeader
-    from strongroom.backup_key import BackupKey, Progress, Unread
+    from strongroom.backup_key import BackupKey, Progress
 
 DASH: Final = "-"
 _DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
@@ -64,10 +64,16 @@ class SameFile(StrongroomError):
     hint = "Name another file with --output."
 
 
+class NothingToBackUp(StrongroomError):
+    """A pipe is empty, and a backup that is there would be lost for it."""
+
+    hint = "Look why nothing came: a command before this one in the pipe may have failed."
+
+
 class Encryption:
     """Something to be backed up and where the backup goes: both open, and nothing in the way."""
 
-    def __init__(self, reader: IO[bytes], writer: IO[bytes]) -> None:
+    def __init__(self, reader: IO[bytes] | Unread, writer: IO[bytes]) -> None:
         self._reader = reader
         self._writer = writer
 
@@ -109,7 +115,8 @@ def to_back_up(file: str, target: str, *, replace: bool) -> Iterator[Encryption]
     """Open what is to be encrypted, and its output.
 
     Raises:
-        BackupExists, SameFile, NoRoom, NotForTerminals, BadDescriptor, OSError: it cannot be done.
+        BackupExists, SameFile, NothingToBackUp, NoRoom, NotForTerminals, BadDescriptor, OSError:
+            it cannot be done.
     """
     with _source(file) as reader:
         if replace:
@@ -122,7 +129,7 @@ def to_back_up(file: str, target: str, *, replace: bool) -> Iterator[Encryption]
                 size = size_of(reader)
                 if size is not None:
                     _require_room(writer, size + (size // CHUNK + 1) * TAG, target)
-                yield Encryption(reader, writer)
+                yield Encryption(_filled(reader, target) if replace else reader, writer)
         except OutputExists as error:
             raise BackupExists(target) from error
 
@@ -217,6 +224,20 @@ def _require_another(reader: IO[bytes], target: str) -> None:
         return
     if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(reader.fileno())):
         raise SameFile(f"{target} is what would be backed up.")
+
+
+def _filled(reader: IO[bytes], target: str) -> IO[bytes] | Unread:
+    """Return what is read, looked at before it replaces an earlier backup.
+
+    Raises:
+        NothingToBackUp: it is a pipe, and ends before its first byte.
+    """
+    if size_of(reader) is not None or is_stream(target) or not Path(target).exists():
+        return reader
+    first = reader.read(1)
+    if not first:
+        raise NothingToBackUp(f"Nothing came through the pipe, so {target} stays as it was.")
+    return Unread(first, reader)
 
 
 def _require_room(writer: IO[bytes], size: int, target: str) -> None:

@@ -152,7 +152,11 @@ class Search:
         """Connect to the first address that can be; of their refusals raise the most telling."""
         refusals: list[OSError] = []
         for number, (family, kind, protocol, _, place) in enumerate(addresses):
-            plain = socket.socket(family, kind, protocol)
+            try:
+                plain = socket.socket(family, kind, protocol)
+            except OSError as error:  # a system without IPv6, say
+                refusals.append(error)
+                continue
             plain.settimeout(self._left() / (len(addresses) - number))  # none may take it all
             try:
                 plain.connect(place)

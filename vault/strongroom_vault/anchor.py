@@ -48,13 +48,14 @@ class TokenAnchor:
     async def advance(self, expected: Anchored, new: Anchored) -> None:
         """Remember `new` instead of `expected`.
 
-        A session that sees an older value may have lost sight of a slot (SoftHSM hides objects
-        while others are made and destroyed), so that only new ones are believed.
+        A session that sees an older value, or none, may have lost sight of a slot (SoftHSM hides
+        objects while others are made and destroyed), so that only new ones are believed.
         """
         job = AdvanceAnchor(expected, new)
         answer: AnchorIs = await self._pool.run(job)
-        if answer.value is not None and answer.value.epoch < expected.epoch:
-            log.warning("the anchor looks older than it was", epoch=answer.value.epoch)
+        epoch = -1 if answer.value is None else answer.value.epoch
+        if epoch < expected.epoch:
+            log.warning("the anchor looks older than it was", epoch=epoch)
             await self._pool.renew()
             answer = await self._pool.run(job)
         if answer.value != new:

@@ -10,7 +10,13 @@ import pytest
 
 from strongroom import BackupDamaged, BackupKey, NotABackup, OutputExists
 from strongroom.asking import BadDescriptor
-from strongroom.backups import NotForTerminals, SameFile, to_back_up, to_restore
+from strongroom.backups import (
+    NotForTerminals,
+    NothingToBackUp,
+    SameFile,
+    to_back_up,
+    to_restore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +177,31 @@ def test_what_force_never_replaces(tmp_path: Path) -> None:
         with pytest.raises(OutputExists):
             back_up("plain", target, replace=True)
     assert (tmp_path / "plain").read_bytes() == b"text"
+
+
+def test_an_empty_pipe_replaces_no_backup(tmp_path: Path, pipe: tuple[int, int]) -> None:
+    """`tar: no such file | strongroom backup - --force` would else leave nothing of the chats."""
+    reader, writer = pipe
+    os.close(writer)
+    back_up(f"/dev/fd/{reader}", "new.age", replace=True)  # there is nothing to lose
+    restore("new.age", "empty")
+    assert (tmp_path / "empty").read_bytes() == b""
+    (tmp_path / "plain").write_bytes(b"monday")
+    back_up("plain", "plain.age")
+    with pytest.raises(NothingToBackUp, match=r"plain\.age stays as it was"):
+        back_up(f"/dev/fd/{reader}", "plain.age", replace=True)
+    restore("plain.age", "output")
+    assert (tmp_path / "output").read_bytes() == b"monday"
+
+
+def test_a_full_pipe_replaces_a_backup(tmp_path: Path, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    (tmp_path / "plain.age").write_bytes(b"earlier")
+    os.write(writer, b"tuesday")
+    os.close(writer)
+    back_up(f"/dev/fd/{reader}", "plain.age", replace=True)
+    restore("plain.age", "output")
+    assert (tmp_path / "output").read_bytes() == b"tuesday"
 
 
 def test_a_link_to_an_earlier_backup_stays_a_link(tmp_path: Path) -> None:

@@ -135,6 +135,19 @@ def test_a_name_that_cannot_be_looked_up_now_may_be_later(monkeypatch: pytest.Mo
     assert not found.cause.is_lasting
 
 
+def test_a_family_that_the_system_does_not_know_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel without IPv6, and a name with addresses of both families."""
+    pem = certificate(tmp_path)
+    with serving(shakes_hands(pem, "http/1.1")) as port:
+        unknown = (socket.AF_DECnet, socket.SOCK_STREAM, 0, "", ("", 0))
+        known = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, known])
+        found = Search(f"localhost:{port}", pem.read_bytes(), None).result()
+    assert found.cause is CAUSE.NOT_A_VAULT
+
+
 def test_a_search_ends_in_time_and_says_how_far_it_came(tmp_path: Path) -> None:
     """A host that takes the connection and then says nothing, such as a vault that hangs."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

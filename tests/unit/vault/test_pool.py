@@ -335,6 +335,32 @@ async def test_renewed_twice_at_once_there_are_no_more_workers_than_before(
         assert pool.ready == 2
 
 
+async def test_closed_while_an_old_worker_and_all_are_renewed_it_ends(softhsm: SoftHsm) -> None:
+    """The old one's successor comes no more, so that nothing may wait for it."""
+    async with open_pool(softhsm, max_calls=1) as pool:
+        await ask(pool)
+        await asyncio.sleep(0.05)  # its successor is starting
+        pool.renew_soon()
+        await asyncio.sleep(0)  # which makes that one start again
+        closing = asyncio.create_task(pool.close())
+        done, _ = await asyncio.wait([closing], timeout=20)
+        if not done:
+            os.kill(pool.pids[0], signal.SIGKILL)  # what it waits for
+        assert done
+
+
+async def test_a_worker_that_grows_old_while_all_are_renewed_has_one_successor(
+    softhsm: SoftHsm,
+) -> None:
+    async with open_pool(softhsm, workers=2, max_calls=1) as pool:
+        renewing = asyncio.create_task(pool.renew())
+        await asyncio.sleep(0.05)  # the first successor is starting
+        await asyncio.gather(ask(pool), ask(pool))
+        await renewing
+        await asyncio.sleep(2)  # nobody else is started
+        assert pool.ready == 2
+
+
 async def test_a_key_that_is_not_found_costs_no_worker_unless_new_sessions_are_asked_for(
     softhsm: SoftHsm,
 ) -> None:
@@ -388,6 +414,20 @@ class TestAnchor:
             monkeypatch.setattr(pool, "run", stale_at_first)
             await TokenAnchor(pool).advance(SECOND, THIRD)
             assert await TokenAnchor(pool).read() == THIRD
+
+    async def test_a_session_that_sees_no_value_is_not_believed_alone(
+        self, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with open_pool(softhsm) as pool:
+            stale = set(pool.pids)
+            run = pool.run
+
+            async def blind_at_first(job: Any) -> Any:
+                return AnchorIs(None) if stale & set(pool.pids) else await run(job)
+
+            monkeypatch.setattr(pool, "run", blind_at_first)
+            await TokenAnchor(pool).advance(FIRST, SECOND)
+            assert await TokenAnchor(pool).read() == SECOND
 
     async def test_a_newer_value_is_another_vaults(self, softhsm: SoftHsm) -> None:
         async with open_pool(softhsm) as pool:

@@ -233,17 +233,39 @@ class TokenPool:
         for worker in list(self._alive):
             if worker not in self._alive:
                 continue  # lost meanwhile, and replaced
-            if worker.has_successor and self._refused is None:
-                await worker.wait()  # old: what takes its place is starting
-                continue
-            try:
-                await self._start_worker()
-            except (WorkerRefused, WorkerLost) as error:
-                raise TokenUnavailable(str(error), RETRY_AFTER) from error
-            self._alive.discard(worker)
-            worker.is_retired = True
-            self._retire_idle()
+            if worker.succession is not None and self._refused is None:
+                await self._until_succeeded(worker, worker.succession)
+            else:
+                await self._start_in_place_of(worker)
             await worker.wait()
+
+    async def _until_succeeded(self, worker: WorkerProcess, succession: asyncio.Task[None]) -> None:
+        """Wait for the one that takes an old worker's place already.
+
+        Raises:
+            TokenUnavailable: it does not come, for the vault closes or the PIN is refused.
+        """
+        await asyncio.wait([succession])
+        if worker in self._alive:
+            raise TokenUnavailable("an old token worker has no successor", RETRY_AFTER)
+
+    async def _start_in_place_of(self, worker: WorkerProcess) -> None:
+        """Start a worker and let the other end.
+
+        Raises:
+            TokenUnavailable: it does not start; the other goes on, or has a successor if it died.
+        """
+        had, worker.has_successor = worker.has_successor, True  # one is enough
+        try:
+            await self._start_worker()
+        except (WorkerRefused, WorkerLost) as error:
+            worker.has_successor = had
+            if worker not in self._alive:
+                self._spawn(self._replace_lost())
+            raise TokenUnavailable(str(error), RETRY_AFTER) from error
+        self._alive.discard(worker)
+        worker.is_retired = True
+        self._retire_idle()
 
     def _retire_idle(self) -> None:
         """Let workers that are retired and idle end now."""
@@ -357,7 +379,7 @@ class TokenPool:
         """Make a worker idle again; one that is old goes on until its successor is there."""
         if worker.calls >= self._max_calls and not worker.has_successor:
             worker.has_successor = True
-            self._spawn(self._succeed(worker))
+            worker.succession = self._spawn(self._succeed(worker))
         self._put(worker)
 
     def _lose(self, worker: WorkerProcess, problem: str) -> None:

@@ -109,6 +109,7 @@ class WorkerProcess:
         self._logging = asyncio.create_task(_log_lines(printed, process.pid))
         self.calls = 0
         self.has_successor = False
+        self.succession: asyncio.Task[None] | None = None
         self.is_retired = False
 
     @classmethod
