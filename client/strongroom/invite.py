@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from strongroom.addresses import BadAddress, normalised
 from strongroom.errors import StrongroomError
+from strongroom.invisible import INVISIBLE
 from strongroom.opaque.errors import OpaqueError
 from strongroom.opaque.group import Element
 
@@ -64,14 +65,14 @@ class Invite:
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Read an invite. White space and the case of letters do not matter.
+        """Read an invite. White space, invisible characters and the case of letters do not matter.
 
         Raises:
             BadInvite: it is none, not a whole one, or of a later version.
         """
         if len(text) > MAX_TEXT:
             raise BadInvite
-        written = "".join(text.split()).lower()
+        written = INVISIBLE.sub("", "".join(text.split())).lower()
         body = _body(written)
         if body[0] != VERSION:
             raise BadInvite("This invite is of a later version than this program can read.")

@@ -18,6 +18,9 @@ from strongroom.invisible import INVISIBLE, described
 
 MAX_SIZE: Final = 1024
 """Bytes of UTF-8 that a password may have."""
+_MAX_CHARACTERS: Final = 2 * MAX_SIZE
+"""Form C makes one byte of 1.5 characters at most (three of U+01D5), so more can never fit; and
+pyunormalize takes the square of the time for twice as many combining marks."""
 GOOD_SCORE: Final = 3
 """zxcvbn's scale goes from 0 to 4; from 3 on it calls a password safely unguessable."""
 _ZXCVBN_MAX: Final = 72
@@ -41,6 +44,10 @@ def normalise(password: str) -> bytes:
         PasswordRefused: it is empty or too long, or has a character that no password has.
     """
     visible = INVISIBLE.sub("", _SPACES.sub(" ", password))
+    if len(visible) > _MAX_CHARACTERS:
+        raise PasswordRefused(
+            f"This cannot be a password: it has more than {MAX_SIZE} bytes, and that is the most."
+        )
     prepared = _form_c(visible)
     # Before as well: pyunormalize drops U+0000 where it has to compose.
     refused = _REFUSED.search(visible) or _REFUSED.search(prepared)

@@ -57,6 +57,7 @@ def test_it_is_what_the_protocol_says() -> None:
     "changed",
     [
         str.upper,
+        lambda text: f"\u200b{text[:20]}\u00ad{text[20:]}\ufeff",
         lambda text: f"  {text}\n",
         lambda text: "\n".join(text[at : at + 40] for at in range(0, len(text), 40)),
         lambda text: text.replace("strongroom1", "Strongroom1 "),

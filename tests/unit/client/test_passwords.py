@@ -140,6 +140,7 @@ def test_form_c_is_that_of_unicode_16_whatever_python_this_is(typed: str, prepar
         ("", "it is empty"),
         ("\ufe0f", "it is empty"),
         ("\u00e9" * 513, "it has 1026 bytes, and 1024 is the most"),
+        ("a" + "\u0301\u0316" * 100_000, "it has more than 1024 bytes"),
     ],
 )
 def test_what_is_refused_is_named(typed: str, named: str) -> None:
@@ -156,3 +157,15 @@ def test_the_strength_of_anything_is_a_number(typed: str) -> None:
     found = strength(typed)
     assert found.score == 0
     assert not found.is_good
+
+
+def test_form_c_makes_a_byte_of_one_and_a_half_characters_at_most() -> None:
+    """So what is refused for its characters could not have fitted in the bytes."""
+    most = max(
+        len(unicodedata.normalize("NFD", character)) / len(character.encode())
+        for character in map(chr, [*range(0xD800), *range(0xE000, 0x110000)])
+        if unicodedata.is_normalized("NFC", character)
+    )
+    assert most == 1.5
+    longest = "U\u0308\u0304" * 512
+    assert normalise(longest) == ("\u01d5" * 512).encode()
