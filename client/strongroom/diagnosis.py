@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from strongroom.addresses import host_and_port
 from strongroom.causes import UnreachableCause as Cause
 from strongroom.causes import in_words
 from strongroom.errors import BadCertificates, VaultUnreachable
@@ -126,7 +127,8 @@ class Search:
             self._so_far = Finding(Cause.NO_ANSWER)
             context = _context(self._ca_certificates)
             plain.settimeout(self._left())
-            with context.wrap_socket(plain, server_hostname=_host(self._address)) as wrapped:
+            host, _ = host_and_port(self._address)
+            with context.wrap_socket(plain, server_hostname=host) as wrapped:
                 if wrapped.selected_alpn_protocol() != _ALPN:
                     return Finding(Cause.NOT_A_VAULT, "it does not speak HTTP/2")
         return Finding(Cause.NO_ANSWER)
@@ -134,7 +136,7 @@ class Search:
     def _connected(self) -> socket.socket:
         if self._proxy is None:
             self._so_far = Finding(Cause.LOOKUP_FAILED)
-            host, port = _host(self._address), int(self._address.rpartition(":")[2])
+            host, port = host_and_port(self._address)
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             self._so_far = Finding(Cause.TIMED_OUT)
             return self._first_of(found)
@@ -253,7 +255,3 @@ def _grpc_roots() -> bytes | None:
         except OSError:
             pass  # gRPC goes on with its own, too
     return pkgutil.get_data("grpc", "_cython/_credentials/roots.pem")
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")

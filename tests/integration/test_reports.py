@@ -207,7 +207,7 @@ def test_localhost_is_both_families(shared_vault: VaultProcess, host: str) -> No
 
 def test_ctrl_c(folder: VaultFolder) -> None:
     process = subprocess.Popen(
-        folder.command("bench", "--seconds", "0.5", "--json"),
+        folder.command("bench", "--seconds", "1.5", "--json"),
         env=folder.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -21,6 +21,7 @@ import msgspec
 from click.core import ParameterSource
 
 from strongroom import __version__, streams
+from strongroom.entry import INTERRUPTED
 from strongroom_vault import (
     config,
     demo,
@@ -77,7 +78,7 @@ def main() -> None:
         code = _misused(error)
     except click.Abort as error:
         is_interrupted = isinstance(error.__cause__, KeyboardInterrupt)
-        code = reports.refuse("aborted", "", reports.INTERRUPTED if is_interrupted else 1)
+        code = reports.refuse("aborted", "", INTERRUPTED if is_interrupted else 1)
     except OSError as error:
         if error.filename != "stdout":
             raise

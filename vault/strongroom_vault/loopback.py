@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
+
+from strongroom.addresses import DEFAULT_PORT, is_this_machine
 
 
 def is_loopback(url: str) -> bool:
@@ -12,7 +13,4 @@ def is_loopback(url: str) -> bool:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.removesuffix(".") == "localhost"
+    return is_this_machine(f"{host.removesuffix('.')}:{DEFAULT_PORT}")

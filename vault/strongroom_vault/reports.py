@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from strongroom.entry import INTERRUPTED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PROGRAM: Final = "strongroom-vault"
-INTERRUPTED: Final = 130
 EXIT_CODES: Final = {
     0: "done",
     1: "the vault says why not",

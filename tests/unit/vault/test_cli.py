@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from strongroom_vault import reports
+from strongroom.entry import INTERRUPTED
 from strongroom_vault.cli import cli
 from strongroom_vault.errors import NotServing, OperatorError, WrongPin
 from strongroom_vault.reports import PROGRAM
@@ -87,7 +87,7 @@ def test_the_help_lists_all_exit_codes() -> None:
         OperatorError.exit_code,
         WrongPin.exit_code,
         NotServing.exit_code,
-        reports.INTERRUPTED,
+        INTERRUPTED,
     }
 
 

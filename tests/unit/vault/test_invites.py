@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from own_certificate import self_signed
 from vault_process import SoftHsm, prepare_vault
 
 from strongroom_vault import invites, tls
@@ -146,15 +146,7 @@ def test_a_self_signed_certificate_of_an_operators_own_is_its_own_authority(
 ) -> None:
     """As `openssl req -x509` makes it."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    certificate = self_signed(key)
     prepared.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     made = invites.invite_for(prepared.settings(), IDENTITY)
     assert made.ca_fingerprint == certificate.fingerprint(hashes.SHA256())

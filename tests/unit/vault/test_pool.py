@@ -400,8 +400,9 @@ class TestAnchor:
                 await TokenAnchor(pool).advance(SECOND, THIRD)
             assert not before & set(pool.pids)
 
-    async def test_an_older_value_that_one_session_alone_sees_is_not_believed(
-        self, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("seen", [FIRST, None], ids=["older", "none"])
+    async def test_what_one_session_alone_sees_is_not_believed(
+        self, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch, seen: Anchored | None
     ) -> None:
         async with open_pool(softhsm, workers=2) as pool:
             await TokenAnchor(pool).advance(FIRST, SECOND)
@@ -409,25 +410,11 @@ class TestAnchor:
             run = pool.run
 
             async def stale_at_first(job: Any) -> Any:
-                return AnchorIs(FIRST) if stale & set(pool.pids) else await run(job)
+                return AnchorIs(seen) if stale & set(pool.pids) else await run(job)
 
             monkeypatch.setattr(pool, "run", stale_at_first)
             await TokenAnchor(pool).advance(SECOND, THIRD)
             assert await TokenAnchor(pool).read() == THIRD
-
-    async def test_a_session_that_sees_no_value_is_not_believed_alone(
-        self, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        async with open_pool(softhsm) as pool:
-            stale = set(pool.pids)
-            run = pool.run
-
-            async def blind_at_first(job: Any) -> Any:
-                return AnchorIs(None) if stale & set(pool.pids) else await run(job)
-
-            monkeypatch.setattr(pool, "run", blind_at_first)
-            await TokenAnchor(pool).advance(FIRST, SECOND)
-            assert await TokenAnchor(pool).read() == SECOND
 
     async def test_a_newer_value_is_another_vaults(self, softhsm: SoftHsm) -> None:
         async with open_pool(softhsm) as pool:
