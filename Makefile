@@ -10,7 +10,7 @@
 BIN := .venv/bin
 V := vault/strongroom_vault
 # What decides and proves without I/O is covered whole.
-PURE := client/strongroom/opaque/*,$V/policy.py,$V/record.py,$V/codec.py,$V/sealing.py,$V/merkle.py,$V/head.py,$V/audit.py
+PURE := protocol/strongroom_protocol/opaque/*,$V/records/*.py,$V/ledger/merkle.py,$V/ledger/head.py,$V/ledger/audit.py
 
 # A developer's Python settings hide what a bare machine shows.
 unexport $(filter PYTHON%,$(.VARIABLES))

@@ -16,23 +16,24 @@ from typing import TYPE_CHECKING, Final
 from load import RECORD
 from worlds import TokenOf
 
-from strongroom.opaque.ksf import RFC9106_SECOND
-from strongroom_vault import config, labels
-from strongroom_vault.codec import encode_record
-from strongroom_vault.head import open_head, seal_head
-from strongroom_vault.hsm import anchor_slots
-from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
-from strongroom_vault.merkle import Tree, bucket_hash
-from strongroom_vault.record import Active, Record
-from strongroom_vault.sealing import RowSealer
-from strongroom_vault.service import Keys
+from strongroom_protocol import labels
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND
+from strongroom_vault.hsm.token import anchor_slots
+from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.ledger.head import open_head, seal_head
+from strongroom_vault.ledger.merkle import Tree, bucket_hash
+from strongroom_vault.records.codec import encode_record
+from strongroom_vault.records.record import Active, Record
+from strongroom_vault.records.sealing import RowSealer
+from strongroom_vault.service.backup_keys import Keys
+from strongroom_vault.settings import config
 from strongroom_vault.store.interface import BUCKET_BITS, Commit, Row, bucket_of
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from strongroom_vault.record import StoredOprfKey
+    from strongroom_vault.records.record import StoredOprfKey
 
 BUCKETS_IN_A_COMMIT: Final = 4096
 

@@ -25,7 +25,7 @@ from floods import kinds
 from quick_account import QuickAccount
 from worlds import cpu_s, new_vault, rss_mb
 
-from strongroom.errors import StrongroomError
+from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

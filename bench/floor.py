@@ -11,9 +11,9 @@ from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClas
 from pkcs11.constants import DEFAULT
 from worlds import TokenOf, in_token
 
-from strongroom.opaque.group import GENERATOR, add
-from strongroom_vault.hsm.pkcs11 import Pkcs11Token, open_session
-from strongroom_vault.hsm.vault_keys import VAULT, find_one
+from strongroom_protocol.opaque.group import GENERATOR, add
+from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.token.vault_keys import VAULT, find_one
 
 if TYPE_CHECKING:
     from pathlib import Path

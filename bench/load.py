@@ -19,13 +19,13 @@ from typing import Any, Final
 
 import grpc
 
-from strongroom.opaque import ake
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.group import GENERATOR, Element, Scalar, add, scalar_multiply
-from strongroom.opaque.messages import KE1, KE2, AuthRequest, CredentialRequest
-from strongroom.v1 import vault_pb2 as pb
-from strongroom.v1 import vault_pb2_grpc
-from strongroom_vault import issuer
+from strongroom_protocol.opaque import ake
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.group import GENERATOR, Element, Scalar, add, scalar_multiply
+from strongroom_protocol.opaque.messages import KE1, KE2, AuthRequest, CredentialRequest
+from strongroom_protocol.v1 import vault_pb2 as pb
+from strongroom_protocol.v1 import vault_pb2_grpc
+from strongroom_vault.operator import issuer
 
 SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
 TWICE: Final = add(GENERATOR, GENERATOR)

@@ -29,12 +29,12 @@ from fill import account
 from tables import print_tables
 from worlds import REPOSITORY, cpu_s, in_token, new_vault, rss_mb
 
-from strongroom.opaque import client
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.group import Scalar
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import RFC9106_SECOND
-from strongroom.opaque.server import create_registration_response, generate_ke2
+from strongroom_protocol.opaque import client
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.group import Scalar
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND
+from strongroom_protocol.opaque.server import create_registration_response, generate_ke2
 
 if TYPE_CHECKING:
     from collections.abc import Callable

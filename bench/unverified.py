@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from strongroom_vault import cli
-from strongroom_vault.ledger import Ledger
+from strongroom_vault.cli import commands
+from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.store.interface import Commit, Row
 
 if TYPE_CHECKING:
@@ -35,4 +35,4 @@ if __name__ == "__main__":
     for name, instead in (("_verified_buckets", _buckets), ("_store_commit", _commit)):
         getattr(Ledger, name)  # fails loudly where the ledger has changed
         setattr(Ledger, name, instead)
-    cli.main()
+    commands.main()

@@ -16,7 +16,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 from vault_process import VaultFolder, VaultProcess, make_softhsm, make_vault  # noqa: E402
 
 if TYPE_CHECKING:
-    from strongroom_vault.hsm.jobs import TokenSettings
+    from strongroom_vault.settings.token_settings import TokenSettings
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from strongroom_protocol import __version__
+
 TYPE_CHECKING = False  # typing takes a while to load, and Ctrl-C would find a command there
 if TYPE_CHECKING:
-    from strongroom.addresses import BadAddress
     from strongroom.attempts import PendingAttempt
     from strongroom.backup_key import BackupKey
-    from strongroom.calls import ActiveKey, DestroyedKey, KeyStatus, Registered, VaultInfo
     from strongroom.causes import UnreachableCause
     from strongroom.errors import (
         AccessTokenExpired,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
         ScopeMissing,
         StateExpired,
         StoreUnavailable,
-        StrongroomError,
         TokenUnavailable,
         VaultBusy,
         VaultClosed,
@@ -62,12 +61,13 @@ if TYPE_CHECKING:
         WrongPassword,
         WrongVault,
     )
-    from strongroom.invite import BadInvite
-    from strongroom.opaque.ksf import Argon2id
+    from strongroom.requests import ActiveKey, DestroyedKey, KeyStatus, Registered, VaultInfo
     from strongroom.stretching import Stretching
     from strongroom.vault import AsyncVault, Vault
-
-__version__ = "0.1.0"
+    from strongroom_protocol.addresses import BadAddress
+    from strongroom_protocol.errors import StrongroomError
+    from strongroom_protocol.invite import BadInvite
+    from strongroom_protocol.opaque.ksf import Argon2id
 
 __all__ = [
     "AccessTokenExpired",
@@ -126,23 +126,26 @@ __all__ = [
     "WrongKey",
     "WrongPassword",
     "WrongVault",
+    "__version__",
 ]
 
+_REQUESTS = ("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo")
 _MODULES = {
-    "Argon2id": "opaque.ksf",
-    "AsyncVault": "vault",
-    "BackupKey": "backup_key",
-    "BadAddress": "addresses",
-    "BadInvite": "invite",
-    "PendingAttempt": "attempts",
-    "Stretching": "stretching",
-    "UnreachableCause": "causes",
-    "Vault": "vault",
-} | dict.fromkeys(("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo"), "calls")
+    "Argon2id": "strongroom_protocol.opaque.ksf",
+    "AsyncVault": "strongroom.vault",
+    "BackupKey": "strongroom.backup_key",
+    "BadAddress": "strongroom_protocol.addresses",
+    "BadInvite": "strongroom_protocol.invite",
+    "PendingAttempt": "strongroom.attempts",
+    "Stretching": "strongroom.stretching",
+    "StrongroomError": "strongroom_protocol.errors",
+    "UnreachableCause": "strongroom.causes",
+    "Vault": "strongroom.vault",
+} | dict.fromkeys(_REQUESTS, "strongroom.requests")
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name at its first use: a token worker, which needs OPAQUE, loads no gRPC."""
+    """Import a public name at its first use: who needs a backup key alone loads no gRPC."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    return getattr(import_module(_MODULES.get(name, "strongroom.errors")), name)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from strongroom import entry
+from strongroom_protocol.terminal import loading
 
 
 def main() -> None:
     """Run the command."""
-    entry.begin_loading()
-    from strongroom import cli  # noqa: PLC0415 -- it loads for tenths of a second
+    loading.begin_loading()
+    from strongroom.cli import commands  # noqa: PLC0415 -- it loads for tenths of a second
 
-    entry.end_loading()
-    cli.main()
+    loading.end_loading()
+    commands.main()
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
-from strongroom.opaque import client, oprf
-from strongroom.opaque.kdf import expand, extract
+from strongroom_protocol.opaque import client, oprf
+from strongroom_protocol.opaque.kdf import expand, extract
 
 if TYPE_CHECKING:
-    from strongroom.opaque.messages import KE1
+    from strongroom_protocol.opaque.messages import KE1
 
 SEED_SIZE: Final = 32
 MOST_IN_PROCESS: Final = 1000

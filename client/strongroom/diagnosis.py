@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom.addresses import host_and_port
 from strongroom.causes import UnreachableCause as Cause
 from strongroom.causes import in_words
 from strongroom.errors import BadCertificates, VaultUnreachable
-from strongroom.shown import printable
+from strongroom_protocol.addresses import host_and_port
+from strongroom_protocol.terminal.printable import printable
 
 if TYPE_CHECKING:
     from strongroom.proxies import Proxy

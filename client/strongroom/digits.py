@@ -10,7 +10,7 @@ import unicodedata
 from typing import Final
 
 from strongroom.errors import BadDigits
-from strongroom.invisible import INVISIBLE, described
+from strongroom_protocol.invisible import INVISIBLE, described
 
 DIGITS: Final = 64
 GROUP: Final = 4

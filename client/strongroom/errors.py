@@ -5,29 +5,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from strongroom.causes import UnreachableCause
-from strongroom.shown import printable_lines
+from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 _READABLE = 10**18
-
-
-class StrongroomError(Exception):
-    """Base of all errors of this package."""
-
-    sentence: ClassVar[str] = "Something went wrong."
-    hint: str = ""
-    request_id: str = ""
-    """How the vault's log names the call that was refused: 16 hexadecimal digits, or nothing."""
-    follows_lost_answer: bool = False
-    """An earlier try of the same request got no answer, and may have had its effect."""
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(printable_lines(detail or self.sentence))
 
 
 # What the vault answers

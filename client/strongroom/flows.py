@@ -12,7 +12,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from strongroom import attempts, sealed_key
-from strongroom.calls import (
+from strongroom.errors import (
+    KeyDestroyed,
+    KeyReplaced,
+    LastAttemptUnderWay,
+    NoKey,
+    ProtectionUncertain,
+    RehearsalFailed,
+    RehearsalUnfinished,
+    RollbackDetected,
+    ScopeMissing,
+    StateExpired,
+    StoreUnavailable,
+    TokenUnavailable,
+    VaultBusy,
+    VaultInternalError,
+    VaultParametersRefused,
+    VaultProtocolError,
+    VaultUnreachable,
+    WrongPassword,
+    WrongVault,
+)
+from strongroom.passwords import normalise
+from strongroom.requests import (
     ActiveKey,
     DeleteKey,
     DestroyedKey,
@@ -28,46 +50,24 @@ from strongroom.calls import (
     StartRegistration,
     VaultInfo,
 )
-from strongroom.errors import (
-    KeyDestroyed,
-    KeyReplaced,
-    LastAttemptUnderWay,
-    NoKey,
-    ProtectionUncertain,
-    RehearsalFailed,
-    RehearsalUnfinished,
-    RollbackDetected,
-    ScopeMissing,
-    StateExpired,
-    StoreUnavailable,
-    StrongroomError,
-    TokenUnavailable,
-    VaultBusy,
-    VaultInternalError,
-    VaultParametersRefused,
-    VaultProtocolError,
-    VaultUnreachable,
-    WrongPassword,
-    WrongVault,
-)
-from strongroom.opaque import client
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.errors import (
+from strongroom.sealed_key import Binding
+from strongroom.stretching import Stretcher, Stretching
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.opaque import client
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.errors import (
     EnvelopeRecoveryError,
     OpaqueError,
     ServerAuthenticationError,
 )
-from strongroom.opaque.messages import KE2, RegistrationResponse
-from strongroom.passwords import normalise
-from strongroom.sealed_key import Binding
-from strongroom.stretching import Stretcher, Stretching
+from strongroom_protocol.opaque.messages import KE2, RegistrationResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from strongroom.attempts import PendingAttempt
-    from strongroom.calls import RegistrationStarted
-    from strongroom.opaque.ksf import Argon2id
+    from strongroom.requests import RegistrationStarted
+    from strongroom_protocol.opaque.ksf import Argon2id
 
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")

@@ -1,4 +1,4 @@
-"""Passwords: how they are prepared before they reach OPAQUE, and how weak they are.
+"""Passwords: how they are prepared before they reach OPAQUE.
 
 What OpaqueString (RFC 8265 section 4.2) takes gets the bytes that OpaqueString gives it. More is
 taken beside that, because people type it: see docs/decisions/0018-what-a-password-may-hold.md. The
@@ -8,22 +8,16 @@ rule looks the same from every Python, whatever version of Unicode it knows.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
-import zxcvbn
-
 from strongroom.errors import PasswordRefused
-from strongroom.invisible import INVISIBLE, described
+from strongroom_protocol.invisible import INVISIBLE, described
 
 MAX_SIZE: Final = 1024
 """Bytes of UTF-8 that a password may have."""
 _MAX_CHARACTERS: Final = 2 * MAX_SIZE
 """Form C makes one byte of 1.5 characters at most (three of U+01D5), so more can never fit; and
 pyunormalize takes the square of the time for twice as many combining marks."""
-GOOD_SCORE: Final = 3
-"""zxcvbn's scale goes from 0 to 4; from 3 on it calls a password safely unguessable."""
-_ZXCVBN_MAX: Final = 72
 
 _SPACES: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 """General category Zs, which does not grow any more, without U+0020."""
@@ -72,27 +66,3 @@ def _form_c(text: str) -> str:
     from pyunormalize import NFC  # noqa: PLC0415 -- its tables take 20 ms, and few need them
 
     return str(NFC(text))
-
-
-@dataclass(frozen=True, slots=True)
-class Strength:
-    """What zxcvbn says of a password: a score from 0 to 4, and why it is weak.
-
-    The vault limits attempts, but a thief of its token and database can guess without a limit.
-    """
-
-    score: int
-    warning: str
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the password would stand against guessing without a limit for long."""
-        return self.score >= GOOD_SCORE
-
-
-def strength(password: str) -> Strength:
-    """Estimate how hard a password is to guess; the empty one is not."""
-    if not password:
-        return Strength(0, "")  # zxcvbn fails on it
-    estimate = zxcvbn.zxcvbn(password[:_ZXCVBN_MAX])
-    return Strength(estimate["score"], estimate["feedback"]["warning"] or "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from strongroom.addresses import is_this_machine
+from strongroom_protocol.addresses import is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,10 +12,10 @@ import ssl
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom.addresses import host_and_port
 from strongroom.causes import UnreachableCause
 from strongroom.diagnosis import Finding, Search
 from strongroom.errors import WrongVault
+from strongroom_protocol.addresses import host_and_port
 
 if TYPE_CHECKING:
     import socket

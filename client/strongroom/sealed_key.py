@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.errors import VaultProtocolError
-from strongroom.opaque.kdf import expand
+from strongroom_protocol.opaque.kdf import expand
 
 KEY_LABEL: Final = b"strongroom/v1 backup key"
 AAD_LABEL: Final = b"strongroom/v1 sealed backup key"

@@ -16,7 +16,7 @@ from strongroom.silent_grpc import grpc
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from strongroom.errors import StrongroomError
+    from strongroom_protocol.errors import StrongroomError
 
 DOMAIN: Final = "strongroom"
 DETAILS: Final = "grpc-status-details-bin"

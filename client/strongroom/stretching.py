@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from strongroom.errors import NotEnoughMemory, NotEnoughThreads, VaultParametersRefused
-from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND, Argon2id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from strongroom.opaque.ksf import Reservation, Stretch
+    from strongroom_protocol.opaque.ksf import Reservation, Stretch
 
 LIGHTEST: Final = Argon2id(RFC9106_SECOND.memory_kib, RFC9106_SECOND.passes, lanes=1)
 HEAVIEST: Final = Argon2id(memory_kib=1024 * 1024, passes=16, lanes=16)

@@ -16,22 +16,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from strongroom import diagnosis
-from strongroom.calls import DeleteKey, GetVault, Request
 from strongroom.diagnosis import Finding, Search
 from strongroom.errors import (
     AccessTokenExpired,
     MessageTooLarge,
     NoKey,
-    StrongroomError,
     VaultClosed,
     VaultUnreachable,
 )
 from strongroom.proxies import Proxy, proxy_to
+from strongroom.requests import DeleteKey, GetVault, Request
 from strongroom.roots import RootSearch
 from strongroom.silent_grpc import grpc
 from strongroom.status import error_of, is_passing
-from strongroom.v1 import vault_pb2_grpc
 from strongroom.wire import decode, encode
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.v1 import vault_pb2_grpc
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

@@ -16,29 +16,24 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from strongroom import flows
 from strongroom.access_tokens import cleaned
 from strongroom.account import account_of
-from strongroom.addresses import meant
 from strongroom.backup_key import BackupKey
 from strongroom.diagnosis import require_certificates
-from strongroom.errors import (
-    AccountMismatch,
-    AccountUnknown,
-    AnotherKey,
-    BadIdentity,
-    StrongroomError,
-)
-from strongroom.invite import Invite, is_invite
-from strongroom.opaque.errors import OpaqueError
-from strongroom.opaque.group import Element
+from strongroom.errors import AccountMismatch, AccountUnknown, AnotherKey, BadIdentity
 from strongroom.stretching import Stretching
 from strongroom.transport import AccessToken, AsyncTransport, Retrying, Target, Transport
+from strongroom_protocol.addresses import meant
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.invite import Invite, is_invite
+from strongroom_protocol.opaque.errors import OpaqueError
+from strongroom_protocol.opaque.group import Element
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from strongroom.attempts import PendingAttempt
-    from strongroom.calls import KeyStatus, Registered, VaultInfo
     from strongroom.flows import Flow, Party
+    from strongroom.requests import KeyStatus, Registered, VaultInfo
 
 Result = TypeVar("Result")
 

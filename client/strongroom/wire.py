@@ -6,13 +6,13 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom import calls
+from strongroom import requests
 from strongroom.errors import VaultProtocolError
-from strongroom.opaque.errors import OpaqueError
-from strongroom.opaque.group import Element
-from strongroom.opaque.ksf import Argon2id
 from strongroom.sealed_key import SEALED_SIZE
-from strongroom.v1 import vault_pb2 as pb
+from strongroom_protocol.opaque.errors import OpaqueError
+from strongroom_protocol.opaque.group import Element
+from strongroom_protocol.opaque.ksf import Argon2id
+from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ _VAULT_ID: Final = re.compile(rf"[a-z0-9.-]{{1,{VAULT_ID_MAX_SIZE}}}")
 _CAUSES: Final = {pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT: "attempt_limit"}
 
 
-def encode(request: calls.Request[Any]) -> Message:
+def encode(request: requests.Request[Any]) -> Message:
     """Return the proto message of a request."""
     return _ENCODERS[type(request)](request)
 
@@ -48,13 +48,13 @@ def decode(message: Any) -> Any:  # noqa: ANN401 -- the answer's type is the req
     return _DECODERS[type(message)](message)
 
 
-def _start_registration(request: calls.StartRegistration) -> Message:
+def _start_registration(request: requests.StartRegistration) -> Message:
     return pb.StartRegistrationRequest(
         suite=SUITE, registration_request=request.registration_request
     )
 
 
-def _finish_registration(request: calls.FinishRegistration) -> Message:
+def _finish_registration(request: requests.FinishRegistration) -> Message:
     return pb.FinishRegistrationRequest(
         suite=SUITE,
         registration_state=request.state,
@@ -64,29 +64,29 @@ def _finish_registration(request: calls.FinishRegistration) -> Message:
     )
 
 
-def _start_recovery(request: calls.StartRecovery) -> Message:
+def _start_recovery(request: requests.StartRecovery) -> Message:
     return pb.StartRecoveryRequest(suite=SUITE, ke1=request.ke1)
 
 
-def _finish_recovery(request: calls.FinishRecovery) -> Message:
+def _finish_recovery(request: requests.FinishRecovery) -> Message:
     return pb.FinishRecoveryRequest(suite=SUITE, recovery_state=request.state, ke3=request.ke3)
 
 
 _ENCODERS: Final[dict[type[Any], Callable[[Any], Message]]] = {
-    calls.GetVault: lambda _: pb.GetVaultRequest(suite=SUITE),
-    calls.StartRegistration: _start_registration,
-    calls.FinishRegistration: _finish_registration,
-    calls.StartRecovery: _start_recovery,
-    calls.FinishRecovery: _finish_recovery,
-    calls.GetKey: lambda _: pb.GetKeyRequest(suite=SUITE),
-    calls.DeleteKey: lambda _: pb.DeleteKeyRequest(suite=SUITE),
+    requests.GetVault: lambda _: pb.GetVaultRequest(suite=SUITE),
+    requests.StartRegistration: _start_registration,
+    requests.FinishRegistration: _finish_registration,
+    requests.StartRecovery: _start_recovery,
+    requests.FinishRecovery: _finish_recovery,
+    requests.GetKey: lambda _: pb.GetKeyRequest(suite=SUITE),
+    requests.DeleteKey: lambda _: pb.DeleteKeyRequest(suite=SUITE),
 }
 
 
-def _vault_info(message: pb.GetVaultResponse) -> calls.VaultInfo:
+def _vault_info(message: pb.GetVaultResponse) -> requests.VaultInfo:
     if not _VAULT_ID.fullmatch(message.vault_id):
         raise VaultProtocolError("The vault's id is not 1 to 64 characters of [a-z0-9.-].")
-    return calls.VaultInfo(
+    return requests.VaultInfo(
         vault_id=message.vault_id,
         identity_public_key=_point(message.identity_public_key),
         stretching=_argon2id(message.stretching),
@@ -96,8 +96,8 @@ def _vault_info(message: pb.GetVaultResponse) -> calls.VaultInfo:
     )
 
 
-def _registration_started(message: pb.StartRegistrationResponse) -> calls.RegistrationStarted:
-    return calls.RegistrationStarted(
+def _registration_started(message: pb.StartRegistrationResponse) -> requests.RegistrationStarted:
+    return requests.RegistrationStarted(
         registration_response=_exact(message.registration_response, REGISTRATION_RESPONSE_SIZE),
         key_id=_exact(message.key_id, KEY_ID_SIZE),
         state=_state(message.registration_state),
@@ -105,9 +105,9 @@ def _registration_started(message: pb.StartRegistrationResponse) -> calls.Regist
     )
 
 
-def _registered(message: pb.FinishRegistrationResponse) -> calls.Registered:
+def _registered(message: pb.FinishRegistrationResponse) -> requests.Registered:
     limit, left = _limit_and_left(message)
-    return calls.Registered(
+    return requests.Registered(
         key_id=_exact(message.key_id, KEY_ID_SIZE),
         attempt_limit=limit,
         attempts_left=left,
@@ -115,8 +115,8 @@ def _registered(message: pb.FinishRegistrationResponse) -> calls.Registered:
     )
 
 
-def _recovery_started(message: pb.StartRecoveryResponse) -> calls.RecoveryStarted:
-    return calls.RecoveryStarted(
+def _recovery_started(message: pb.StartRecoveryResponse) -> requests.RecoveryStarted:
+    return requests.RecoveryStarted(
         ke2=_exact(message.ke2, KE2_SIZE),
         key_id=_exact(message.key_id, KEY_ID_SIZE),
         state=_state(message.recovery_state),
@@ -129,12 +129,12 @@ def _recovery_finished(message: pb.FinishRecoveryResponse) -> bytes:
     return _exact(message.sealed_backup_key, SEALED_SIZE)
 
 
-def _key_status(message: pb.GetKeyResponse) -> calls.KeyStatus:
+def _key_status(message: pb.GetKeyResponse) -> requests.KeyStatus:
     match message.WhichOneof("state"):
         case "active":
             active = message.active
             limit, left = _limit_and_left(active)
-            return calls.ActiveKey(
+            return requests.ActiveKey(
                 key_id=_exact(active.key_id, KEY_ID_SIZE),
                 attempt_limit=limit,
                 attempts_left=left,
@@ -144,7 +144,7 @@ def _key_status(message: pb.GetKeyResponse) -> calls.KeyStatus:
             )
         case "destroyed":
             cause = _CAUSES.get(message.destroyed.cause, "unknown")
-            return calls.DestroyedKey(_moment(message.destroyed.destroyed_at), cause)
+            return requests.DestroyedKey(_moment(message.destroyed.destroyed_at), cause)
         case "absent":
             return None
     raise VaultProtocolError

@@ -26,11 +26,11 @@ from attempt_model import (
     lowered_world,
 )
 
-from strongroom_vault import policy
-from strongroom_vault.record import Active, LastAttempt, Record
+from strongroom_vault.records import policy
+from strongroom_vault.records.record import Active, LastAttempt, Record
 
 if TYPE_CHECKING:
-    from strongroom_vault.policy import Charge, Decision, KeyStatus
+    from strongroom_vault.records.policy import Charge, Decision, KeyStatus
 
 DEPTH = 6
 

@@ -33,8 +33,8 @@ from strongroom import (
     VaultUnreachable,
     WrongPassword,
 )
-from strongroom.calls import FinishRecovery
 from strongroom.flows import Party
+from strongroom.requests import FinishRecovery
 
 if TYPE_CHECKING:
     from vault_process import VaultFolder, VaultProcess

@@ -34,8 +34,8 @@ from strongroom import (
     StoreUnavailable,
     TokenUnavailable,
 )
-from strongroom.calls import GetKey
-from strongroom_vault import issuer, tls
+from strongroom.requests import GetKey
+from strongroom_vault.operator import development_ca, issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -273,7 +273,7 @@ def served_certificate(vault: VaultProcess) -> str:
 def test_a_certificate_is_reloaded_and_connections_stay(
     measured: VaultFolder, tmp_path: Path
 ) -> None:
-    old, key = measured.certificate, measured.folder / tls.KEY_FILE
+    old, key = measured.certificate, measured.folder / development_ca.KEY_FILE
     roots = grpc.ssl_channel_credentials(old.read_bytes())
     with (
         measured.start() as vault,
@@ -284,12 +284,12 @@ def test_a_certificate_is_reloaded_and_connections_stay(
         before = served_certificate(vault)
         ends_at = metric(vault, "strongroom_certificate_ends_seconds")
         time.sleep(1.1)  # so that the new one ends later
-        tls.create_self_signed(tmp_path / "new", ("localhost",))
-        shutil.copy(tmp_path / "new" / tls.CERTIFICATE_FILE, old)
+        development_ca.create_self_signed(tmp_path / "new", ("localhost",))
+        shutil.copy(tmp_path / "new" / development_ca.CERTIFICATE_FILE, old)
         vault.process.send_signal(signal.SIGHUP)  # the key does not fit yet
         eventually(lambda: "certificate kept" in vault.log())
         assert served_certificate(vault) == before
-        shutil.copy(tmp_path / "new" / tls.KEY_FILE, key)
+        shutil.copy(tmp_path / "new" / development_ca.KEY_FILE, key)
         vault.process.send_signal(signal.SIGHUP)
         eventually(lambda: "certificate reloaded" in vault.log())
         assert served_certificate(vault) != before

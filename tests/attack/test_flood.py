@@ -42,8 +42,8 @@ from quick_account import QuickAccount
 from raw_client import raw_client
 from vault_process import make_softhsm, make_vault
 
-from strongroom.calls import GetKey
 from strongroom.errors import VaultUnreachable
+from strongroom.requests import GetKey
 from strongroom_vault.api import bounds, health, requests, strangers
 
 if TYPE_CHECKING:

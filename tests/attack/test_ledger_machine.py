@@ -21,16 +21,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
-from strongroom_vault import ledger as ledger_module
 from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
-from strongroom_vault.ledger import Ledger, Unanchored
-from strongroom_vault.policy import Decision
+from strongroom_vault.ledger import group_commit as ledger_module
+from strongroom_vault.ledger.group_commit import Ledger, Unanchored
+from strongroom_vault.records.policy import Decision
 from strongroom_vault.store.interface import StoreError
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from strongroom_vault.head import Anchored
-    from strongroom_vault.record import Record
+    from strongroom_vault.ledger.head import Anchored
+    from strongroom_vault.records.record import Record
     from strongroom_vault.store.interface import Commit, Snapshot
 
 IDS = [bytes([bucket, 0]) + bytes([number]) * 30 for bucket in range(2) for number in range(2)]

@@ -33,7 +33,7 @@ from strongroom.attempts import InMemory
 if TYPE_CHECKING:
     from vault_process import VaultProcess
 
-    from strongroom.calls import Request
+    from strongroom.requests import Request
 
 PASSWORD = "seven brown foxes under one roof"
 

@@ -21,11 +21,12 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from lying_vault import KEY, KEY_ID, NOW, PASSWORD, LyingVault, drive, protected
 
-from strongroom import calls, errors, flows, sealed_key, status, wire
+from strongroom import errors, flows, requests, sealed_key, status, wire
 from strongroom.flows import Party
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import Argon2id
-from strongroom.v1 import vault_pb2 as pb
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import Argon2id
+from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ def test_an_honest_vault_gives_the_key_back() -> None:
     with pytest.raises(errors.WrongPassword) as wrong:
         drive(flows.recover(vault.party, "wrong"), vault)
     assert wrong.value.attempts_left == 9
-    assert vault.asked[-1] == calls.FinishRecovery(b"state", bytes(32))
+    assert vault.asked[-1] == requests.FinishRecovery(b"state", bytes(32))
 
 
 def other_stretching(**change: int) -> Callable[[Any], Any]:
@@ -72,7 +73,7 @@ def test_stretching_out_of_bounds_is_refused_before_any_work(
     vault = LyingVault(StartRegistration=other_stretching(**change))
     with pytest.raises(errors.VaultParametersRefused):
         drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
-    assert not any(isinstance(request, calls.FinishRegistration) for request in vault.asked)
+    assert not any(isinstance(request, requests.FinishRegistration) for request in vault.asked)
 
 
 def test_another_identity_is_noticed_before_anything_of_the_password_is_sent() -> None:
@@ -80,7 +81,7 @@ def test_another_identity_is_noticed_before_anything_of_the_password_is_sent() -
     vault = LyingVault(GetVault=lambda info: replace(info, identity_public_key=other))
     with pytest.raises(errors.WrongVault):
         drive(flows.meet(vault.info.identity_public_key), vault)
-    assert vault.asked == [calls.GetVault()]
+    assert vault.asked == [requests.GetVault()]
     assert drive(flows.meet(None), vault).identity_public_key == other
 
 
@@ -93,7 +94,7 @@ def test_another_identity_at_registration() -> None:
     )
     with pytest.raises(errors.WrongVault):
         drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
-    assert not any(isinstance(request, calls.FinishRegistration) for request in vault.asked)
+    assert not any(isinstance(request, requests.FinishRegistration) for request in vault.asked)
 
 
 def test_another_identity_at_recovery() -> None:
@@ -103,7 +104,7 @@ def test_another_identity_at_recovery() -> None:
     vault.identity = SoftwareAkeKey.derive(b"o" * 32)
     with pytest.raises((errors.WrongVault, errors.WrongPassword)):
         drive(flows.recover(party, PASSWORD), vault)
-    assert calls.FinishRecovery(b"state", bytes(32)) in vault.asked
+    assert requests.FinishRecovery(b"state", bytes(32)) in vault.asked
 
 
 def test_a_vault_that_announces_an_identity_which_the_envelope_does_not_know() -> None:
@@ -129,7 +130,7 @@ def test_the_envelope_binds_account_and_vault(party: Callable[[Party], Party]) -
 
 @pytest.mark.parametrize("position", [0, 1, 33, 65, 100, 162, 200, 226, 258])
 def test_any_changed_byte_of_ke2(position: int) -> None:
-    def lie(answer: calls.RecoveryStarted) -> calls.RecoveryStarted:
+    def lie(answer: requests.RecoveryStarted) -> requests.RecoveryStarted:
         ke2 = bytearray(answer.ke2)
         ke2[position] ^= 1
         return replace(answer, ke2=bytes(ke2))
@@ -137,7 +138,7 @@ def test_any_changed_byte_of_ke2(position: int) -> None:
     vault = protected(StartRecovery=lie)
     with pytest.raises((errors.WrongPassword, errors.WrongVault, errors.VaultProtocolError)):
         drive(flows.recover(vault.party, PASSWORD), vault)
-    proofs = [ask for ask in vault.asked if isinstance(ask, calls.FinishRecovery)]
+    proofs = [ask for ask in vault.asked if isinstance(ask, requests.FinishRecovery)]
     assert all(proof.ke3 == bytes(32) for proof in proofs)
 
 
@@ -198,14 +199,14 @@ def _continued(flow: Flow[Any], answer: Any) -> Flow[Any]:
     while True:
         try:
             reply = yield request
-        except errors.StrongroomError as error:
+        except StrongroomError as error:
             request = flow.throw(error)
         else:
             request = flow.send(reply)
 
 
 def test_a_failed_report_is_still_a_wrong_password() -> None:
-    def unreachable(_request: calls.FinishRecovery) -> bytes:
+    def unreachable(_request: requests.FinishRecovery) -> bytes:
         raise errors.VaultUnreachable
 
     vault = protected()
@@ -220,7 +221,7 @@ def test_an_expired_state_is_repeated_with_the_same_bytes_once() -> None:
     honest = vault.FinishRecovery
     tries: list[int] = []
 
-    def expire_once(request: calls.FinishRecovery) -> bytes:
+    def expire_once(request: requests.FinishRecovery) -> bytes:
         tries.append(1)
         if len(tries) == 1:
             raise errors.StateExpired
@@ -228,7 +229,7 @@ def test_an_expired_state_is_repeated_with_the_same_bytes_once() -> None:
 
     vault.stands_in["FinishRecovery"] = expire_once
     assert drive(flows.recover(vault.party, PASSWORD), vault) == KEY
-    starts = [ask for ask in vault.asked if isinstance(ask, calls.StartRecovery)]
+    starts = [ask for ask in vault.asked if isinstance(ask, requests.StartRecovery)]
     assert len(starts) == 2
     assert starts[0] == starts[1]
 
@@ -278,9 +279,9 @@ def test_a_key_replaced_before_the_rehearsal_is_told_as_that(password: str) -> N
     ids=lambda answer: type(answer).__name__,
 )
 def test_what_the_vault_says_to_a_failure_report_is_what_the_person_is_told(
-    answer: errors.StrongroomError,
+    answer: StrongroomError,
 ) -> None:
-    def say(_request: calls.FinishRecovery) -> bytes:
+    def say(_request: requests.FinishRecovery) -> bytes:
         raise answer
 
     vault = protected()
@@ -384,7 +385,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("failed", "kind"), STATUSES)
-def test_statuses(failed: Failed, kind: type[errors.StrongroomError]) -> None:
+def test_statuses(failed: Failed, kind: type[StrongroomError]) -> None:
     error, delay = status.error_of(failed)
     assert type(error) is kind
     assert delay == 0
@@ -406,7 +407,7 @@ HOSTILE: Final = "\x1b]0;owned\x07\x1b[2J\n\u202e\x9b31m" + "x" * 100_000
     ],
 )
 def test_no_terminal_obeys_what_a_vault_sends(
-    reason: str, name: str, kind: type[errors.StrongroomError]
+    reason: str, name: str, kind: type[StrongroomError]
 ) -> None:
     failed = Failed(CODE.ABORTED, details(reason, **{name: HOSTILE}))
     failed._metadata += ((status.REQUEST_ID, HOSTILE), (status.REQUEST_ID, "0" * 17))
@@ -419,11 +420,11 @@ def test_no_terminal_obeys_what_a_vault_sends(
 
 
 def test_no_error_takes_control_characters_to_a_terminal() -> None:
-    error = errors.StrongroomError(HOSTILE)
+    error = StrongroomError(HOSTILE)
     assert str(error).replace("\n", "").isprintable()
     assert len(str(error)) < 5000
     text = "Grüße\u00a0und \u202f❤\ufe0f."
-    assert str(errors.StrongroomError(text)) == text
+    assert str(StrongroomError(text)) == text
 
 
 def test_the_request_id_is_in_the_error() -> None:

@@ -20,7 +20,7 @@ Not covered:
 
 - an offline guess of whoever has the record, the OPRF key and time: that is what stretching is for;
 - an online guess: counting attempts is the vault's part (`attempt_model.py` and the vault's tests);
-- time, memory and other side channels: see the first lines of `strongroom.opaque.group`;
+- time, memory and other side channels: see the first lines of `strongroom_protocol.opaque.group`;
 - a client or server process that the attacker controls, and bad random numbers;
 - a first registration with a false server: the application pins the server's key.
 """
@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING
 import pytest
 from opaque_world import IDENTITIES, PASSWORD, World
 
-from strongroom.opaque import client, server
-from strongroom.opaque.credential_response import mask, unmask
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.errors import (
+from strongroom_protocol.opaque import client, server
+from strongroom_protocol.opaque.credential_response import mask, unmask
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.errors import (
     ClientAuthenticationError,
     DecodeError,
     EnvelopeRecoveryError,
@@ -45,7 +45,7 @@ from strongroom.opaque.errors import (
     OpaqueError,
     ServerAuthenticationError,
 )
-from strongroom.opaque.group import (
+from strongroom_protocol.opaque.group import (
     GENERATOR,
     PRIME,
     Element,
@@ -53,9 +53,9 @@ from strongroom.opaque.group import (
     multiply_by_ecdh,
     scalar_multiply,
 )
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import identity
-from strongroom.opaque.messages import (
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import identity
+from strongroom_protocol.opaque.messages import (
     KE1,
     KE2,
     KE3,
@@ -70,7 +70,7 @@ from strongroom.opaque.messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from strongroom.opaque.wire import Message
+    from strongroom_protocol.opaque.wire import Message
 
 ACCOUNT, VAULT = IDENTITIES.client, IDENTITIES.server
 OTHER = scalar_multiply(Scalar(0x0DD), GENERATOR)

@@ -17,18 +17,18 @@ import pytest
 from quick_account import QuickAccount
 from raw_client import RawClient, raw_client
 
-from strongroom.calls import DeleteKey, GetKey, StartRecovery, StartRegistration
 from strongroom.errors import VaultBusy
-from strongroom.opaque import client
+from strongroom.requests import DeleteKey, GetKey, StartRecovery, StartRegistration
 from strongroom.wire import encode
-from strongroom_vault.api.vault_admin import AdminClient
+from strongroom_protocol.opaque import client
+from strongroom_vault.operator.admin_client import AdminClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vault_process import VaultProcess
 
-    from strongroom.calls import Request
+    from strongroom.requests import Request
 
 PLACES = 16
 """The setting max_in_flight_per_account, by default."""

@@ -20,15 +20,15 @@ from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
 from strongroom_vault.errors import RollbackDetected
-from strongroom_vault.ledger import Ledger
-from strongroom_vault.policy import Decision
+from strongroom_vault.ledger.group_commit import Ledger
+from strongroom_vault.records.policy import Decision
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from strongroom_vault.head import Anchored
-    from strongroom_vault.record import Record
+    from strongroom_vault.ledger.head import Anchored
+    from strongroom_vault.records.record import Record
 
 COMMITS = 24
 CASES = 1200

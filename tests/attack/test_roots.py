@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from strongroom import AsyncVault, StrongroomError, Vault, VaultUnreachable, WrongVault
-from strongroom.invite import Invite
 from strongroom.roots import RootSearch
 from strongroom.vault import decode_identity
-from strongroom_vault import tls
+from strongroom_protocol.invite import Invite
+from strongroom_vault.operator import development_ca
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,9 +60,9 @@ class TlsServer:
 
     def __init__(self, folder: Path, presented: bytes = b"") -> None:
         chain = folder / "presented.pem"
-        chain.write_bytes((folder / tls.CERTIFICATE_FILE).read_bytes() + presented)
+        chain.write_bytes((folder / development_ca.CERTIFICATE_FILE).read_bytes() + presented)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(chain, folder / tls.KEY_FILE)
+        self._context.load_cert_chain(chain, folder / development_ca.KEY_FILE)
         self._context.set_alpn_protocols(["h2"])
         self.handshakes = 0
         self.heard = b""
@@ -75,8 +75,8 @@ class TlsServer:
 
 def authority(folder: Path) -> tuple[bytes, bytes]:
     """A development authority's certificate (PEM) and its fingerprint."""
-    tls.create_self_signed(folder, ("localhost",))
-    pem = (folder / tls.CA_CERTIFICATE_FILE).read_bytes()
+    development_ca.create_self_signed(folder, ("localhost",))
+    pem = (folder / development_ca.CA_CERTIFICATE_FILE).read_bytes()
     return pem, sha256(ssl.PEM_cert_to_DER_cert(pem.decode())).digest()
 
 

@@ -15,10 +15,10 @@ import pytest
 from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
-from strongroom_vault import policy
 from strongroom_vault.errors import RollbackDetected
-from strongroom_vault.ledger import Ledger
-from strongroom_vault.maintenance import verify_rows
+from strongroom_vault.ledger.group_commit import Ledger
+from strongroom_vault.operator.backup_restore import verify_rows
+from strongroom_vault.records import policy
 from strongroom_vault.store.interface import StoreChanged
 from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from strongroom_vault.record import Record
+    from strongroom_vault.records.record import Record
 
 ALICE = b"\0\0" + b"a" * 30
 """In bucket 0, which every health check reads."""

@@ -40,7 +40,7 @@ from strongroom import (
     VaultUnreachable,
     WrongPassword,
 )
-from strongroom.calls import (
+from strongroom.requests import (
     DeleteKey,
     FinishRecovery,
     FinishRegistration,
@@ -49,9 +49,9 @@ from strongroom.calls import (
     StartRecovery,
     StartRegistration,
 )
-from strongroom.opaque import client
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.messages import KE2, RegistrationResponse
+from strongroom_protocol.opaque import client
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.messages import KE2, RegistrationResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
     from vault_process import VaultFolder, VaultProcess
 
-    from strongroom.calls import Request
+    from strongroom.requests import Request
 
 KILLS: Final = int(os.environ.get("STRONGROOM_TORTURE", "48"))
 SEED: Final = int(os.environ.get("STRONGROOM_TORTURE_SEED", "1"))

@@ -15,9 +15,9 @@ import pytest
 from vault_process import REPOSITORY
 from wheel import install_wheel
 
-from strongroom_vault import softhsm
 from strongroom_vault.demo import scenes, throwaway
 from strongroom_vault.demo.programs import NotAsItShouldBe, shell
+from strongroom_vault.operator import softhsm
 
 HOSTILE = "a\"b'c d\\e%f?gü"
 TOO_LONG = "x" * 95

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from strongroom import cli
+from strongroom.cli import commands
 
 PROGRAMS = Path(sys.executable).parent
 LOADING = "import time\nprint('loading', flush=True)\ntime.sleep(60)\n"
@@ -59,9 +59,9 @@ def test_a_vault_whose_parts_are_missing(tmp_path: Path) -> None:
     assert "pip install 'strongroom[vault]'" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["", *cli.cli.commands])
+@pytest.mark.parametrize("name", ["", *commands.cli.commands])
 def test_the_help_is_whole_at_eighty_columns(name: str) -> None:
-    command = cli.cli.commands[name] if name else cli.cli
+    command = commands.cli.commands[name] if name else commands.cli
     text = command.get_help(click.Context(command, info_name=name, terminal_width=80))
     assert "..." not in text.replace("ARGS]...", "")
     assert max(len(line) for line in text.splitlines()) <= 80

@@ -35,7 +35,8 @@ from strongroom import (
     VaultUnreachable,
     WrongVault,
 )
-from strongroom.calls import (
+from strongroom.flows import Party
+from strongroom.requests import (
     DeleteKey,
     FinishRecovery,
     FinishRegistration,
@@ -43,11 +44,10 @@ from strongroom.calls import (
     StartRecovery,
     StartRegistration,
 )
-from strongroom.flows import Party
-from strongroom.opaque import client as opaque
-from strongroom.v1 import vault_pb2, vault_pb2_grpc
 from strongroom.vault import encode_identity
 from strongroom.wire import SUITE
+from strongroom_protocol.opaque import client as opaque
+from strongroom_protocol.v1 import vault_pb2, vault_pb2_grpc
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -48,7 +48,7 @@ class Host:
         programs = home / "bin"
         programs.mkdir(parents=True)
         for name, module in (
-            ("strongroom", "strongroom.cli"),
+            ("strongroom", "strongroom.cli.commands"),
             ("strongroom-vault", "strongroom_vault.__main__"),
         ):
             script = programs / name

@@ -18,7 +18,7 @@ from raw_client import Guess, raw_client
 from token_child import in_child
 from vault_process import make_softhsm, prepare_vault
 
-from strongroom_vault.hsm import vault_keys
+from strongroom_vault.hsm.token import vault_keys
 
 if TYPE_CHECKING:
     from pathlib import Path

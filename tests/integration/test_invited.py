@@ -13,9 +13,9 @@ from person import PASSWORD, Device
 from vault_process import VAULT_ID
 
 from strongroom import AccessTokenExpired, AsyncVault, BackupKey, Vault, WrongVault
-from strongroom.invite import Invite
 from strongroom.vault import decode_identity
-from strongroom_vault import invites, tls
+from strongroom_protocol.invite import Invite
+from strongroom_vault.operator import development_ca, invites
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def issuing(vault: VaultProcess, account: str, runs: Path) -> str:
     """A command that leaves a line in `runs` and prints an access token."""
     program = (
         f"open({str(runs)!r}, 'a').write('.')\n"
-        "from pathlib import Path; from strongroom_vault.issuer import issue\n"
+        "from pathlib import Path; from strongroom_vault.operator.issuer import issue\n"
         f"folder = Path({str(vault.folder.folder)!r})\n"
         f"print(issue(folder, {VAULT_ID!r}, {account!r}, 'register recover read delete', 600))"
     )
@@ -66,7 +66,7 @@ def test_the_invite_and_a_command_for_tokens_are_all_that_a_person_needs(
     assert kept["vault"] == shared_vault.address
     assert (kept["ca_file"], kept["access_token_file"]) == ("", "")
     assert kept["access_token_command"] == ways[3]
-    authority = (shared_vault.folder.folder / tls.CA_CERTIFICATE_FILE).read_text()
+    authority = (shared_vault.folder.folder / development_ca.CA_CERTIFICATE_FILE).read_text()
     assert kept["ca_certificate"] == authority
     # From now on it needs neither again.
     assert "10 of 10 attempts left" in phone.ok("status")
@@ -202,7 +202,7 @@ def test_a_public_authority_needs_nothing_in_the_invite(
     vault_folder: VaultFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Public is what gRPC trusts: here, for once, this vault's own authority."""
-    roots = vault_folder.folder / tls.CA_CERTIFICATE_FILE
+    roots = vault_folder.folder / development_ca.CA_CERTIFICATE_FILE
     environment = {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots)}
     monkeypatch.setenv(*next(iter(environment.items())))
     with vault_folder.start() as vault:

@@ -69,7 +69,7 @@ def test_errors_that_nobody_caught_and_warnings() -> None:
 
 def test_a_worker_says_what_befell_it_in_one_line() -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "strongroom_vault.hsm.worker", "99"],
+        [sys.executable, "-P", "-m", "strongroom_vault.hsm.token.worker", "99"],
         capture_output=True,
         text=True,
         check=False,

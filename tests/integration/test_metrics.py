@@ -15,10 +15,10 @@ from quick_account import QuickAccount
 from raw_client import Guess, raw_client
 from vault_process import REPOSITORY, make_softhsm, make_vault
 
-from strongroom.v1 import vault_pb2 as pb
-from strongroom.v1 import vault_pb2_grpc
+from strongroom_protocol.v1 import vault_pb2 as pb
+from strongroom_protocol.v1 import vault_pb2_grpc
 from strongroom_vault.api.status import CODES
-from strongroom_vault.audit import What
+from strongroom_vault.records.events import What
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,15 +21,15 @@ import msgspec
 import pytest
 from vault_process import make_softhsm
 
-from strongroom_vault import config
-from strongroom_vault.cli import cli
+from strongroom_vault.cli.commands import cli
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.settings_text import HsmToken, Wanted, settings_text
+from strongroom_vault.settings import config
+from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROGRAM = [sys.executable, "-c", "from strongroom_vault.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from strongroom_vault.cli.commands import main; main()"]
 ID = ("--id", "vault.example")
 AT = ("--address", "vault.example:47443")
 DEVELOPMENT = ("--self-signed", "--development-issuer")

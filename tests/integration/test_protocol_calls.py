@@ -1,7 +1,7 @@
 """Sections 5 to 7 of docs/protocol.md over the wire: what each call does, and what its repetition.
 
 Each test names its clauses in brackets. What needs two minutes to pass, a failing token or a lost
-database is in tests/unit/vault/test_service.py and test_policy.py, the sizes and the order of
+database is in tests/unit/vault/service/test_backup_keys.py and test_policy.py, the sizes and the order of
 decisions in test_protocol_messages.py.
 """
 
@@ -16,17 +16,17 @@ from quick_account import RIGHT, QuickAccount
 from vault_process import make_softhsm, make_vault
 from wire_client import Refused, WireClient, wire_client
 
-from strongroom.opaque import client as opaque
-from strongroom.opaque.messages import KE2
-from strongroom.v1 import vault_pb2 as pb
 from strongroom.wire import encode
+from strongroom_protocol.opaque import client as opaque
+from strongroom_protocol.opaque.messages import KE2
+from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vault_process import VaultProcess
 
-    from strongroom.opaque.client import LoginSession
+    from strongroom_protocol.opaque.client import LoginSession
 
 SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
 CODE: Final = grpc.StatusCode

@@ -16,10 +16,10 @@ from quick_account import QuickAccount
 from vault_process import VAULT_ID
 from wire_client import ANSWERS, SERVICE, Refused, WireClient, method_of, wire_client
 
-from strongroom.opaque import client as opaque
-from strongroom.opaque.group import PRIME
-from strongroom.v1 import vault_pb2 as pb
 from strongroom.wire import encode
+from strongroom_protocol.opaque import client as opaque
+from strongroom_protocol.opaque.group import PRIME
+from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_vault.api.guard import SCOPES
 
 if TYPE_CHECKING:

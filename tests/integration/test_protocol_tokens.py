@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from vault_process import VAULT_ID
 from wire_client import Refused, WireClient, wire_client
 
-from strongroom.v1 import vault_pb2 as pb
-from strongroom_vault import issuer
-from strongroom_vault.auth import AccessTokens, KeySetFile
+from strongroom_protocol.v1 import vault_pb2 as pb
+from strongroom_vault.api.auth import AccessTokens, KeySetFile
 from strongroom_vault.errors import AccessTokenInvalid
+from strongroom_vault.operator import issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pkcs11 import Attribute, KeyType, ObjectClass
 from token_child import in_child
 
-from strongroom_vault.rates import LABELS
+from strongroom_vault.operator.bench import LABELS
 
 if TYPE_CHECKING:
     from pathlib import Path

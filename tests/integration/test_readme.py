@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pexpect
 from vault_process import REPOSITORY
 
-from strongroom_vault import issuer
 from strongroom_vault.demo.throwaway import free_port
+from strongroom_vault.operator import issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from raw_client import Guess, raw_client
 from vault_process import make_softhsm, make_vault
 
 from strongroom import KeyDestroyed, TokenUnavailable
-from strongroom_vault import traces
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.platform import traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

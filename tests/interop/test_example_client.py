@@ -14,10 +14,10 @@ from raw_client import Guess, raw_client
 from vault_process import REPOSITORY, VAULT_ID, VaultProcess
 
 from strongroom import ActiveKey, BackupKey
-from strongroom.calls import DeleteKey, FinishRecovery, GetKey
 from strongroom.flows import Party
-from strongroom.v1 import vault_pb2 as pb
+from strongroom.requests import DeleteKey, FinishRecovery, GetKey
 from strongroom.wire import encode
+from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""OPAQUE alone, between Meta's opaque-ke and `strongroom.opaque`, with one set of server keys.
+"""OPAQUE alone, between Meta's opaque-ke and ours, with one set of server keys.
 
 Both servers hold the same keys, so a record that one client registered must serve the other client
 at either server. Every password is stretched: opaque-ke offers nothing else.
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import pytest
 from opaque_p256_peer import Peer, PeerError
 
-from strongroom.opaque import client, kdf, oprf, server
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.errors import (
+from strongroom_protocol.opaque import client, kdf, oprf, server
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.errors import (
     ClientAuthenticationError,
     DecodeError,
     EnvelopeRecoveryError,
 )
-from strongroom.opaque.group import GENERATOR, PRIME, Scalar
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import RFC9106_SECOND
-from strongroom.opaque.messages import (
+from strongroom_protocol.opaque.group import GENERATOR, PRIME, Scalar
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND
+from strongroom_protocol.opaque.messages import (
     KE1,
     KE2,
     KE3,
@@ -57,7 +57,7 @@ def identifiers(identities: Identities) -> dict[str, str]:
 
 
 class Ours:
-    """`strongroom.opaque`; messages in and out are bytes."""
+    """`strongroom_protocol.opaque`; messages in and out are bytes."""
 
     def __init__(self, setup: bytes) -> None:
         """`setup` is opaque-ke's: OPRF seed 32, private key 32, a public key for fakes 33."""

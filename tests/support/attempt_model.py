@@ -22,10 +22,10 @@ from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from strongroom.opaque.ksf import Argon2id
-from strongroom_vault import policy
+from strongroom_protocol.opaque.ksf import Argon2id
 from strongroom_vault.errors import Refusal
-from strongroom_vault.record import Active, Record, StoredOprfKey
+from strongroom_vault.records import policy
+from strongroom_vault.records.record import Active, Record, StoredOprfKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom_vault import logs, server
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
-from strongroom_vault.config import load
+from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import AdvanceAnchor, StartRecovery, StartRegistration
-from strongroom_vault.hsm.pool import TokenPool
+from strongroom_vault.platform import logs
+from strongroom_vault.server import server
+from strongroom_vault.settings.config import load
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom_vault import setup
-from strongroom_vault.config import load
-from strongroom_vault.hsm import anchor_slots, vault_keys
+from strongroom_vault.hsm.token import anchor_slots, vault_keys
+from strongroom_vault.operator import init
+from strongroom_vault.settings.config import load
 from strongroom_vault.store import sqlite
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STEPS: Final[dict[str, tuple[ModuleType, str]]] = {
     "the wrap key": (vault_keys, "make_wrap_key"),
     "the root": (vault_keys, "curve"),  # asked for between the root and the identity key
-    "all keys": (setup, "check_token"),
+    "all keys": (init, "check_token"),
     "the store's draft": (sqlite, "_fill"),
     "the store": (sqlite, "_sync_folder"),
     "one slot of the anchor": (anchor_slots, "_write"),
@@ -44,4 +44,4 @@ if __name__ == "__main__":
     module, name = STEPS[sys.argv[1]]
     setattr(module, name, dying(getattr(module, name)))
     settings = load(Path(sys.argv[2]), os.environ)
-    setup.carry_out(settings, setup.make_plan(settings), new_store=False)
+    init.carry_out(settings, init.make_plan(settings), new_store=False)

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from strongroom_vault import config, issuer, new_vault
+from strongroom_vault.operator import issuer, new_vault
+from strongroom_vault.settings import config
 
 STEPS: Final = ("os.mkdir", "os.rename", "os.link", "os.remove", "subprocess.Popen")
 """What Python's audit hooks call the steps that change a folder."""

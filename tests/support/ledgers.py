@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from strongroom_vault.anchor import AnchorMoved
 from strongroom_vault.errors import TokenUnavailable
-from strongroom_vault.ledger import LedgerKeys
-from strongroom_vault.setup import first_commit
+from strongroom_vault.ledger.anchor import AnchorMoved
+from strongroom_vault.ledger.group_commit import LedgerKeys
+from strongroom_vault.operator.init import first_commit
 from strongroom_vault.store import sqlite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from strongroom_vault.head import Anchored
+    from strongroom_vault.ledger.head import Anchored
 
 VAULT_ID: Final = "vault.test"
 KEYS: Final = LedgerKeys(record_sealing=b"s" * 32, head=b"h" * 32)

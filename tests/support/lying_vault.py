@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from strongroom import calls, errors, flows
+from strongroom import errors, flows, requests
 from strongroom.flows import Party
-from strongroom.opaque import server
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import RFC9106_SECOND
-from strongroom.opaque.messages import KE1, KE3, RegistrationRequest
-from strongroom.opaque.messages import RegistrationRecord as Record
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.opaque import server
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND
+from strongroom_protocol.opaque.messages import KE1, KE3, RegistrationRequest
+from strongroom_protocol.opaque.messages import RegistrationRecord as Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from strongroom.flows import Flow
-    from strongroom.opaque.server import ExpectedKE3
+    from strongroom_protocol.opaque.server import ExpectedKE3
 
 PASSWORD = "correct horse battery staple"
 KEY = b"b" * 32
@@ -33,54 +34,56 @@ class LyingVault:
         self.oprf_key = SoftwareOprfKey.generate()
         self.lies = lies
         self.stands_in: dict[str, Callable[[Any], Any]] = {}
-        self.asked: list[calls.Request[Any]] = []
+        self.asked: list[requests.Request[Any]] = []
         self.record: Record | None = None
         self.sealed = b""
         self.expected: ExpectedKE3 | None = None
 
     @property
-    def info(self) -> calls.VaultInfo:
+    def info(self) -> requests.VaultInfo:
         key = self.identity.public_key.encode()
-        return calls.VaultInfo("vault.test", key, RFC9106_SECOND, 10, 3, 10)
+        return requests.VaultInfo("vault.test", key, RFC9106_SECOND, 10, 3, 10)
 
-    def GetKey(self, _request: calls.GetKey) -> calls.KeyStatus:
-        return calls.ActiveKey(KEY_ID, 10, 10, NOW, None, RFC9106_SECOND)
+    def GetKey(self, _request: requests.GetKey) -> requests.KeyStatus:
+        return requests.ActiveKey(KEY_ID, 10, 10, NOW, None, RFC9106_SECOND)
 
     @property
     def party(self) -> Party:
         return Party(self.info, "alice")
 
-    def answer(self, request: calls.Request[Any]) -> Any:
+    def answer(self, request: requests.Request[Any]) -> Any:
         self.asked.append(request)
         name = type(request).__name__
         honest = self.stands_in.get(name, getattr(self, name))(request)
         return self.lies.get(name, lambda answer: answer)(honest)
 
-    def GetVault(self, _request: calls.GetVault) -> calls.VaultInfo:
+    def GetVault(self, _request: requests.GetVault) -> requests.VaultInfo:
         return self.info
 
-    def StartRegistration(self, request: calls.StartRegistration) -> calls.RegistrationStarted:
+    def StartRegistration(
+        self, request: requests.StartRegistration
+    ) -> requests.RegistrationStarted:
         response = server.create_registration_response(
             RegistrationRequest.decode(request.registration_request),
             self.identity.public_key,
             self.oprf_key,
         )
-        return calls.RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
+        return requests.RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
 
-    def FinishRegistration(self, request: calls.FinishRegistration) -> calls.Registered:
+    def FinishRegistration(self, request: requests.FinishRegistration) -> requests.Registered:
         self.record = Record.decode(request.registration_record)
         self.sealed = request.sealed_backup_key
-        return calls.Registered(KEY_ID, 10, 10, NOW)
+        return requests.Registered(KEY_ID, 10, 10, NOW)
 
-    def StartRecovery(self, request: calls.StartRecovery) -> calls.RecoveryStarted:
+    def StartRecovery(self, request: requests.StartRecovery) -> requests.RecoveryStarted:
         assert self.record is not None
         ke1 = KE1.decode(request.ke1)
         ke2, self.expected = server.generate_ke2(
             ke1, self.record, self.identity, self.oprf_key, self.party.identities
         )
-        return calls.RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
+        return requests.RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
 
-    def FinishRecovery(self, request: calls.FinishRecovery) -> bytes:
+    def FinishRecovery(self, request: requests.FinishRecovery) -> bytes:
         assert self.expected is not None
         if request.ke3 != self.expected.client_mac:
             raise errors.WrongPassword(9)
@@ -94,7 +97,7 @@ def drive(flow: Flow[Any], vault: LyingVault) -> Any:
         while True:
             try:
                 answer = vault.answer(request)
-            except errors.StrongroomError as error:
+            except StrongroomError as error:
                 request = flow.throw(error)
             else:
                 request = flow.send(answer)

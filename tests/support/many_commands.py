@@ -61,12 +61,12 @@ def run(folder: VaultFolder, *commands: str, **environment: str) -> list[Done]:
 
 
 def _run(arguments: list[str]) -> list[int | str]:
-    from strongroom_vault import cli  # noqa: PLC0415 -- the tests' own process needs it not
+    from strongroom_vault.cli import commands  # noqa: PLC0415 -- the tests' own process needs it not
 
     stdout, stderr = _stream(), _stream()
     sys.argv = ["strongroom-vault", *arguments]
     with redirect_stdout(stdout), redirect_stderr(stderr):
-        code = _exit_code(cli.main)
+        code = _exit_code(commands.main)
     return [code, _written(stdout), _written(stderr)]
 
 

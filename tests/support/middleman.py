@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 
-from strongroom_vault import tls
+from strongroom_vault.operator import development_ca
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class Middleman:
         self.lost: set[str] = set()
         self.asked: list[tuple[str, bytes]] = []
         certificate = vault.folder.certificate.read_bytes()
-        key = (vault.folder.folder / tls.KEY_FILE).read_bytes()
+        key = (vault.folder.folder / development_ca.KEY_FILE).read_bytes()
         self._channel = grpc.secure_channel(
             vault.address,
             grpc.ssl_channel_credentials(certificate),

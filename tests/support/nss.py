@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from strongroom_vault.hsm.jobs import TokenSettings
+from strongroom_vault.settings.token_settings import TokenSettings
 
 LABEL: Final = "NSS Certificate DB"
 NOBODY: Final = 65534

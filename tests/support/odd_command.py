@@ -18,7 +18,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from strongroom import backup_key, cli, home, transport
+from strongroom import backup_key, transport
+from strongroom.cli import commands
+from strongroom.cli.profile import device_folder
 from strongroom.errors import VaultUnreachable
 
 if TYPE_CHECKING:
@@ -58,14 +60,14 @@ def go_after(name: str) -> None:
 
 
 def fill(name: str) -> None:
-    write = home.write_private
+    write = device_folder.write_private
 
     def full(path: Path, text: str) -> None:
         if path.name == name:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write(path, text)
 
-    home.write_private = full
+    device_folder.write_private = full
 
 
 def stall(*, has_nameless: bool) -> None:
@@ -95,7 +97,7 @@ def main() -> None:
             stall(has_nameless=kind == "stall")
         case _:
             raise ValueError(kind)
-    cli.main()
+    commands.main()
 
 
 if __name__ == "__main__":

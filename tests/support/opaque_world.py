@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from strongroom.opaque import client, server
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.group import Scalar
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import identity
+from strongroom_protocol.opaque import client, server
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.group import Scalar
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import identity
 
 if TYPE_CHECKING:
-    from strongroom.opaque.ksf import Stretch
-    from strongroom.opaque.messages import KE1, KE2
+    from strongroom_protocol.opaque.ksf import Stretch
+    from strongroom_protocol.opaque.messages import KE1, KE2
 
 PASSWORD: Final = b"correct horse battery staple"
 IDENTITIES: Final = Identities(b"account", b"strongroom/v1/vault")

@@ -1,6 +1,6 @@
 """P-256 from the textbook: affine chord and tangent, double and add, `None` for the identity.
 
-A twin to check `strongroom.opaque.group` with; it shares nothing with it but the curve's numbers.
+A twin to check `opaque/group.py` with; it shares nothing with it but the curve's numbers.
 """
 
 from __future__ import annotations

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from raw_client import raw_client
 
-from strongroom.calls import (
+from strongroom.requests import (
     FinishRecovery,
     FinishRegistration,
     RegistrationStarted,
     StartRecovery,
     StartRegistration,
 )
-from strongroom.opaque import client
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.messages import KE2, RegistrationResponse
+from strongroom_protocol.opaque import client
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.messages import KE2, RegistrationResponse
 
 if TYPE_CHECKING:
     from vault_process import VaultProcess

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from strongroom.calls import FinishRecovery, RecoveryStarted, Request, StartRecovery
 from strongroom.errors import VaultBusy
-from strongroom.opaque import client
-from strongroom.opaque.messages import KE2
 from strongroom.passwords import normalise
+from strongroom.requests import FinishRecovery, RecoveryStarted, Request, StartRecovery
 from strongroom.status import error_of
-from strongroom.v1 import vault_pb2_grpc
 from strongroom.wire import decode, encode
+from strongroom_protocol.opaque import client
+from strongroom_protocol.opaque.messages import KE2
+from strongroom_protocol.v1 import vault_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vault_process import VaultProcess
 
     from strongroom.flows import Party
-    from strongroom.opaque.client import LoginSession
+    from strongroom_protocol.opaque.client import LoginSession
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from strongroom.opaque.ksf import Argon2id
+from strongroom_protocol.opaque.ksf import Argon2id
 from strongroom_vault.errors import Cause
-from strongroom_vault.record import Active, Deleted, Destroyed, LastAttempt, Record, StoredOprfKey
+from strongroom_vault.records.record import (
+    Active,
+    Deleted,
+    Destroyed,
+    LastAttempt,
+    Record,
+    StoredOprfKey,
+)
 
 LIMIT = 10
 KEY_ID = b"k" * 16

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nss import NssToken, be_no_root
 
-from strongroom_vault.hsm.pkcs11 import open_session
+from strongroom_vault.hsm.token.pkcs11 import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from vault_process import SoftHsm
 
-    from strongroom_vault.hsm.jobs import TokenSettings
+    from strongroom_vault.settings.token_settings import TokenSettings
 
 TIMEOUT = 120
 

@@ -16,9 +16,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from strongroom import Vault
-from strongroom_vault import issuer, tls
-from strongroom_vault.config import Settings, load
-from strongroom_vault.hsm.jobs import TokenSettings
+from strongroom_vault.operator import development_ca, issuer
+from strongroom_vault.settings.config import Settings, load
+from strongroom_vault.settings.token_settings import TokenSettings
 
 REPOSITORY: Final = Path(__file__).parents[2]
 VAULT_ID: Final = "vault.test"
@@ -80,7 +80,7 @@ class VaultFolder:
     @property
     def certificate(self) -> Path:
         """What clients trust."""
-        return self.folder / tls.CERTIFICATE_FILE
+        return self.folder / development_ca.CERTIFICATE_FILE
 
     @property
     def database(self) -> Path:
@@ -107,7 +107,7 @@ class VaultFolder:
 
     def command(self, *arguments: str) -> list[str]:
         """`strongroom-vault` with this vault's settings file."""
-        program = "from strongroom_vault.cli import main; main()"
+        program = "from strongroom_vault.cli.commands import main; main()"
         return [sys.executable, "-c", program, *arguments, "--config", str(self.settings_file)]
 
     def operator(
@@ -217,7 +217,7 @@ def prepare_vault(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> V
     vault = VaultFolder(folder, softhsm)
     vault.tables = _tables(softhsm, tables)
     vault.settings_file.write_text(_toml(vault.tables))
-    tls.create_self_signed(folder, ("localhost", "127.0.0.1"))
+    development_ca.create_self_signed(folder, ("localhost", "127.0.0.1"))
     issuer.create_issuer(folder)
     return vault
 
@@ -241,8 +241,8 @@ def _tables(softhsm: SoftHsm, over: dict[str, dict[str, Any]]) -> dict[str, dict
         "store": {"path": "vault.db"},
         "listen": {
             "address": "localhost:0",
-            "certificate_file": tls.CERTIFICATE_FILE,
-            "key_file": tls.KEY_FILE,
+            "certificate_file": development_ca.CERTIFICATE_FILE,
+            "key_file": development_ca.KEY_FILE,
             "admin_socket": "admin.sock",
         },
         "access_tokens": {"jwks_file": issuer.SET_FILE},

@@ -14,7 +14,7 @@ from google.protobuf import message_factory
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from strongroom.v1 import vault_pb2 as pb
+from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

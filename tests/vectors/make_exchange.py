@@ -18,12 +18,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from strongroom import calls
-from strongroom.opaque.kdf import expand
-from strongroom.opaque.ksf import RFC9106_SECOND
+from strongroom import requests
 from strongroom.sealed_key import KEY_LABEL, Binding
-from strongroom.v1 import vault_pb2 as pb
 from strongroom.wire import encode
+from strongroom_protocol.opaque.kdf import expand
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND
+from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_vault.api.status import status_details
 from strongroom_vault.errors import Overloaded, WrongPassword
 
@@ -82,11 +82,11 @@ def exchange() -> dict[str, Message]:
         passes=RFC9106_SECOND.passes,
         lanes=RFC9106_SECOND.lanes,
     )
-    finish = calls.FinishRegistration(
+    finish = requests.FinishRegistration(
         REGISTRATION_STATE, opaque["registration_record"], sealed, attempt_limit=0
     )
     messages = [
-        encode(calls.GetVault()),
+        encode(requests.GetVault()),
         pb.GetVaultResponse(
             suite=SUITE,
             vault_id=BINDING.vault_id,
@@ -96,7 +96,7 @@ def exchange() -> dict[str, Message]:
             minimum_attempt_limit=3,
             maximum_attempt_limit=LIMIT,
         ),
-        encode(calls.StartRegistration(opaque["registration_request"])),
+        encode(requests.StartRegistration(opaque["registration_request"])),
         pb.StartRegistrationResponse(
             suite=SUITE,
             registration_response=opaque["registration_response"],
@@ -112,7 +112,7 @@ def exchange() -> dict[str, Message]:
             attempts_left=LIMIT,
             created_at=CREATED_AT,
         ),
-        encode(calls.StartRecovery(opaque["KE1"])),
+        encode(requests.StartRecovery(opaque["KE1"])),
         pb.StartRecoveryResponse(
             suite=SUITE,
             ke2=opaque["KE2"],
@@ -121,9 +121,9 @@ def exchange() -> dict[str, Message]:
             attempts_left=LIMIT - 1,
             stretching=stretching,
         ),
-        encode(calls.FinishRecovery(RECOVERY_STATE, opaque["KE3"])),
+        encode(requests.FinishRecovery(RECOVERY_STATE, opaque["KE3"])),
         pb.FinishRecoveryResponse(suite=SUITE, sealed_backup_key=sealed),
-        encode(calls.GetKey()),
+        encode(requests.GetKey()),
         pb.GetKeyResponse(suite=SUITE, absent=pb.GetKeyResponse.Absent()),
     ]
     named = {type(message).__name__: message for message in messages}

@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from strongroom.opaque import client, labels, oprf, server
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.group import Scalar
-from strongroom.opaque.kdf import expand, extract
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
-from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
+from strongroom_protocol.opaque import client, labels, oprf, server
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.group import Scalar
+from strongroom_protocol.opaque.kdf import expand, extract
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND, Argon2id
 
 FOLDER: Final = Path(__file__).parent
 KEY_INFO: Final = b"strongroom test key"

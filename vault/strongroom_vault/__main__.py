@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from strongroom import entry
+from strongroom_protocol.terminal import loading
 
 NEEDED = (
     "grpc_health",
@@ -19,9 +19,9 @@ NEEDED = (
 
 def main() -> None:
     """Run the command, or say how to install what it needs."""
-    entry.begin_loading()
+    loading.begin_loading()
     try:
-        from strongroom_vault import cli  # noqa: PLC0415 -- it imports what may be missing
+        from strongroom_vault.cli import commands  # noqa: PLC0415 -- it imports what may be missing
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
@@ -29,8 +29,8 @@ def main() -> None:
             f"strongroom-vault: a vault needs more than was installed ({error.name} is missing)."
             " Install it with: pip install 'strongroom[vault]'"
         )
-    entry.end_loading()
-    cli.main()
+    loading.end_loading()
+    commands.main()
 
 
 if __name__ == "__main__":

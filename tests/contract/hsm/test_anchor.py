@@ -13,10 +13,10 @@ import pytest
 from pkcs11 import Attribute, ObjectClass
 from token_child import in_child, start_child
 
-from strongroom_vault.head import Anchored
-from strongroom_vault.hsm import anchor_slots
-from strongroom_vault.hsm.anchor_slots import SLOTS, advance, newest, read_slots
-from strongroom_vault.hsm.interface import TokenError
+from strongroom_vault.hsm.token import anchor_slots
+from strongroom_vault.hsm.token.anchor_slots import SLOTS, advance, newest, read_slots
+from strongroom_vault.hsm.token.interface import TokenError
+from strongroom_vault.ledger.head import Anchored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,16 +14,16 @@ from pkcs11.exceptions import AttributeSensitive
 from pkcs11.util.ec import encode_named_curve_parameters
 from token_child import in_child
 
-from strongroom.opaque import kdf, oprf, server
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.group import GENERATOR, ORDER, Element, Scalar, add, scalar_multiply
-from strongroom.opaque.keys import SoftwareAkeKey
-from strongroom.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
+from strongroom_protocol.opaque import kdf, oprf, server
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.group import GENERATOR, ORDER, Element, Scalar, add, scalar_multiply
+from strongroom_protocol.opaque.keys import SoftwareAkeKey
+from strongroom_protocol.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.hsm import vault_keys
-from strongroom_vault.hsm.interface import KeyNotFound, TokenError
-from strongroom_vault.hsm.pkcs11 import Pkcs11Token, TokenKey, hot_operations
-from strongroom_vault.record import StoredOprfKey
+from strongroom_vault.hsm.token import vault_keys
+from strongroom_vault.hsm.token.interface import KeyNotFound, TokenError
+from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, TokenKey, hot_operations
+from strongroom_vault.records.record import StoredOprfKey
 
 if TYPE_CHECKING:
     import pkcs11

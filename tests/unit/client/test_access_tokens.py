@@ -14,7 +14,7 @@ from tls_servers import closed_port
 
 from strongroom import AccessTokenInvalid, AsyncVault, NotAnAccessToken, Vault
 from strongroom.access_tokens import MAX_SIZE, cleaned
-from strongroom.target import BadFile, BadTokenFile, read_token
+from strongroom.cli.target import BadFile, BadTokenFile, read_token
 
 if TYPE_CHECKING:
     from pathlib import Path

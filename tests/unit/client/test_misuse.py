@@ -26,7 +26,7 @@ from strongroom import (
     WrongVault,
     flows,
 )
-from strongroom.addresses import meant
+from strongroom_protocol.addresses import meant
 
 if TYPE_CHECKING:
     from pathlib import Path

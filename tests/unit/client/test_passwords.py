@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis.strategies import characters, text
 
+from strongroom.cli.password_strength import strength
 from strongroom.errors import PasswordRefused
-from strongroom.invisible import INVISIBLE
-from strongroom.passwords import normalise, strength
+from strongroom.passwords import normalise
+from strongroom_protocol.invisible import INVISIBLE
 
 OPAQUE_STRING = precis_i18n.get_profile("OpaqueString")
 ODD = characters() | characters(max_codepoint=0x3FF) | characters(categories=["Mn", "Cf", "Zs"])

@@ -12,15 +12,15 @@ import pytest
 from child import run_limited
 from lying_vault import KEY, PASSWORD, LyingVault, drive, protected
 
-from strongroom import calls, errors, flows
+from strongroom import errors, flows, requests
 from strongroom.flows import Party
-from strongroom.opaque.ksf import RFC9106_SECOND, Argon2id
 from strongroom.stretching import HEAVIEST, Stretcher, Stretching, require_threads
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND, Argon2id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from strongroom.opaque.ksf import Reservation
+    from strongroom_protocol.opaque.ksf import Reservation
 
 SMALL = Argon2id(memory_kib=1024, passes=1, lanes=4)
 
@@ -43,7 +43,7 @@ def test_many_threads_at_once_all_finish() -> None:
 def test_fifty_at_once_hold_the_memory_of_as_many_as_there_are_processors() -> None:
     code = """
 import resource, threading
-from strongroom.opaque.ksf import RFC9106_SECOND
+from strongroom_protocol.opaque.ksf import RFC9106_SECOND
 def one():
     RFC9106_SECOND.reserve().release()
 threads = [threading.Thread(target=one) for _ in range(50)]
@@ -59,7 +59,7 @@ def test_a_child_that_was_forked_while_others_stretch_can_stretch() -> None:
     code = """
 import os, threading, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from strongroom.opaque import ksf
+from strongroom_protocol.opaque import ksf
 for _ in range(os.cpu_count() or 1):
     ksf._places.__enter__()  # held by threads that do not exist in the child
 if os.fork() == 0:
@@ -82,7 +82,7 @@ def test_what_is_reserved_is_possible(lanes: int) -> None:
 def test_what_is_not_possible_is_said_before() -> None:
     code = """
 import resource
-from strongroom.opaque.ksf import Argon2id
+from strongroom_protocol.opaque.ksf import Argon2id
 try:
     Argon2id(1024 * 1024, 3, 4).reserve()
 except MemoryError:
@@ -99,7 +99,7 @@ Argon2id(65536, 3, 4).reserve().release()
 def test_threads_that_cannot_be_had_are_said_before() -> None:
     """Four lanes want four stacks of 512 MiB each: there is memory, but not for the threads."""
     code = """
-from strongroom.opaque.ksf import Argon2id
+from strongroom_protocol.opaque.ksf import Argon2id
 try:
     Argon2id(65536, 3, 4).reserve()
 except MemoryError as error:
@@ -130,7 +130,7 @@ except NotEnoughThreads:
 
 
 def paid_for(vault: LyingVault) -> int:
-    return sum(isinstance(asked, calls.StartRecovery) for asked in vault.asked)
+    return sum(isinstance(asked, requests.StartRecovery) for asked in vault.asked)
 
 
 def test_an_application_narrows_the_bounds_and_nothing_is_paid_for() -> None:
@@ -174,7 +174,7 @@ def test_memory_that_goes_away_in_between_keeps_the_attempt(
     assert refused.value.is_paid_for
     assert "No attempt was used" not in str(refused.value)
     assert drive(flows.recover(party, PASSWORD), vault) == KEY
-    first, again = (asked for asked in vault.asked if isinstance(asked, calls.StartRecovery))
+    first, again = (asked for asked in vault.asked if isinstance(asked, requests.StartRecovery))
     assert first == again
 
 
@@ -188,13 +188,13 @@ def test_too_little_memory_at_a_registration_ends_it_before_it_takes_effect(
     monkeypatch.setattr(Argon2id, "__call__", no_memory)
     with pytest.raises(errors.NotEnoughMemory):
         drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
-    assert not any(isinstance(asked, calls.FinishRegistration) for asked in vault.asked)
+    assert not any(isinstance(asked, requests.FinishRegistration) for asked in vault.asked)
 
 
 def test_without_the_scope_to_look_the_vaults_own_stretching_is_reserved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(_request: calls.GetKey) -> calls.KeyStatus:
+    def refuse(_request: requests.GetKey) -> requests.KeyStatus:
         raise errors.ScopeMissing("read")
 
     vault = protected()
@@ -246,7 +246,7 @@ def test_a_repetition_is_not_stretched_again() -> None:
 def test_ctrl_c_ends_a_wait_for_a_place() -> None:
     code = """
 import os, signal, threading
-from strongroom.opaque import ksf
+from strongroom_protocol.opaque import ksf
 for _ in range(os.cpu_count() or 1):
     ksf._places.__enter__()
 signal.signal(signal.SIGINT, signal.default_int_handler)

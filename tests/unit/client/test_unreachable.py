@@ -18,10 +18,10 @@ from person import PROGRAM
 from tls_servers import certificate, closed_port, says, serving, shakes_hands
 
 from strongroom import AsyncVault, UnreachableCause, Vault, VaultUnreachable
-from strongroom.addresses import normalised
+from strongroom.cli.progress import while_retrying
 from strongroom.diagnosis import Finding, Search
 from strongroom.proxies import proxy_to
-from strongroom.waiting import while_retrying
+from strongroom_protocol.addresses import normalised
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from records import DELETED, DESTROYED, KEY, KEY_ID, LIMIT, NOW, OTHER_ELEMENT, active
 
-from strongroom_vault import errors, labels, policy
-from strongroom_vault.hsm.vault_keys import VAULT
-from strongroom_vault.policy import Attempt, Decision, KeyStatus
-from strongroom_vault.record import Deleted, Record
+from strongroom_protocol import labels
+from strongroom_vault import errors
+from strongroom_vault.hsm.token.vault_keys import VAULT
+from strongroom_vault.records import policy
+from strongroom_vault.records.policy import Attempt, Decision, KeyStatus
+from strongroom_vault.records.record import Deleted, Record
 from strongroom_vault.store.interface import BUCKET_BITS
 
 if TYPE_CHECKING:

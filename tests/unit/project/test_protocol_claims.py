@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from strongroom import BackupKey, BadDigits
-from strongroom.opaque import client, server
-from strongroom.opaque.envelope import Identities
-from strongroom.opaque.errors import EnvelopeRecoveryError
-from strongroom.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque import client, server
+from strongroom_protocol.opaque.envelope import Identities
+from strongroom_protocol.opaque.errors import EnvelopeRecoveryError
+from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable

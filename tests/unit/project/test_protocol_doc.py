@@ -23,32 +23,35 @@ from strongroom import (
     BackupKey,
     PasswordRefused,
     attempts,
-    calls,
     flows,
     passwords,
+    requests,
     sealed_key,
     stretching,
     transport,
     wire,
 )
-from strongroom.opaque import client, labels, messages
-from strongroom.opaque.group import GENERATOR
-from strongroom.opaque.kdf import expand
 from strongroom.sealed_key import Binding
 from strongroom.status import _BY_REASON as BY_REASON
-from strongroom.v1 import vault_pb2 as pb
 from strongroom.vault import decode_identity, encode_identity
-from strongroom_vault import audit, auth, config, errors, head, ledger
-from strongroom_vault import labels as vault_labels
-from strongroom_vault.api import bounds, guard, requests, status
-from strongroom_vault.hsm import pool
+from strongroom_protocol import labels as vault_labels
+from strongroom_protocol.opaque import client, labels, messages
+from strongroom_protocol.opaque.group import GENERATOR
+from strongroom_protocol.opaque.kdf import expand
+from strongroom_protocol.v1 import vault_pb2 as pb
+from strongroom_vault import errors
+from strongroom_vault.api import auth, bounds, guard, status
+from strongroom_vault.api import requests as vault_requests
+from strongroom_vault.hsm import dispatcher
+from strongroom_vault.ledger import audit, group_commit, head
+from strongroom_vault.settings import config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from google.protobuf.descriptor import Descriptor
 
-    from strongroom.opaque.wire import Message
+    from strongroom_protocol.opaque.wire import Message
 
 REPOSITORY: Final = Path(__file__).parents[3]
 PAGE: Final = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -279,7 +282,7 @@ CONSTANTS: Final = {
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
     "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,
     "time of a call, at most": int(guard.MAX_SECONDS),
-    "time from a call's header fields to its request, at most": int(requests.REQUEST_S),
+    "time from a call's header fields to its request, at most": int(vault_requests.REQUEST_S),
     "attempt limit, at most": wire.MAX_ATTEMPTS,
     "Argon2id memory, at least": stretching.LIGHTEST.memory_kib,
     "Argon2id memory, at most": stretching.HEAVIEST.memory_kib,
@@ -309,10 +312,10 @@ def test_every_number_of_the_labels_has_its_row(module: Any) -> None:
 def test_every_delay() -> None:
     longest = msgspec.inspect.type_info(config.Seconds)
     assert isinstance(longest, msgspec.inspect.IntType)
-    assert requests.RETRY_AFTER == pool.RETRY_AFTER
+    assert vault_requests.RETRY_AFTER == dispatcher.RETRY_AFTER
     assert [numbers(row[1]) for row in table("delay", "seconds")] == [
-        [requests.RETRY_AFTER],
-        [ledger.RETRY_AFTER_STORE_ERROR],
+        [vault_requests.RETRY_AFTER],
+        [group_commit.RETRY_AFTER_STORE_ERROR],
         [longest.le],
         [transport.TRY_S],
         [transport.FIRST_DELAY_S, transport.MAX_DELAY_S],
@@ -383,7 +386,7 @@ def test_a_failed_envelope_is_reported_with_zeros() -> None:
 
 
 def test_the_requests_of_the_client_are_the_calls() -> None:
-    assert {kind.__name__ for kind in calls.Request.__subclasses__()} == set(guard.SCOPES)
+    assert {kind.__name__ for kind in requests.Request.__subclasses__()} == set(guard.SCOPES)
 
 
 def test_the_identity_vector() -> None:

@@ -18,8 +18,8 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom import wire
-from strongroom.opaque.hash_to_curve import hash_to_curve, hash_to_scalar
-from strongroom.v1 import vault_pb2 as pb
+from strongroom_protocol.opaque.hash_to_curve import hash_to_curve, hash_to_scalar
+from strongroom_protocol.v1 import vault_pb2 as pb
 
 REPOSITORY: Final = Path(__file__).parents[3]
 PAGE: Final = (REPOSITORY / "docs" / "protocol.md").read_text(encoding="utf-8")

@@ -11,11 +11,11 @@ import pytest
 from vault_process import REPOSITORY
 
 import strongroom
-from strongroom import cli
-from strongroom_vault import cli as vault_cli
+from strongroom.cli import commands
+from strongroom_vault.cli import commands as vault_cli
 
 TEXT = (REPOSITORY / "README.md").read_text()
-PROGRAMS = {"strongroom": cli.cli, "strongroom-vault": vault_cli.cli}
+PROGRAMS = {"strongroom": commands.cli, "strongroom-vault": vault_cli.cli}
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 SPANS = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", PROSE)]

@@ -1,7 +1,7 @@
 """What docstrings, comments and pages point at is there: files, folders, tests, sections.
 
 A path is looked for from the root of the repository, from the folder of the file that names it, and
-as the end of any path: `hsm/plain.py` in vault/strongroom_vault/ is enough for a reader. A folder
+as the end of any path: `hsm/token/plain.py` in vault/strongroom_vault/ is enough for a reader. A folder
 is looked for if it has two names at least.
 """
 
@@ -63,7 +63,11 @@ TAILS: Final = {
     for start in range(len(parts) - name.endswith("/"))
 }
 """Every path and every end of one."""
-TEXTS: Final = [name for name in FILES if re.search(r"\.(py|md|js|sh|sql|proto|toml|c)$", name)]
+TEXTS: Final = [
+    name
+    for name in FILES
+    if re.search(r"\.(py|md|js|sh|sql|proto|toml|c)$", name) and "_pb2" not in name
+]
 
 
 @cache
@@ -131,7 +135,7 @@ def test_every_path_that_is_named_exists() -> None:
         "(tests/unit/test_nothing.py)",
         "policies.py checks it",
         "[a page](../docs/nothing.md)",
-        "unit/vault/test_service.py::test_that_does_not_exist",
+        "unit/vault/service/test_backup_keys.py::test_that_does_not_exist",
         "tests/nothing/test_*.py",
     ],
 )
@@ -143,9 +147,9 @@ def test_a_path_that_does_not_exist_is_found(text: str) -> None:
     "text",
     [
         "`tests/support/attempt_model.py 8`",
-        "`policy.py` and hsm/plain.py.",
+        "`policy.py` and hsm/token/plain.py.",
         "[a page](decisions/)",
-        "unit/vault/test_service.py::test_states_are_for_one_purpose_and_one_account",
+        "unit/vault/service/test_backup_keys.py::test_states_are_for_one_purpose_and_one_account",
         "tests/interop/*.js",
         "https://example.org/nothing.md, /etc/nothing.toml, ~/nothing.sh, $HOME/nothing.sh",
     ],

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from strongroom.v1 import vault_pb2 as pb
-from strongroom.v1 import vault_pb2_grpc
+from strongroom_protocol.v1 import vault_pb2 as pb
+from strongroom_protocol.v1 import vault_pb2_grpc
 from strongroom_vault.api.guard import account
 from strongroom_vault.errors import Cause, Malformed
-from strongroom_vault.service import ActiveKey
+from strongroom_vault.service.backup_keys import ActiveKey
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from strongroom.opaque.ksf import Argon2id
-    from strongroom_vault.service import BackupKeyService
+    from strongroom_protocol.opaque.ksf import Argon2id
+    from strongroom_vault.service.backup_keys import BackupKeyService
 
     class _Request(Protocol):
         suite: pb.Suite.ValueType

@@ -15,10 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.private_files import refuse_readable_by_others
+from strongroom_vault.platform.files import refuse_readable_by_others
 
 if TYPE_CHECKING:
-    from strongroom_vault.config import Listen
+    from strongroom_vault.settings.config import Listen
 
 log = structlog.get_logger()
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import grpc
 import structlog
 
-from strongroom_vault import traces, uncaught
 from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import DETAILS, code_of, status_details
 from strongroom_vault.api.strangers import Strangers
@@ -30,11 +29,12 @@ from strongroom_vault.errors import (
     StoreUnavailable,
     TokenUnavailable,
 )
+from strongroom_vault.platform import traces, uncaught
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from strongroom_vault.auth import AccessTokens
+    from strongroom_vault.api.auth import AccessTokens
 
 log = structlog.get_logger()
 

@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from strongroom.v1 import admin_pb2 as pb
-from strongroom.v1 import admin_pb2_grpc
 from strongroom_vault.api.status import code_of
-from strongroom_vault.errors import NoKey, OperatorError, Refusal
-from strongroom_vault.policy import attempts_left
-from strongroom_vault.record import Absent, Active, Deleted, Destroyed
-from strongroom_vault.unix_sockets import grpc_target, short_path
+from strongroom_vault.errors import NoKey, Refusal
+from strongroom_vault.records.policy import attempts_left
+from strongroom_vault.records.record import Absent, Active, Deleted, Destroyed
+from strongroom_vault.v1 import admin_pb2 as pb
+from strongroom_vault.v1 import admin_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from strongroom_vault.api.certificates import Certificates
     from strongroom_vault.api.guard import Guard
-    from strongroom_vault.record import Record
-    from strongroom_vault.rotation import Rotation
-    from strongroom_vault.service import BackupKeyService
+    from strongroom_vault.api.vault_status import VaultStatus
+    from strongroom_vault.records.record import Record
+    from strongroom_vault.service.backup_keys import BackupKeyService
+    from strongroom_vault.service.rotation import Rotation
 
 log = structlog.get_logger()
 
 TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How the running vault does; fields as in admin.proto, times in ms."""
-
-    vault_id: str
-    identity_public_key: bytes
-    version: str
-    started_at: int
-    serving: bool
-    token_workers: int
-    token_workers_ready: int
-    token_workers_replaced: int
-    commits: int
-    changes: int
-    draining: bool
-    in_flight: int
 
 
 class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
@@ -56,7 +35,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
 
     def __init__(
         self,
-        status: Callable[[], Status],
+        status: Callable[[], VaultStatus],
         guard: Guard,
         service: BackupKeyService,
         rotation: Rotation,
@@ -149,72 +128,6 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
             rewrapped=progress.rewrapped,
             problem=progress.problem,
         )
-
-
-class AdminClient:
-    """Asks the vault behind an admin socket. Every method raises OperatorError only."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._stub = admin_pb2_grpc.VaultAdminStub(channel)
-
-    @classmethod
-    @contextmanager
-    def connect(cls, socket: Path) -> Iterator[AdminClient]:
-        """Open the socket, for the time of the block; what the vault refuses is said plainly."""
-        with (
-            short_path(socket) as path,
-            grpc.insecure_channel(grpc_target(path)) as channel,
-        ):
-            try:
-                yield cls(channel)
-            except grpc.RpcError as error:
-                said = str(error.details())
-                if error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in said:
-                    said = f"no vault answers at {socket}; is it running?"
-                raise OperatorError(said) from error
-
-    def status(self) -> Status:
-        """Ask how the vault does."""
-        status = self._stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
-        return Status(
-            vault_id=status.vault_id,
-            identity_public_key=status.identity_public_key,
-            version=status.version,
-            started_at=status.started_at.ToMilliseconds(),
-            serving=status.serving,
-            token_workers=status.token_workers,
-            token_workers_ready=status.token_workers_ready,
-            token_workers_replaced=status.token_workers_replaced,
-            commits=status.commits,
-            changes=status.changes,
-            draining=status.draining,
-            in_flight=status.in_flight,
-        )
-
-    def drain(self, *, end: bool) -> None:
-        """Have it take no new calls, or take them again."""
-        self._stub.Drain(pb.DrainRequest(end=end), timeout=TIMEOUT_S)
-
-    def reload_certificate(self) -> int:
-        """Have it read its TLS certificate again; return when that expires (ms)."""
-        asked = pb.ReloadCertificateRequest()
-        return self._stub.ReloadCertificate(asked, timeout=TIMEOUT_S).ends_at.ToMilliseconds()
-
-    def show_record(self, account: str) -> pb.ShowRecordResponse:
-        """Ask what the vault holds for an account."""
-        return self._stub.ShowRecord(pb.ShowRecordRequest(account=account), timeout=TIMEOUT_S)
-
-    def delete_record(self, account: str) -> None:
-        """Delete an account's key."""
-        self._stub.DeleteRecord(pb.DeleteRecordRequest(account=account), timeout=TIMEOUT_S)
-
-    def rotate_wrap_key(self) -> None:
-        """Begin a rotation, or go on with it."""
-        self._stub.RotateWrapKey(pb.RotateWrapKeyRequest(), timeout=TIMEOUT_S)
-
-    def rotation(self) -> pb.GetRotationResponse:
-        """Ask how far it is."""
-        return self._stub.GetRotation(pb.GetRotationRequest(), timeout=TIMEOUT_S)
 
 
 def _record_message(record_id: bytes, record: Record) -> pb.ShowRecordResponse:

@@ -20,7 +20,7 @@ import click
 from strongroom_vault.demo import scenes, screen
 from strongroom_vault.demo.throwaway import ThrowAwayVault
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.softhsm import usable_tmp
+from strongroom_vault.operator.softhsm import usable_tmp
 
 if TYPE_CHECKING:
     from types import FrameType

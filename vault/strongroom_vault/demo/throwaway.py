@@ -10,7 +10,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from strongroom_vault import issuer
 from strongroom_vault.demo import screen
 from strongroom_vault.demo.programs import (
     ATTEMPT_LIMIT,
@@ -21,6 +20,7 @@ from strongroom_vault.demo.programs import (
     operators_environment,
     python_program,
 )
+from strongroom_vault.operator import issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,27 +10,11 @@ from typing import TypeAlias
 
 import msgspec
 
-from strongroom.opaque.group import Element
-from strongroom.opaque.messages import KE1, AuthRequest, CredentialRequest
-from strongroom_vault.head import Anchored
-from strongroom_vault.record import StoredOprfKey
-
-
-class TokenSettings(msgspec.Struct, frozen=True):
-    """Which token, and how to open it.
-
-    Attributes:
-        module: path of the PKCS#11 module.
-        label: of the token.
-        pin_file: path of the file with the user PIN, readable by its owner alone. Only the worker
-            reads it.
-        environment: variables that the module looks for, such as SOFTHSM2_CONF.
-    """
-
-    module: str
-    label: str
-    pin_file: str
-    environment: dict[str, str] = {}
+from strongroom_protocol.opaque.group import Element
+from strongroom_protocol.opaque.messages import KE1, AuthRequest, CredentialRequest
+from strongroom_vault.ledger.head import Anchored
+from strongroom_vault.records.record import StoredOprfKey
+from strongroom_vault.settings.token_settings import TokenSettings
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

@@ -146,7 +146,7 @@ class WorkerProcess:
                     sys.executable,
                     "-P",  # nothing in the working directory may stand in for a module
                     "-m",
-                    "strongroom_vault.hsm.worker",
+                    "strongroom_vault.hsm.token.worker",
                     str(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,

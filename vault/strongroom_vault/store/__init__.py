@@ -1,1 +1,4 @@
-"""The store: where sealed records rest."""
+"""Where sealed rows rest.
+
+Called by the ledger's one thread. Only here may a database driver be known.
+"""

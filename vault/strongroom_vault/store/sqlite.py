@@ -20,7 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.locks import lock_exclusively
+from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.store.interface import (
     BUCKET_BITS,
     Commit,

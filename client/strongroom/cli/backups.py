@@ -1,0 +1,259 @@
+"""Backup files and pipes on this device: what is checked before anyone is asked, then the work."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from strongroom.age_header import CHUNK, TAG
+from strongroom.backup_key import READ_SIZE, Unread, opened, opened_backup, size_of
+from strongroom.cli import prompts
+from strongroom.cli.progress import progress_line
+from strongroom.drafts import new_file
+from strongroom.errors import BackupDamaged, OutputExists
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.terminal.streams import Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from strongroom.age_header import AgeHeader
+    from strongroom.backup_key import BackupKey, Progress
+
+DASH: Final = "-"
+_DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
+_STREAMS: Final = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+
+class NoRoom(StrongroomError):
+    """The output does not fit on its disk."""
+
+    hint = "Make room, or write to another disk with --output."
+
+
+class BackupExists(OutputExists):
+    """There is a file already where the backup should go."""
+
+    hint = "Replace it with --force, or name another file with --output."
+
+
+class NotForTerminals(StrongroomError):
+    """What is encrypted would be written to a terminal."""
+
+    sentence = "A backup is not text, so it is not written to a terminal."
+    hint = "Send it to a file or a program: strongroom backup - > FILE.age"
+
+
+class HalfSent(BackupDamaged):
+    """A backup turned out to be damaged when its beginning had been sent on."""
+
+    hint = (
+        "What was sent is only the beginning of the content. Fetch the backup again, or use an"
+        " older one."
+    )
+
+
+class SameFile(StrongroomError):
+    """The backup would take the place of what it was made from."""
+
+    hint = "Name another file with --output."
+
+
+class NothingToBackUp(StrongroomError):
+    """A pipe is empty, and a backup that is there would be lost for it."""
+
+    hint = "Look why nothing came: a command before this one in the pipe may have failed."
+
+
+class Encryption:
+    """Something to be backed up and where the backup goes: both open, and nothing in the way."""
+
+    def __init__(self, reader: IO[bytes] | Unread, writer: IO[bytes]) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def encrypt(self, key: BackupKey) -> None:
+        """Encrypt the one into the other."""
+        with _progress("Encrypting", self._reader, self._writer) as progress:
+            key.encrypt(self._reader, self._writer, progress)
+
+
+class Restoration:
+    """A backup to be restored and where its content goes."""
+
+    def __init__(self, reader: Unread, writer: IO[bytes], header: AgeHeader) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._header = header
+
+    def key_among(self, keys: Iterable[BackupKey]) -> BackupKey | None:
+        """Return the key that opens the backup, None where none of these does.
+
+        Raises:
+            BackupDamaged: one does, and the header was changed elsewhere.
+        """
+        return next((key for key in keys if self._header.opens_with(key.to_bytes())), None)
+
+    def decrypt(self, key: BackupKey) -> None:
+        """Decrypt the one into the other."""
+        with _progress("Decrypting", self._reader, self._writer) as progress:
+            try:
+                key.decrypt(self._reader, self._writer, progress)
+            except BackupDamaged as error:
+                if isinstance(self._writer, Whole):
+                    raise HalfSent(str(error)) from error
+                raise
+
+
+@contextmanager
+def to_back_up(file: str, target: str, *, replace: bool) -> Iterator[Encryption]:
+    """Open what is to be encrypted, and its output.
+
+    Raises:
+        BackupExists, SameFile, NothingToBackUp, NoRoom, NotForTerminals, BadDescriptor, OSError:
+            it cannot be done.
+    """
+    with _source(file) as reader:
+        if replace:
+            _require_another(reader, target)
+        try:
+            output = _output(target, replace=replace)
+            with output as writer:
+                if writer.isatty():
+                    raise NotForTerminals
+                size = size_of(reader)
+                if size is not None:
+                    _require_room(writer, size + (size // CHUNK + 1) * TAG, target)
+                yield Encryption(_filled(reader, target) if replace else reader, writer)
+        except OutputExists as error:
+            raise BackupExists(target) from error
+
+
+@contextmanager
+def to_restore(file: str, target: str) -> Iterator[Restoration]:
+    """Open a backup and its output.
+
+    Raises:
+        NotABackup, BackupDamaged: as far as the file's beginning and its size tell.
+        OutputExists, NoRoom, BadDescriptor, OSError: it cannot be done; the message says why.
+    """
+    with _source(file) as reader:
+        header, whole = opened_backup(reader)
+        with _output(target) as writer:
+            _require_room(writer, header.content_size, target)
+            yield Restoration(whole, writer, header)
+
+
+def is_stream(name: str) -> bool:
+    """Whether an output's name stands for a descriptor, a pipe or a device, and for no file."""
+    if _descriptor(name, dash=1) is not None:
+        return True
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def is_stdin(name: str) -> bool:
+    """Whether an input's name stands for the standard input."""
+    return _descriptor(name, dash=0) == 0
+
+
+def _descriptor(name: str, *, dash: int) -> int | None:
+    if name == DASH:
+        return dash
+    found = _DESCRIPTOR.fullmatch(name)
+    return int(found[1]) if found else _STREAMS.get(name)
+
+
+@contextmanager
+def _source(name: str) -> Iterator[IO[bytes]]:
+    descriptor = _descriptor(name, dash=0)
+    if descriptor is None:
+        with opened(Path(name)) as reader:
+            yield reader
+        return
+    prompts.check(descriptor)
+    if os.isatty(descriptor):
+        prompts.say("Reading what is typed here, until Ctrl-D.")
+    with os.fdopen(os.dup(descriptor), "rb", READ_SIZE) as reader:
+        yield reader
+
+
+@contextmanager
+def _output(name: str, *, replace: bool = False) -> Iterator[IO[bytes]]:
+    """Open a new file, or what reads while this writes."""
+    if not is_stream(name):
+        with new_file(Path(name), replace=replace) as writer:
+            yield writer
+        return
+    descriptor = _descriptor(name, dash=1)
+    if descriptor is None:
+        opened_here = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    else:
+        prompts.check_output(descriptor)
+        opened_here = os.dup(descriptor)
+    with Whole(opened_here, "w") as stream:
+        stream.label = "stdout" if descriptor == 1 else name
+        yield stream
+
+
+@contextmanager
+def _progress(
+    label: str, reader: IO[bytes] | Unread, writer: IO[bytes]
+) -> Iterator[Progress | None]:
+    """How far it is, on a terminal to which nothing else is written; nothing elsewhere."""
+    if size_of(reader) is None or not sys.stderr.isatty() or writer.isatty():
+        yield None
+        return
+    with progress_line(label) as progress:
+        yield progress
+
+
+def _require_another(reader: IO[bytes], target: str) -> None:
+    """Whoever replaces an earlier backup must not replace what is backed up."""
+    try:
+        found = Path(target).stat()
+    except OSError:
+        return
+    if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(reader.fileno())):
+        raise SameFile(f"{target} is what would be backed up.")
+
+
+def _filled(reader: IO[bytes], target: str) -> IO[bytes] | Unread:
+    """Return what is read, looked at before it replaces an earlier backup.
+
+    Raises:
+        NothingToBackUp: it is a pipe, and ends before its first byte.
+    """
+    if size_of(reader) is not None or is_stream(target) or not Path(target).exists():
+        return reader
+    first = reader.read(1)
+    if not first:
+        raise NothingToBackUp(f"Nothing came through the pipe, so {target} stays as it was.")
+    return Unread(first, reader)
+
+
+def _require_room(writer: IO[bytes], size: int, target: str) -> None:
+    if size_of(writer) is None:
+        return
+    try:
+        disk = os.fstatvfs(writer.fileno())
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
+            return  # some network file systems do not say
+        raise
+    room = disk.f_bavail * disk.f_frsize
+    if disk.f_blocks and size > room:
+        raise NoRoom(f"{target} would have {_mega(size)}, and its disk has room for {_mega(room)}.")
+
+
+def _mega(size: int) -> str:
+    return f"{-(-size // 1_000_000)} MB"

@@ -1,0 +1,162 @@
+"""A vault that was met, and what this device and it have of an account's keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strongroom.cli.profile import device_folder, kept_keys, profiles
+from strongroom.cli.profile.kept_keys import (
+    FileSlots,
+    KeptKey,
+    KeptKeys,
+    KeyNotKept,
+    KeyringSlots,
+    KeyringUnusable,
+)
+from strongroom.cli.profile.profiles import Place
+from strongroom.cli.prompts import say
+from strongroom.cli.standing import Standing, standing_of
+from strongroom.cli.token_command import portable
+
+if TYPE_CHECKING:
+    from strongroom.cli.device import Device
+    from strongroom.cli.profile.kept_keys import Slots
+    from strongroom.cli.profile.profiles import Profile
+    from strongroom.cli.target import Target
+    from strongroom.requests import KeyStatus
+    from strongroom.vault import Vault
+
+
+class Contact:
+    """A vault that was met, and what this device and it have of the account's keys."""
+
+    def __init__(self, device: Device, vault: Vault, target: Target, place: Place) -> None:
+        self.device = device
+        self.vault = vault
+        self.place = place
+        self._target = target
+        self.found = vault.status()
+        self.keys = device.keys(place)
+        self.current = self.keys.current()
+        self.pending = self.keys.pending()
+        self.standing = standing_of(self.found, self.current, self.pending)
+        self._remember()
+
+    @property
+    def address(self) -> str:
+        """Where the vault was met."""
+        return self._target.address
+
+    def require_storage(self) -> None:
+        """Prove that a key can be kept here. Called before a person types a password.
+
+        Raises:
+            HomeNotWritable, KeyringUnusable, KeyNotKept: it cannot.
+        """
+        device_folder.prove_writable(self.device.folder)
+        device_folder.prove_writable(self.place.folder)
+        if self.place.profile.key_store == "auto":
+            self._choose_store()
+        else:
+            self.keys.slots.prove()
+        with device_folder.locked(self.device.folder):
+            self.keys.move()
+        self.place = replace(
+            self.place, profile=replace(self.place.profile, key_store=self.keys.slots.name)
+        )
+        if self.current is not None or self.pending is not None:
+            self.place = self.device.save(self.place, self.place.profile)
+
+    def expect(self, kept: KeptKey) -> None:
+        """Keep a key that the vault is about to get."""
+        with device_folder.locked(self.device.folder):
+            self._take_place()
+            if not self.place.is_proven:
+                profiles.save_place(self.place)
+            self.keys.expect(kept)
+        self.pending = kept
+
+    def keep_pending(self, *, is_proven: bool) -> None:
+        """The vault has the pending key: make it the current one."""
+        if self.pending is None:
+            raise RuntimeError("nothing is pending")
+        self.keep(self.pending, is_proven=is_proven)
+
+    def keep(self, kept: KeptKey, *, is_proven: bool) -> None:
+        """Make a key the current one, and the vault's identity a pin if it is proven now."""
+        profile = replace(
+            self._way_to(self.place.profile),
+            vault_has="",
+            key_store=self.keys.slots.name,
+        )
+        with device_folder.locked(self.device.folder):
+            self._take_place()
+            place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
+            if not self.place.is_proven:
+                profiles.save_place(replace(place, is_proven=False))  # whose key it is
+            self.keys.keep(kept)
+            profiles.save_place(place)
+        self.place, self.current, self.pending = place, kept, None
+        self.standing = Standing.IN_STEP
+
+    def _take_place(self) -> None:
+        """Under the lock: another command may have taken the place that was free for this one."""
+        if self.place.is_proven:
+            return
+        folder = profiles.place_of(self.device.folder, self.place.profile).folder
+        if folder != self.place.folder:
+            self.place = replace(self.place, folder=folder)
+            if isinstance(self.keys.slots, FileSlots):
+                self.keys = KeptKeys(FileSlots(folder))
+
+    def proved(self) -> None:
+        """The vault has proved its identity: pin it."""
+        self.place = self.device.save(self.place, self._way_to(self.place.profile), is_proven=True)
+
+    def _way_to(self, profile: Profile) -> Profile:
+        """The profile with the certificates and the access tokens that worked here."""
+        target, is_fetched = self._target, bool(self._target.invite)
+        pem = (self.vault.ca_certificates or b"").decode() if is_fetched else target.roots.pem
+        command = target.tokens.command
+        return replace(
+            profile,
+            ca_file=_absolute(target.roots.file),
+            ca_certificate=pem,
+            access_token_file=_absolute(target.tokens.file),
+            access_token_command=portable(command) if command else "",
+        )
+
+    def look_again(self) -> KeyStatus:
+        """Ask the vault once more what it has."""
+        self.found = self.vault.status()
+        self.standing = standing_of(self.found, self.current, self.pending)
+        self._remember()
+        return self.found
+
+    def _remember(self) -> None:
+        """What is learnt outlives this command, where something is kept that it concerns."""
+        if self.current is not None or self.pending is not None:
+            self.place = self.device.remember(self.place, self.found)
+
+    def _choose_store(self) -> None:
+        """The keyring if it keeps what it is given, else a file."""
+        slots: Slots = FileSlots(self.place.folder)
+        if kept_keys.has_keyring():
+            ring = KeyringSlots(self.place.profile)
+            try:
+                ring.prove()
+            except (KeyringUnusable, KeyNotKept) as error:
+                say(f"{error} The key will be kept in a file that only you can read.")
+            else:
+                self.keys = KeptKeys(ring, earlier=slots)
+                return
+        slots.prove()
+        self.keys = KeptKeys(slots, earlier=self.keys.earlier)
+
+
+def _absolute(path: str) -> str:
+    """Return a path as a profile keeps it: not at all if it is no text, for TOML is."""
+    absolute = str(Path(path).absolute()) if path else ""
+    return absolute if absolute.isprintable() else ""

@@ -1,0 +1,441 @@
+"""What options, environment and profiles say together, and the vault when it is met.
+
+Everything local is looked at first. Who the vault is comes next: by its identity it is found among
+the vaults that this device knows, whatever address it was called by.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from ssl import PEM_cert_to_DER_cert
+from typing import TYPE_CHECKING, Any, Final
+
+from strongroom.account import account_of
+from strongroom.cli import prompts
+from strongroom.cli.contact import Contact
+from strongroom.cli.profile import device_folder, kept_keys, profiles
+from strongroom.cli.profile.kept_keys import FileSlots, KeptKeys, KeyringSlots
+from strongroom.cli.profile.pending_file import pending_file
+from strongroom.cli.profile.profiles import Place, Profile
+from strongroom.cli.progress import while_retrying, while_stretching
+from strongroom.cli.prompts import say
+from strongroom.cli.standing import news_of, standing_of
+from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
+from strongroom.cli.token_command import TokenCommandFailed, token_command
+from strongroom.errors import AccountMismatch, AccountUnknown, VaultUnreachable, WrongVault
+from strongroom.stretching import Stretching, require_address_space, require_threads
+from strongroom.vault import Vault, encode_identity
+from strongroom_protocol.addresses import meant, normalised
+from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.invite import BadInvite, Invite, is_invite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from strongroom.backup_key import BackupKey
+    from strongroom.cli.profile.kept_keys import Slots
+    from strongroom.cli.profile.pending_file import PendingFile
+    from strongroom.requests import KeyStatus
+    from strongroom.transport import Retrying
+
+NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
+"""Whoever has signed out has no access token."""
+GLANCE_S: Final = 2.0
+"""Seconds that a command may wait for a vault that it does not need."""
+
+
+class NotEnabled(StrongroomError):
+    """This device knows no vault."""
+
+    sentence = "This device knows no vault yet."
+    hint = "Run `strongroom enable`, or name the vault with --vault."
+
+
+class SeveralAccounts(StrongroomError):
+    """This device knows several, and nothing says which is meant."""
+
+    hint = "Name one: --account NAME, --vault HOST:PORT, or its --access-token-file."
+
+
+class UnknownAddress(VaultUnreachable):
+    """An address is new to this device, and nobody is there to say which vault it is."""
+
+    hint = "Check the address in --vault or STRONGROOM_VAULT."
+
+    def __init__(self, unanswered: VaultUnreachable, known: str) -> None:
+        super().__init__(f"{unanswered} {known}")
+        self.cause, self.address = unanswered.cause, unanswered.address
+        self.proxy = unanswered.proxy
+
+
+class TwoTokenSources(StrongroomError):
+    """Access tokens are to come from two places at once."""
+
+    sentence = "Both a file and a command are named for the access token."
+    hint = (
+        "Name one of --access-token-file (STRONGROOM_ACCESS_TOKEN_FILE) and --access-token-command"
+        " (STRONGROOM_ACCESS_TOKEN_COMMAND)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What is known before any vault is asked.
+
+    Attributes:
+        folder: the home.
+        places: the accounts that this device knows.
+        vault, identity, roots, tokens, key_store, account, invite: as the options name them, None
+            or empty where they do not. An invite names the first two.
+    """
+
+    folder: Path
+    places: tuple[Place, ...]
+    vault: str | None
+    identity: str | None
+    roots: Roots
+    tokens: TokenSource
+    key_store: str | None
+    account: str | None
+    invite: Invite | None
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> Device:
+        """Read the home.
+
+        Raises:
+            HomeUnusable: a file or folder in it cannot be believed.
+            BadAddress: --vault is none.
+            BadInvite: --invite is none, or contradicts another option.
+            BadTokenCommand: --access-token-command is none.
+            TwoTokenSources: both a file and a command give access tokens.
+        """
+        folder = device_folder.home_folder(os.environ)
+        invite = Invite.decode(options["invite"]) if options["invite"] else None
+        if is_invite(options["vault"] or ""):
+            raise BadInvite("--vault takes an address, and this is an invite: use --invite.")
+        return cls(
+            folder=folder,
+            places=profiles.load_places(folder),
+            vault=_agreed(
+                "--vault",
+                meant(options["vault"]) if options["vault"] else None,
+                invite.address if invite else None,
+            ),
+            identity=_agreed(
+                "--identity",
+                options["identity"] or None,
+                encode_identity(invite.identity) if invite else None,
+            ),
+            roots=Roots(file=options["ca_file"] or ""),
+            tokens=_tokens(options),
+            key_store=options["key_store"],
+            account=options["account"] or None,
+            invite=invite,
+        )
+
+    # Without a vault
+
+    def kept_place(self) -> Place | None:
+        """Return the account whose kept key is meant, None where this device keeps none.
+
+        The vault is asked who it is only if --vault names an address that is new to this device.
+
+        Raises:
+            SeveralAccounts: there are several, and nothing says which.
+            UnknownAddress: --vault is new to this device, and does not answer.
+            AccountMismatch: somebody else has signed in since.
+        """
+        meant, unanswered = self._meant()
+        if unanswered is not None:
+            known = _listed(place.profile.vault for place in self.places)
+            raise UnknownAddress(unanswered, f"This device knows vaults at {known} only.")
+        place = _only(place for place in meant if self.keys(place).current() is not None)
+        if place is not None and self._named_account() is None:
+            _require_own_token(place.profile)
+        return place
+
+    def kept_keys(self) -> list[BackupKey]:
+        """Return every key that this device keeps, of the named account if one is named.
+
+        A file shows by itself which of them opens it, so the vault does not matter.
+        """
+        account = self._named_account()
+        places = [place for place in self.places if account in (None, place.profile.account)]
+        found = [kept.key for place in places for kept in self.keys(place).every()]
+        if not any(place.folder == self.folder for place in self.places):
+            stray = KeptKeys(FileSlots(self.folder))  # a key whose profile was lost
+            found += [kept.key for kept in stray.every()]
+        return found
+
+    def keys(self, place: Place) -> KeptKeys:
+        """Return where an account's keys are kept."""
+        recorded = place.profile.key_store
+        named = recorded if self.key_store in (None, "auto") else self.key_store
+        if named == "auto":
+            elsewhere = KeyringSlots(place.profile) if kept_keys.has_keyring() else None
+            return KeptKeys(FileSlots(place.folder), elsewhere)
+        earlier = None if recorded in (named, "auto") else _slots(recorded, place)
+        return KeptKeys(_slots(named, place), earlier)
+
+    def glance(self, place: Place) -> Place:
+        """Ask what the vault has, if that is possible at once; return the place as it is then."""
+        try:
+            with self._connect(self._target(place), timeout=GLANCE_S) as vault:
+                is_ours = place.is_of(vault.identity, vault.account)
+                return self.remember(place, vault.status()) if is_ours else place
+        except (StrongroomError, OSError):
+            return place  # a backup needs no vault
+
+    def remember(self, place: Place, found: KeyStatus) -> Place:
+        """Keep in the profile what the vault has, where that is new."""
+        keys = self.keys(place)
+        news = news_of(found, standing_of(found, keys.current(), keys.pending()))
+        profile = replace(place.profile, vault_has=news)
+        try:
+            return self.save(place, profile)
+        except OSError as error:
+            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
+            return replace(place, profile=profile)
+
+    def save(self, place: Place, profile: Profile, *, is_proven: bool | None = None) -> Place:
+        """Write a profile if it is not there as it is, or becomes a pin; return its place."""
+        proven = place.is_proven if is_proven is None else is_proven
+        changed = Place(place.folder, profile, proven)
+        if changed != place or changed not in self.places:
+            with device_folder.locked(self.folder):
+                profiles.save_place(changed)
+        return changed
+
+    def _meant(self) -> tuple[list[Place], VaultUnreachable | None]:
+        """Return the places that the options point to, and what came between, if that is unsure."""
+        account = self._named_account()
+        found = [place for place in self.places if account in (None, place.profile.account)]
+        if self.vault is None or not found:
+            return found, None
+        if self.invite is not None:
+            return [place for place in found if place.profile.identity == self.identity], None
+        here = [place for place in found if place.profile.is_at(self.vault)]
+        return (here, None) if here else self._at_new_address(found)
+
+    def _at_new_address(self, places: list[Place]) -> tuple[list[Place], VaultUnreachable | None]:
+        """Ask who is there: a vault of these places may be reached in a new way.
+
+        Each of their ways to trust certificates is tried; it is good for its own vault alone.
+        """
+        ways = [self.roots] if self.roots else [Roots(), *map(_kept_roots, places)]
+        unanswered: VaultUnreachable | None = None
+        answered = False
+        for roots in dict.fromkeys(ways):
+            target = replace(self._target(None), roots=roots)
+            try:
+                with self._connect(target, timeout=GLANCE_S) as vault:
+                    identity = vault.identity
+            except VaultUnreachable as error:
+                unanswered = unanswered or error
+                continue
+            answered = True
+            found = [place for place in places if place.profile.identity == identity]
+            if found:
+                return found, None
+        return [], None if answered else unanswered
+
+    def _named_account(self) -> str | None:
+        """The account of --account, or else of the access token that is named and can be read."""
+        if self.account is not None:
+            return self.account
+        try:
+            return account_of(self.tokens.read()) if self.tokens else None
+        except NO_TOKEN:
+            return None  # signed out: what is kept here needs no token
+
+    # With a vault
+
+    @contextmanager
+    def meet(self) -> Iterator[Contact]:
+        """Meet the vault, make sure who it is, and ask what it has for the account.
+
+        Raises:
+            WrongVault: it is not the one that it should be.
+            StrongroomError: something local is not in order, or the vault refuses.
+        """
+        place = _only(self._meant()[0])
+        target = self._target(place)
+        account = target.account()
+        if self.account not in (None, account):
+            raise AccountMismatch(
+                f"The access token is for the account {account!r}, not for {self.account!r}."
+            )
+        pending = pending_file(self.folder, os.environ, lambda: vault.identity, account)
+        with self._connect(target, pending=pending, retrying=while_retrying(say)) as vault:
+            self._recognise(vault, target)
+            yield Contact(self, vault, target, self._place_in(vault, account, target))
+
+    def _target(self, place: Place | None) -> Target:
+        address = self.vault or (place.profile.vault if place else None)
+        if address is None:
+            known = {normalised(other.profile.vault) for other in self.places}
+            if len(known) > 1:
+                raise SeveralAccounts(f"This device knows several vaults: {_listed(known)}.")
+            address = next(iter(known), None)
+        if address is None:
+            raise NotEnabled
+        address = normalised(address)
+        there = [other for other in self.places if other.profile.is_at(address)]
+        kept = [_kept_roots(other) for other in (*([place] if place else ()), *there)]
+        roots, invite = self.roots or next(filter(None, kept), Roots()), ""
+        if self.invite is not None and not self.roots:
+            roots, invite = _roots_of(self.invite, kept)
+        return Target(
+            address=address,
+            roots=roots,
+            tokens=self.tokens or (_kept_tokens(place.profile) if place else TokenSource()),
+            pins=frozenset(other.profile.identity for other in there if other.is_proven),
+            invite=invite,
+        )
+
+    def _connect(
+        self,
+        target: Target,
+        timeout: float = 30.0,
+        pending: PendingFile | None = None,
+        retrying: Retrying | None = None,
+    ) -> Vault:
+        require_address_space()
+        require_threads()
+        pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
+        stretching = Stretching(watch=while_stretching)
+        tokens = target.tokens.reader()
+        if target.invite:
+            return Vault.connect(
+                invite=target.invite,
+                access_token=tokens,
+                timeout=timeout,
+                pending=pending,
+                stretching=stretching,
+                retrying=retrying,
+            )
+        return Vault.connect(
+            target.address,
+            access_token=tokens,
+            identity=pin,
+            vault_id=self.invite.vault_id if self.invite else None,
+            ca_certificates=target.roots.read(),
+            timeout=timeout,
+            pending=pending,
+            stretching=stretching,
+            retrying=retrying,
+        )
+
+    def _recognise(self, vault: Vault, target: Target) -> None:
+        """Compare the vault with those that this device knows; say so if it is a new one."""
+        identity, vault_id = vault.identity, vault.info.vault_id
+        known = {place.profile.identity: place.profile for place in self.places if place.is_proven}
+        if self.identity is None and target.pins and identity not in target.pins:
+            raise WrongVault
+        if identity in known:
+            if known[identity].vault_id not in ("", vault_id):
+                raise WrongVault(
+                    f"This vault calls itself {vault_id}; this device knows it as"
+                    f" {known[identity].vault_id}."
+                )
+            return
+        if self.identity is None:
+            say(f"First contact. The vault's identity is {identity}")
+        elif self.invite is None:
+            return
+        if known:
+            others = _listed({profile.vault for profile in known.values()})
+            say(f"It is none of the vaults that this device knows: {others}.")
+        same_name = [p.vault for p in known.values() if p.vault_id == vault_id]
+        if same_name:
+            say(
+                f"WARNING: It calls itself {vault_id}, as the one at {_listed(same_name)} does, and"
+                " is another one.\nIf you did not expect another vault, stop here and ask its"
+                " operator. To be sure, name its identity: --identity."
+            )
+            prompts.confirm("Go on with this vault?")
+
+    def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
+        profile = Profile(
+            vault=target.address,
+            identity=vault.identity,
+            account=account,
+            key_store=self.key_store or "auto",
+        )
+        place = profiles.place_of(self.folder, profile)
+        known = replace(place.profile.at(target.address), vault_id=vault.info.vault_id)
+        return replace(place, profile=known)
+
+
+def _agreed(option: str, named: str | None, invited: str | None) -> str | None:
+    """Return what an option says, or else the invite; they must not contradict each other."""
+    if named is not None and invited is not None and named.strip() != invited:
+        raise BadInvite(f"The invite says {invited}, and {option} says {named}.")
+    return named or invited
+
+
+def _tokens(options: dict[str, Any]) -> TokenSource:
+    found = TokenSource(options["access_token_file"] or "", options["access_token_command"] or "")
+    if found.file and found.command:
+        raise TwoTokenSources
+    if found.command:
+        token_command(found.command)  # says at once if it cannot be read
+    return found
+
+
+def _kept_tokens(profile: Profile) -> TokenSource:
+    return TokenSource(profile.access_token_file, profile.access_token_command)
+
+
+def _kept_roots(place: Place) -> Roots:
+    return Roots(place.profile.ca_file, place.profile.ca_certificate)
+
+
+def _roots_of(invite: Invite, kept: Iterable[Roots]) -> tuple[Roots, str]:
+    """Return the certificate of an invite where it is kept here; else the invite, to fetch it."""
+    if not invite.ca_fingerprint:
+        return Roots(), ""
+    for roots in kept:
+        if roots.pem and sha256(PEM_cert_to_DER_cert(roots.pem)).digest() == invite.ca_fingerprint:
+            return roots, ""
+    return Roots(), invite.encode()
+
+
+def _slots(kind: str, place: Place) -> Slots:
+    if kind == "keyring":
+        return KeyringSlots(place.profile)
+    return FileSlots(place.folder)
+
+
+def _only(meant: Iterable[Place]) -> Place | None:
+    """Return the one that is meant: of one account's, those count whose vault is proven."""
+    places = list(meant)
+    proven = {place.profile.account for place in places if place.is_proven}
+    found = [place for place in places if place.is_proven or place.profile.account not in proven]
+    if len(found) > 1:
+        listed = _listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
+        raise SeveralAccounts(f"This device knows several accounts: {listed}.")
+    return found[0] if found else None
+
+
+def _require_own_token(profile: Profile) -> None:
+    """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
+    tokens = _kept_tokens(profile)
+    try:
+        account = account_of(tokens.read())
+    except NO_TOKEN:
+        return  # signed out: the key is still this device's
+    if account != profile.account:
+        raise AccountMismatch(
+            f"The access token of {tokens} is for the account {account}, and"
+            f" this device keeps the key of {profile.account}; name one with --account."
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,189 @@
+"""The folder where a device keeps what it must remember, and its small private files.
+
+It is $STRONGROOM_HOME, or the platform's folder for settings. What others can change or read is not
+believed: whoever writes a profile chooses the vault, whoever reads a key opens the backups.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import stat
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from strongroom_protocol.errors import StrongroomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_FILE: Final = 256 * 1024
+_OTHERS: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
+
+
+class HomeUnusable(StrongroomError):
+    """A file or folder of the home cannot be used; the message says which and why."""
+
+    hint = "Mend or remove the file."
+
+
+class HomeNotWritable(HomeUnusable):
+    """Nothing can be kept."""
+
+    hint = "Make room, mend the permissions, or name another folder in STRONGROOM_HOME."
+
+
+def home_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of the profiles."""
+    named = environment.get("STRONGROOM_HOME")
+    return Path(named) if named else Path(click.get_app_dir("strongroom"))
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which others than its owner can put files. A missing one is good.
+
+    Raises:
+        HomeUnusable: it is no folder of this user's own.
+    """
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HomeUnusable(f"The folder {folder} cannot be used: {error.strerror}.") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise HomeUnusable(f"{folder} should be a folder, and is none.")
+    _check_owner(folder, found)
+    if found.st_mode & _OTHERS_WRITE:
+        raise HomeUnusable(
+            f"Others can write in {folder}, where this device keeps its keys;"
+            f" run: chmod go-w {folder}"
+        )
+
+
+def prove_writable(folder: Path) -> None:
+    """Make the folder where it is missing, and write and remove a file in it.
+
+    Raises:
+        HomeNotWritable: that does not work; the message says why.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = _write_draft(folder, secrets.token_bytes(512))
+        draft.unlink()
+    except OSError as error:
+        raise HomeNotWritable(f"Nothing can be kept in {folder}: {error.strerror}.") from error
+
+
+def read_private(path: Path, *, is_secret: bool) -> str | None:
+    """Return the text of a small file of this user's own, None where there is none.
+
+    Args:
+        path: a regular file; a link is refused, since its target is not in the checked folder.
+        is_secret: whether others must not read it. Others may write no file.
+
+    Raises:
+        HomeUnusable: it cannot be read, or cannot be believed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise HomeUnusable(f"{path} cannot be read: {why}.") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise HomeUnusable(f"{path} should be a file, and is none.")
+        _check_owner(path, found)
+        _check_mode(path, found, is_secret=is_secret)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_FILE + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > MAX_FILE:
+        raise HomeUnusable(f"{path} is too large to be what it should be.")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise HomeUnusable(f"{path} is not UTF-8 text.") from error
+    if "\0" in text:
+        raise HomeUnusable(f"{path} has zero bytes in it; it is damaged.")
+    return text
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600 that appears complete or not at all, and is on disk then."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = _write_draft(path.parent, text.encode())
+    try:
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    path.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One command at a time changes what is in the folder. Held for moments, never at a prompt."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write_draft(folder: Path, data: bytes) -> Path:
+    draft = folder / f".draft-{secrets.token_hex(8)}"
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    return draft
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file is on disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_owner(path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in (os.geteuid(), 0):
+        raise HomeUnusable(f"{path} belongs to another user.")
+
+
+def _check_mode(path: Path, found: os.stat_result, *, is_secret: bool) -> None:
+    if is_secret and found.st_mode & _OTHERS:
+        raise HomeUnusable(
+            f"Others can read {path}, which holds the backup key; run: chmod 600 {path}"
+        )
+    if found.st_mode & _OTHERS_WRITE:
+        raise HomeUnusable(
+            f"Others can write {path}, so it cannot be believed. Look at what it says, then"
+            f" run: chmod 600 {path}"
+        )

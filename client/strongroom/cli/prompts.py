@@ -1,0 +1,365 @@
+"""How the command asks a person: on the terminal, or from a file descriptor for scripts."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import select
+import sys
+import termios
+from contextlib import contextmanager, suppress
+from textwrap import fill
+from typing import TYPE_CHECKING, Final, TextIO
+
+import click
+
+from strongroom.backup_key import BackupKey
+from strongroom.cli.password_strength import strength
+from strongroom.digits import DIGITS, in_groups, read_digits
+from strongroom.errors import BadDigits, PasswordRefused, WrongKey
+from strongroom.passwords import normalise
+from strongroom_protocol.errors import StrongroomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAX_LINE: Final = 64 * 1024
+_ANSWERS: Final = frozenset(("y", "yes", "n", "no", ""))
+LINE: Final = 16
+"""Digits of a line that can be typed again: four groups, as people write them down."""
+
+
+class NoTerminal(StrongroomError):
+    """There is nobody to ask."""
+
+    sentence = "There is no terminal to ask for the password on."
+    hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
+
+
+class BadDescriptor(StrongroomError):
+    """A script named a file descriptor that cannot be read."""
+
+    hint = "Open it in the shell: strongroom ... --password-fd 3 3<password-file."
+
+
+class MistypedKey(WrongKey):
+    """The 64 digits that a person gave do not open the backup."""
+
+    hint = (
+        "A digit may be mistyped: compare them with your note. If they are right, the backup was"
+        " made with another backup key."
+    )
+
+
+class WeakPassword(StrongroomError):
+    """A script's new password is weak."""
+
+    hint = "Choose another one, or insist with --accept-weak-password."
+
+
+def check(*descriptors: int | None) -> None:
+    """Make sure that there is something to read from, before anything is done.
+
+    Raises:
+        BadDescriptor: one that was named is not open for reading.
+    """
+    for descriptor in descriptors:
+        if descriptor is not None and _mode(descriptor) == os.O_WRONLY:
+            raise BadDescriptor(f"The file descriptor {descriptor} is only open for writing.")
+
+
+def check_output(descriptor: int) -> None:
+    """Make sure that a descriptor can be written to. Raises BadDescriptor."""
+    if _mode(descriptor) == os.O_RDONLY:
+        raise BadDescriptor(f"The file descriptor {descriptor} is only open for reading.")
+
+
+def _mode(descriptor: int) -> int:
+    """Return how a descriptor is open that whoever started this command gave to it.
+
+    What this process opened itself, and a library under the same number, closes at an exec; what
+    came through an exec does not.
+    """
+    try:
+        is_ours = fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    except (OSError, OverflowError, ValueError) as error:
+        raise BadDescriptor(f"The file descriptor {descriptor} is not open.") from error
+    if is_ours:
+        raise BadDescriptor(f"The file descriptor {descriptor} is not open.")
+    return mode
+
+
+def read_line(descriptor: int) -> str:
+    """Return the first line of a file descriptor, without its end.
+
+    Raises:
+        PasswordRefused: it is not UTF-8, or has no end.
+        OSError: it cannot be read; the error names the descriptor.
+    """
+    return _read_line(descriptor).rstrip("\r\n")
+
+
+def _read_line(descriptor: int) -> str:
+    data = b""
+    while not data.endswith(b"\n"):
+        part = _read_byte(descriptor)
+        if not part:
+            break
+        data += part
+        if len(data) > MAX_LINE:
+            raise PasswordRefused("This cannot be a password: its line has no end.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise PasswordRefused("The password is not UTF-8 text.") from None
+
+
+def _read_byte(descriptor: int) -> bytes:
+    while True:
+        try:
+            return os.read(descriptor, 1)
+        except BlockingIOError:  # it was opened not to wait
+            select.select([descriptor], [], [])
+        except OSError as error:
+            error.filename = f"file descriptor {descriptor}"
+            raise
+
+
+def ask_password(descriptor: int | None, prompt: str = "Password") -> str:
+    """Return the password that protects the key."""
+    if descriptor is not None:
+        return read_line(descriptor)
+    return _hidden(prompt)
+
+
+def _hidden(prompt: str, *, confirmation_prompt: bool | str = False) -> str:
+    _need_terminal()
+    try:
+        typed = click.prompt(
+            prompt, hide_input=True, confirmation_prompt=confirmation_prompt, err=True
+        )
+    except UnicodeDecodeError:
+        raise PasswordRefused("The password is not UTF-8 text.") from None
+    return str(typed)
+
+
+def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
+    """Return a new password, asked twice on a terminal; a weak one has to be insisted on."""
+    if descriptor is not None:
+        password = read_line(descriptor)
+        normalise(password)
+        found = strength(password)
+        if not found.is_good and not accept_weak:
+            raise WeakPassword(f"This password is easy to guess. {found.warning}".rstrip())
+        return password
+    while True:
+        password = _hidden("New password", confirmation_prompt="The same again")
+        if _is_accepted(password, accept_weak=accept_weak):
+            return password
+
+
+def ask_digits(descriptor: int | None, opens: Callable[[BackupKey], bool]) -> BackupKey:
+    """Return the key of the 64 digits that the person gives, on one line or on several.
+
+    A person has them on paper, so they are shown while they are typed. Where they do not open the
+    backup, they can be corrected.
+
+    Args:
+        descriptor: where a script has them; else they are asked for, or read from stdin where that
+            is no terminal.
+        opens: whether a key is the right one.
+
+    Raises:
+        BadDigits, MistypedKey: these are not the digits.
+    """
+    if descriptor is None and not has_terminal():
+        check(descriptor := sys.stdin.fileno())
+    if descriptor is not None:
+        key = BackupKey.from_digits(_given_digits(descriptor))
+        if not opens(key):
+            raise MistypedKey
+        return key
+    digits = _typed_digits()
+    while not opens(key := BackupKey.from_digits(digits)):
+        digits = _corrected(digits)
+    return key
+
+
+def _given_digits(descriptor: int) -> str:
+    """Read lines until there are digits enough."""
+    digits = ""
+    while len(digits) < DIGITS:
+        try:
+            line = _read_line(descriptor)
+        except PasswordRefused:
+            raise BadDigits("This is not a 64-digit key: it is not text.") from None
+        if not line:
+            break
+        digits += read_digits(line)
+    return digits
+
+
+def _typed_digits() -> str:
+    say("Type or paste the 64-digit key, on one line or on several. It is shown, to be checked.")
+    digits = ""
+    while len(digits) < DIGITS:
+        missing = f"{DIGITS - len(digits)} more digits" if digits else "64-digit key"
+        try:
+            more = read_digits(_typed(f"{missing}: "))
+        except BadDigits as error:
+            say(f"{error} This line does not count.")
+            continue
+        if len(digits) + len(more) > DIGITS:
+            say(f"This line does not count: with it there are {len(digits) + len(more)} digits.")
+            continue
+        digits += more
+    return digits
+
+
+def _corrected(digits: str) -> str:
+    """Show the digits that open nothing, and have a line of them typed again."""
+    lines = [digits[at : at + LINE] for at in range(0, DIGITS, LINE)]
+    say("This key does not open this backup. A digit may be mistyped:")
+    for number, line in enumerate(lines, 1):
+        say(f"{number}:  {in_groups(line)}")
+    choice = _typed(f"Wrong line (1 to {len(lines)}, or none)? ").strip()
+    if choice not in {str(number) for number in range(1, len(lines) + 1)}:
+        raise MistypedKey
+    while True:
+        try:
+            again = read_digits(_typed(f"{choice}:  "))
+        except BadDigits as error:
+            say(str(error))
+            continue
+        if len(again) == LINE:
+            lines[int(choice) - 1] = again
+            return "".join(lines)
+        say(f"This line has {len(again)} digits, and {LINE} are needed.")
+
+
+def confirm(question: str) -> None:
+    """Ask a person who is there, and end the command at a no; a script has said what it wants."""
+    if has_terminal():
+        require_yes(question)
+
+
+def require_yes(question: str) -> None:
+    """Ask for a yes, and end the command at a no."""
+    if not is_yes(question):
+        raise click.Abort
+
+
+def is_yes(question: str) -> bool:
+    """Ask until the answer is a yes or a no; nothing is a no."""
+    while (answer := _typed(f"{question} [y/N]: ").strip().lower()) not in _ANSWERS:
+        say("Answer yes or no.")
+    return answer.startswith("y")
+
+
+def _typed(prompt: str) -> str:
+    """Return a line that a person types and sees. The prompt is beside the data, never in it."""
+    click.echo(prompt, nl=False, err=True)
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError:
+        raise BadDigits("What was typed is not UTF-8 text.") from None
+    if not line:
+        raise click.Abort  # Ctrl-D
+    return line
+
+
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """While a person waits, what they type is not shown: it may be the next password."""
+    if not _owns_terminal():
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # it may be gone, and what was done meanwhile counts
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _owns_terminal() -> bool:
+    """Whether the terminal is this command's; in the background it is somebody else's."""
+    try:
+        return has_terminal() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal that does not control this process
+        return False
+
+
+def say(text: str, *, label: str = "") -> None:
+    """Tell the person something, beside the data; on a terminal, in lines that it has room for.
+
+    Args:
+        text: lines.
+        label: stands before the first line; the others are indented by its width.
+    """
+    room = columns(sys.stderr)
+    for number, line in enumerate(text.split("\n")):
+        shown = (" " * len(label) if number else label) + line
+        indent = " " * max(len(label), len(line) - len(line.lstrip()))
+        click.echo(shown if len(shown) <= room else _filled(shown, room, indent), err=True)
+
+
+def show(line: str, indent: int = 0) -> None:
+    """Print a line of data; on a terminal that is too narrow it is broken between words.
+
+    Args:
+        line: without its end.
+        indent: by how much its other lines are indented then.
+    """
+    room = columns(sys.stdout)
+    click.echo(line if len(line) <= room else _filled(line, room, " " * indent))
+
+
+def _filled(line: str, room: float, indent: str) -> str:
+    """Break a line between words; a command, a path or a key is never cut."""
+    return fill(
+        line,
+        int(room),
+        subsequent_indent=indent,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def columns(stream: TextIO) -> float:
+    """How wide the terminal is; without a bound where there is none, for what scripts read."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or math.inf
+    except (OSError, ValueError):  # no terminal; no file at all
+        return math.inf
+
+
+def has_terminal() -> bool:
+    """Whether a person is there to be asked."""
+    return sys.stdin.isatty()
+
+
+def _is_accepted(password: str, *, accept_weak: bool) -> bool:
+    try:
+        normalise(password)
+    except PasswordRefused as error:
+        say(f"{error}\n{error.hint}")
+        return False
+    found = strength(password)
+    if found.is_good or accept_weak:
+        return True
+    say(f"This password is easy to guess. {found.warning}".rstrip())
+    return is_yes("Use it all the same?")
+
+
+def _need_terminal() -> None:
+    if not has_terminal():
+        raise NoTerminal

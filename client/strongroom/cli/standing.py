@@ -1,0 +1,137 @@
+"""How this device's key and the vault's stand to each other, and how that is said to a person.
+
+A key id names one registration. The same backup key gets a new id whenever it is protected again.
+So another id in the vault than here says only that someone protected a key after this device did:
+the same one with another password, or another one. Which of the two, the password alone can tell.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from strongroom.cli.profile.profiles import DESTROYED, NONE, NOTHING_NEW
+from strongroom.requests import ActiveKey, DestroyedKey
+
+if TYPE_CHECKING:
+    from strongroom.cli.profile.kept_keys import KeptKey
+    from strongroom.requests import KeyStatus
+
+
+class Standing(Enum):
+    """What the vault and this device have."""
+
+    NEITHER = auto()
+    DEVICE_ONLY = auto()
+    VAULT_ONLY = auto()
+    IN_STEP = auto()
+    """The vault has what this device protected or recovered last."""
+    UNFINISHED = auto()
+    """The vault has the key that this device was about to protect when it was cut off."""
+    UNKNOWN = auto()
+    """This device keeps a key without its id."""
+    CHANGED = auto()
+    """A key was protected elsewhere after this device's."""
+
+
+def standing_of(found: KeyStatus, current: KeptKey | None, pending: KeptKey | None) -> Standing:
+    """Compare by key ids."""
+    if not isinstance(found, ActiveKey):
+        return Standing.NEITHER if current is None else Standing.DEVICE_ONLY
+    if current is not None and current.key_id == found.key_id:
+        return Standing.IN_STEP
+    if pending is not None and pending.key_id == found.key_id:
+        return Standing.UNFINISHED
+    if current is None:
+        return Standing.VAULT_ONLY
+    return Standing.UNKNOWN if current.key_id is None else Standing.CHANGED
+
+
+def news_of(found: KeyStatus, standing: Standing) -> str:
+    """Return what a profile remembers of a look at the vault (`Profile.vault_has`)."""
+    match found:
+        case ActiveKey(key_id=key_id):
+            is_new = standing in (Standing.CHANGED, Standing.UNFINISHED)
+            return key_id.hex() if is_new else NOTHING_NEW
+        case DestroyedKey():
+            return DESTROYED
+        case None:
+            return NONE
+
+
+IN_WORDS: Final = {
+    Standing.NEITHER: "no key",
+    Standing.DEVICE_ONLY: "THIS DEVICE HAS A KEY THAT THE VAULT DOES NOT HAVE",
+    Standing.VAULT_ONLY: "no key",
+    Standing.IN_STEP: "this device has the key",
+    Standing.UNFINISHED: "THE LAST CHANGE OF THE KEY WAS NOT FINISHED ON THIS DEVICE",
+    Standing.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is this one",
+    Standing.CHANGED: "THIS DEVICE HAS ANOTHER KEY THAN THE VAULT, OR AN EARLIER PASSWORD'S",
+}
+
+CHOICES: Final = (
+    "strongroom rehearse            tells whether it is the same key (new password)\n"
+    "strongroom rehearse --adopt    takes the vault's key for this device\n"
+    "strongroom enable --replace    puts a fresh key in place of the vault's"
+)
+
+ADVICE: Final = {
+    Standing.DEVICE_ONLY: (
+        "The password opens nothing now: your backups open with this device or the\n"
+        "64-digit key alone. Run `strongroom enable` to be protected again."
+    ),
+    Standing.VAULT_ONLY: (
+        "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
+    ),
+    Standing.UNFINISHED: (
+        "The vault took the new key, and this device did not hear of it. It keeps that key;\n"
+        "run `strongroom enable` to finish."
+    ),
+    Standing.CHANGED: (
+        "The key in the vault was protected on another device, after this one: either the\n"
+        "same key with another password, or another key. If it is another one, the\n"
+        "password does not open the backups of this device.\n"
+        "If it was not you, someone else has access to this account.\n"
+        f"Your choices:\n{CHOICES}"
+    ),
+}
+
+
+DESTROYED_ADVICE: Final = {
+    Standing.DEVICE_ONLY: (
+        "The vault has nothing to open with a password any more. This device still has the\n"
+        "key, and your backups open with it. Protect the same key anew, with a new password:\n"
+        "strongroom enable\n"
+        "Its 64 digits open your backups without a vault; to write them down:\n"
+        "strongroom show-key"
+    ),
+    Standing.NEITHER: (
+        "Backups made with it open with its 64 digits alone (strongroom restore --digits), or\n"
+        "on a device that keeps it: there `strongroom enable` protects it anew. Here\n"
+        "`strongroom enable` makes a fresh key."
+    ),
+}
+
+LAST_ATTEMPT: Final = "One attempt is left: the next wrong password destroys the key for good."
+LAST_IS_UNDECIDED: Final = (
+    "The last attempt is not decided yet. If it was not the right password, the key is destroyed."
+)
+
+
+def advice_of(standing: Standing, found: KeyStatus) -> str:
+    """Say what a person does best as things stand; nothing if all is well."""
+    advice = DESTROYED_ADVICE if isinstance(found, DestroyedKey) else ADVICE
+    return advice.get(standing, "")
+
+
+def warning_of(vault_has: str, pending: KeptKey | None) -> str:
+    """Say what a person must know who makes a backup now; nothing if all is well."""
+    if vault_has == NOTHING_NEW:
+        return ""
+    if vault_has == NONE:
+        return f"The vault has no key for this account. {ADVICE[Standing.DEVICE_ONLY]}"
+    if vault_has == DESTROYED:
+        return f"The vault destroyed the key. {DESTROYED_ADVICE[Standing.DEVICE_ONLY]}"
+    if pending is not None and pending.key_id is not None and pending.key_id.hex() == vault_has:
+        return ADVICE[Standing.UNFINISHED]
+    return ADVICE[Standing.CHANGED]

@@ -1,0 +1,340 @@
+"""The group P-256: elements, scalars, one addition, and multiplication by ECDH answers.
+
+Multiplications run in the library or token that holds the scalar, so the host never walks over a
+scalar's bits. Libcrypto gives back the point (`libcrypto.py`); where it is missing, `cryptography`
+gives x coordinates only, as tokens do, and `recover_product` finds y from a second answer.
+
+What is constant-time and what is not:
+
+- Libcrypto and `cryptography` (OpenSSL both) multiply in constant time; so does the token, if its
+  maker says so.
+- Our formulas have no branch and no table look-up that depends on a secret coordinate, except the
+  corner cases that no honest party can meet, and inverses of secrets are taken of a randomised
+  multiple. But they are made of Python integers, whose single operations take a time that varies
+  a little with the value. The blinded password, B and its multiples on the client, passes here.
+- Decoding, encoding and comparing points is not constant-time: points on the wire are public.
+- Python cannot promise to wipe a secret from memory.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from strongroom_protocol.opaque import labels, libcrypto
+from strongroom_protocol.opaque.errors import (
+    IdentityElement,
+    KeyMismatch,
+    NonCanonicalPoint,
+    NonCanonicalScalar,
+    PointNotOnCurve,
+    WrongLength,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PRIME: Final = 2**256 - 2**224 + 2**192 + 2**96 - 1
+"""The field's modulus (SP 800-186 section 3.2.1.3)."""
+ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The number of elements, a prime, so that there is no cofactor."""
+CURVE_B: Final = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+"""The curve is y^2 = x^3 - 3x + CURVE_B."""
+
+COORDINATE_SIZE: Final = 32
+_CURVE: Final = ec.SECP256R1()
+_ECDH: Final = ec.ECDH()
+_LIBCRYPTO: libcrypto.Libcrypto | None = libcrypto.load()
+
+
+def invert(value: int, modulus: int) -> int:
+    """Return 1/value for a prime modulus; the time is that of a random number's inverse."""
+    mask = 1 + secrets.randbelow(modulus - 1)
+    return mask * pow(value * mask % modulus, -1, modulus) % modulus
+
+
+def curve_polynomial(x: int) -> int:
+    """Return x^3 - 3x + b modulo the prime: the square of y at x."""
+    return ((x * x - 3) * x + CURVE_B) % PRIME
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A point of P-256 that is not the identity, in affine coordinates.
+
+    Raises:
+        PointNotOnCurve: if no point has these coordinates.
+    """
+
+    x: int
+    y: int
+
+    def __post_init__(self) -> None:
+        in_range = 0 <= self.x < PRIME and 0 <= self.y < PRIME
+        if not in_range or self.y * self.y % PRIME != curve_polynomial(self.x):
+            raise PointNotOnCurve("element", "not a point of P-256")
+
+    @classmethod
+    def decode(cls, data: bytes, field: str = "element") -> Element:
+        """Decode 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, DeserializeElement).
+
+        Args:
+            data: the encoding, which must be the only one of its point.
+            field: what a decoding error calls it.
+
+        Raises:
+            IdentityElement: if it is an encoding of the identity.
+            WrongLength: if it has not 33 bytes.
+            NonCanonicalPoint: if it does not begin with 02 or 03, or x is not below the prime.
+            PointNotOnCurve: if no point has this x.
+        """
+        return _decode_point(data, field, labels.NOE, b"\x02\x03")
+
+    @classmethod
+    def decode_uncompressed(cls, data: bytes, field: str = "element") -> Element:
+        """Decode 65 bytes, SEC 1 uncompressed: 04, x, y.
+
+        Raises:
+            DecodeError: as `decode`.
+        """
+        return _decode_point(data, field, 1 + 2 * COORDINATE_SIZE, b"\x04")
+
+    def encode(self) -> bytes:
+        """Return 33 bytes, SEC 1 compressed (RFC 9497 section 4.3, SerializeElement)."""
+        return bytes((2 + (self.y & 1),)) + self.x.to_bytes(COORDINATE_SIZE)
+
+    def encode_uncompressed(self) -> bytes:
+        """Return 65 bytes, SEC 1 uncompressed: 04, x, y."""
+        return b"\x04" + self.x.to_bytes(COORDINATE_SIZE) + self.y.to_bytes(COORDINATE_SIZE)
+
+
+GENERATOR: Final = Element(
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Scalar:
+    """A number from 1 to ORDER - 1; a secret, so it does not print and compares in constant time.
+
+    Raises:
+        NonCanonicalScalar: if the number is out of range.
+    """
+
+    value: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.value < ORDER:
+            raise NonCanonicalScalar("scalar", "zero, or not below the order of P-256")
+
+    @classmethod
+    def decode(cls, data: bytes, field: str = "scalar") -> Scalar:
+        """Decode 32 bytes, big-endian.
+
+        Raises:
+            WrongLength: if it has not 32 bytes.
+            NonCanonicalScalar: if it is zero, or not below the order.
+        """
+        _require_length(data, field, labels.NOK)
+        value = int.from_bytes(data)
+        if not 0 < value < ORDER:
+            raise NonCanonicalScalar(field, "zero, or not below the order of P-256")
+        return cls(value)
+
+    @classmethod
+    def random(cls) -> Scalar:
+        """Return a uniformly random scalar, never zero (RFC 9497 section 4.7.1)."""
+        return cls(1 + secrets.randbelow(ORDER - 1))
+
+    def encode(self) -> bytes:
+        """Return 32 bytes, big-endian."""
+        return self.value.to_bytes(labels.NOK)
+
+    def inverse(self) -> Scalar:
+        """Return the scalar which multiplied by this one is 1."""
+        return Scalar(invert(self.value, ORDER))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Scalar):
+            return NotImplemented
+        return hmac.compare_digest(self.encode(), other.encode())
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is no key of a table
+
+    def __repr__(self) -> str:
+        return "Scalar(<secret>)"
+
+
+class Multiplier:
+    """Multiplication by one scalar."""
+
+    __slots__ = ("_scalar", "generator_product")
+
+    def __init__(self, scalar: Scalar) -> None:
+        self._scalar = scalar
+        self.generator_product: Final = self._multiply_generator()
+
+    def __repr__(self) -> str:
+        return "Multiplier(<secret>)"
+
+    def multiply(self, point: Element) -> Element:
+        """Return scalar * point."""
+        if _LIBCRYPTO is not None:
+            product = _LIBCRYPTO.multiply(self._scalar.encode(), point.encode_uncompressed())
+            return _trusted_element(product)
+        key = self._key()
+
+        def ecdh_x(other: Element) -> bytes:
+            peer = ec.EllipticCurvePublicNumbers(other.x, other.y, _CURVE).public_key()
+            return key.exchange(_ECDH, peer)
+
+        return multiply_by_ecdh(self.generator_product, point, ecdh_x)
+
+    def _multiply_generator(self) -> Element:
+        if _LIBCRYPTO is not None:
+            return _trusted_element(_LIBCRYPTO.multiply(self._scalar.encode()))
+        numbers = self._key().public_key().public_numbers()
+        return Element(numbers.x, numbers.y)
+
+    def _key(self) -> ec.EllipticCurvePrivateKey:
+        return ec.derive_private_key(self._scalar.value, _CURVE)
+
+
+def add(a: Element, b: Element) -> Element:
+    """Return a + b, for every pair, equal points too.
+
+    Raises:
+        IdentityElement: if the sum is the identity, which `Element` cannot hold.
+    """
+    if a.x == b.x and a.y != b.y:
+        raise IdentityElement("sum", "the identity element")
+    if _LIBCRYPTO is not None:
+        return _trusted_element(_LIBCRYPTO.add(a.encode_uncompressed(), b.encode_uncompressed()))
+    return _add(a, b)
+
+
+def _add(a: Element, b: Element) -> Element:
+    """Add without libcrypto.
+
+    Renes, Costello and Batina, "Complete addition formulas for prime order elliptic curves"
+    (2016), algorithm 4, with both Z set to 1.
+    """
+    sum_x, sum_y = a.x + b.x, a.y + b.y
+    cross = a.x * b.y + b.x * a.y
+    square_x = a.x * b.x
+    upper = (a.y * b.y + 3 * (sum_x - CURVE_B)) % PRIME
+    lower = (a.y * b.y - 3 * (sum_x - CURVE_B)) % PRIME
+    slope = 3 * (square_x - 1) % PRIME
+    rest = 3 * (CURVE_B * sum_x - square_x - 3) % PRIME
+    x = cross * upper - sum_y * rest
+    y = upper * lower + slope * rest
+    z = (sum_y * lower + cross * slope) % PRIME
+    inverse = invert(z, PRIME)
+    return Element(x * inverse % PRIME, y * inverse % PRIME)
+
+
+def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element:
+    """Find k * point from two x coordinates, and check that both answers are those of one key.
+
+    With x1 and q the chord through k*point and q is known but for y, and x2 is where it meets the
+    curve again: that equation is linear in y. A negated q cannot be noticed: it yields -k*point.
+    Nor can a foreign key f with k = f(2i + 1) for point = i*GENERATOR: to choose that i is to know
+    k/f.
+
+    Args:
+        q: k * GENERATOR.
+        point: any element whose x is not the generator's (see `multiply_by_ecdh`).
+        x1: x of k * point, 32 bytes.
+        x2: x of k * (point + GENERATOR), 32 bytes.
+
+    Raises:
+        KeyMismatch: if the answers are not those of the key of q.
+        RuntimeError: if x of point is the generator's.
+    """
+    if point.x == GENERATOR.x:
+        raise RuntimeError("a point with the generator's x needs no recovery")
+    x, x_next = _answer(x1), _answer(x2)
+    distance = x - q.x
+    if distance == 0:  # k*point would be q or -q, and so point the generator or its negative
+        raise KeyMismatch("the answer belongs to another point")
+    square = curve_polynomial(x)
+    numerator = square + q.y * q.y - (x_next + x + q.x) * distance * distance
+    y = numerator * _inverse_of_twice(q.y) % PRIME
+    if y * y % PRIME != square:
+        raise KeyMismatch("the answers come from another key")
+    return Element(x, y)
+
+
+def multiply_by_ecdh(q: Element, point: Element, ecdh_x: Callable[[Element], bytes]) -> Element:
+    """Multiply by a key of which only ECDH answers can be had.
+
+    Args:
+        q: the key's public point.
+        point: what to multiply; one with the generator's x takes less time.
+        ecdh_x: gives x of k * its argument, 32 bytes; it is asked twice, or not at all.
+
+    Returns:
+        k * point.
+
+    Raises:
+        KeyMismatch: if the answers are not of the key of q.
+    """
+    if point.x == GENERATOR.x:
+        return q if point.y == GENERATOR.y else Element(q.x, PRIME - q.y)
+    return recover_product(q, point, ecdh_x(point), ecdh_x(add(point, GENERATOR)))
+
+
+def scalar_multiply(scalar: Scalar, point: Element) -> Element:
+    """Return scalar * point."""
+    return Multiplier(scalar).multiply(point)
+
+
+@lru_cache(maxsize=8)
+def _inverse_of_twice(y: int) -> int:
+    """1/2y of a public point; the vault's own comes back at every login."""
+    return pow(2 * y, -1, PRIME)
+
+
+def _answer(x: bytes) -> int:
+    value = int.from_bytes(x)
+    if len(x) != COORDINATE_SIZE or value >= PRIME:
+        raise KeyMismatch("the answer is not an x coordinate")
+    return value
+
+
+def _require_length(data: bytes, field: str, size: int) -> None:
+    if len(data) != size:
+        raise WrongLength(field, f"{len(data)} bytes instead of {size}")
+
+
+def _decode_point(data: bytes, field: str, size: int, forms: bytes) -> Element:
+    if data in (b"\x00", bytes(size)):  # as SEC 1 has it, and as some libraries pad it
+        raise IdentityElement(field, "the identity element")
+    _require_length(data, field, size)
+    if data[0] not in forms:
+        raise NonCanonicalPoint(field, f"begins with {data[0]:02x}")
+    if int.from_bytes(data[1 : 1 + COORDINATE_SIZE]) >= PRIME:
+        raise NonCanonicalPoint(field, "its x is not below the prime")
+    if int.from_bytes(data[1 + COORDINATE_SIZE :]) >= PRIME:
+        raise NonCanonicalPoint(field, "its y is not below the prime")
+    try:
+        if _LIBCRYPTO is not None:
+            return _trusted_element(_LIBCRYPTO.decode(data))
+        numbers = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data).public_numbers()
+    except ValueError as error:
+        raise PointNotOnCurve(field, "not a point of P-256") from error
+    return Element(numbers.x, numbers.y)
+
+
+def _trusted_element(uncompressed: bytes) -> Element:
+    """The element of 65 bytes that libcrypto made, which checks every point itself."""
+    element = object.__new__(Element)
+    object.__setattr__(element, "x", int.from_bytes(uncompressed[1 : 1 + COORDINATE_SIZE]))
+    object.__setattr__(element, "y", int.from_bytes(uncompressed[1 + COORDINATE_SIZE :]))
+    return element

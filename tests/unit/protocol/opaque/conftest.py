@@ -1,0 +1,30 @@
+"""For all tests of OPAQUE: both ways to multiply, and Hypothesis without a deadline.
+
+On a busy machine an example may wait longer than it works.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from strongroom_protocol.opaque import group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+
+@pytest.fixture(params=["libcrypto", "cryptography"], autouse=True, scope="module")
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test of OPAQUE runs on both ways to multiply."""
+    found = group._LIBCRYPTO
+    assert found is not None, "these tests need libcrypto.so.3"
+    if request.param == "cryptography":
+        group._LIBCRYPTO = None
+    yield request.param
+    group._LIBCRYPTO = found

@@ -1,0 +1,115 @@
+"""Why a token cannot be opened, and the setting, variable or command that helps."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pkcs11 import TokenFlag
+from pkcs11.exceptions import (
+    MultipleTokensReturned,
+    NoSuchToken,
+    PinIncorrect,
+    PinLocked,
+    PKCS11Error,
+    UserPinNotInitialized,
+)
+
+from strongroom_vault.errors import OperatorError, WrongPin
+from strongroom_vault.settings.refusals import named
+
+if TYPE_CHECKING:
+    from strongroom_vault.settings.token_settings import TokenSettings
+
+SOFTHSM2_CONF: Final = "SOFTHSM2_CONF"
+_MODULES: Final = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib64/softhsm/libsofthsm2.so",
+    "/usr/lib64/pkcs11/libsofthsm2.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
+    "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+)
+_INITIALISE: Final = (
+    "Make one: softhsm-setup/init-token.sh FOLDER LABEL for SoftHSM, the vendor's tool or"
+    " pkcs11-tool --init-token for an HSM."
+)
+
+
+def no_module(settings: TokenSettings, error: Exception) -> OperatorError:
+    """Say why the module cannot be loaded."""
+    path = settings.module
+    setting = named("token", "module")
+    if "/" in path and not Path(path).exists():
+        found = " and ".join(one for one in _MODULES if Path(one).exists())
+        here = f"SoftHSM's is {found} here." if found else "An HSM's vendor says where its is."
+        return OperatorError(f"there is no PKCS#11 module at {path}", f"{setting} names it. {here}")
+    said = str(error).rpartition(f"{path}: ")[2] or type(error).__name__
+    hint = _softhsm(path) if isinstance(error, PKCS11Error) else ""
+    return OperatorError(
+        f"cannot load the module {path}: {said}", hint or f"{setting} names a PKCS#11 module."
+    )
+
+
+def refused(settings: TokenSettings, library: Any, error: PKCS11Error) -> OperatorError:  # noqa: ANN401 -- python-pkcs11 has no types
+    """Say why the token cannot be opened."""
+    name = type(error).__name__
+    label = f"the token {settings.label!r}"
+    match error:
+        case PinIncorrect() | PinLocked():
+            return WrongPin(f"{label} does not accept the PIN ({name})", _pin(settings, error))
+        case UserPinNotInitialized():
+            hint = "A security officer sets it: pkcs11-tool --login --login-type so --init-pin."
+            return OperatorError(f"{label} has no user PIN yet ({name})", hint)
+        case NoSuchToken():
+            hint = f"{_softhsm(settings.module)} {_tokens(library)}".strip()
+            return OperatorError(f"there is no token {settings.label!r} ({name})", hint)
+        case MultipleTokensReturned():
+            hint = f"{named('token', 'label')} must name one: give the other another label."
+            return OperatorError(f"more than one token is called {settings.label!r}", hint)
+        case _:
+            hint = "strongroom-vault doctor tries what the vault needs of it."
+            return OperatorError(f"cannot open {label} ({name})", hint)
+
+
+def _pin(settings: TokenSettings, error: PKCS11Error) -> str:
+    if isinstance(error, PinLocked):
+        return "A security officer resets it: pkcs11-tool --login --login-type so --init-pin."
+    return f"Put its user PIN into {settings.pin_file}. Do not try PINs: a token locks after a few."
+
+
+def _tokens(library: Any) -> str:  # noqa: ANN401 -- as above
+    """The tokens that can be named, for an operator who named another."""
+    labels = []
+    try:
+        for slot in library.get_slots(token_present=True):
+            token = slot.get_token()
+            if TokenFlag.TOKEN_INITIALIZED in token.flags:
+                labels.append(repr(token.label.strip()))
+    except PKCS11Error as error:
+        return f"The module lists no tokens ({type(error).__name__})."
+    if not labels:
+        return f"The module has no token that is initialised. {_INITIALISE}"
+    return f"The module has {' and '.join(labels)}: {named('token', 'label')} names one."
+
+
+def _softhsm(module: str) -> str:
+    """Where SoftHSM looks for its tokens, or why it cannot."""
+    if "softhsm" not in module:
+        return ""
+    conf = os.environ.get(SOFTHSM2_CONF)
+    if conf is None:
+        return (
+            f"{SOFTHSM2_CONF} is not set, so SoftHSM uses the system's tokens: set it to the"
+            " softhsm2.conf in your token's folder."
+        )
+    try:
+        text = Path(conf).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return f"{SOFTHSM2_CONF} is {conf}, which cannot be read: {error.strerror}."
+    found = re.search(r"^\s*directories\.tokendir\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    folder = Path(found[1]) if found else None
+    if folder is not None and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return f"{SOFTHSM2_CONF} is {conf}; this user cannot use its tokens' folder {folder}."
+    return f"SoftHSM looks where {SOFTHSM2_CONF} says: {conf}."

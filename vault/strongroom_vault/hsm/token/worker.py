@@ -1,0 +1,95 @@
+"""A token worker: a process with one PKCS#11 session that does one job at a time.
+
+Started by the supervisor as `python -m strongroom_vault.hsm.token.worker FD`, with one end of a
+socket pair as descriptor FD. The PKCS#11 module and the PIN are known here and nowhere else. The
+worker ends when the pipe does. The vault logs what it or the module
+prints.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from socket import socket
+from typing import TYPE_CHECKING
+
+from strongroom_protocol.opaque.errors import OpaqueError
+from strongroom_vault.errors import OperatorError, WrongPin
+from strongroom_vault.hsm.framing import frame, receive_jobs
+from strongroom_vault.hsm.jobs import Failed, Hello, Ready
+from strongroom_vault.hsm.token import handlers
+from strongroom_vault.hsm.token.interface import KeyNotFound, TokenError
+from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.token.self_test import check_token
+from strongroom_vault.platform import uncaught
+from strongroom_vault.platform.gc import collect_garbage_less
+from strongroom_vault.platform.hardening import harden
+
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.jobs import Answer, Job
+
+
+def main(descriptor: int) -> None:
+    """Serve the pipe until it ends."""
+    uncaught.report_to(_last_words)
+    harden()  # a core dump would hold the PIN
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
+    with socket(fileno=descriptor) as pipe:
+        match receive_jobs(pipe):
+            case (Hello() as hello,):
+                pass
+            case _:
+                return
+        try:
+            with open_session(hello.token) as session:
+                token = Pkcs11Token(session, hello.token.module)
+                check_token(token)
+                pipe.sendall(frame(_ready(token, hello)))
+                collect_garbage_less()
+                _serve(token, pipe)
+        except WrongPin as error:
+            failed = Failed(str(error), is_session_lost=True, is_final=True, hint=error.hint)
+            pipe.sendall(frame(failed))
+        except OperatorError as error:
+            pipe.sendall(frame(Failed(str(error), is_session_lost=True, hint=error.hint)))
+        except TokenError as error:
+            pipe.sendall(frame(Failed(str(error), is_session_lost=True)))
+
+
+def _last_words(error: str, where: list[str]) -> None:
+    sys.stderr.write(f"{error} at {' '.join(where)}\n")
+
+
+def _ready(token: Pkcs11Token, hello: Hello) -> Ready:
+    secrets = tuple(token.derive_secret(label) for label in hello.labels)
+    return Ready(token.identity.public_key.encode(), secrets)
+
+
+def _serve(token: Pkcs11Token, pipe: socket) -> None:
+    """One job at a time, until the pipe ends or the session is lost."""
+    while jobs := receive_jobs(pipe):
+        for job in jobs:
+            answer = _answer(token, job)
+            pipe.sendall(frame(answer))
+            if isinstance(answer, Failed) and answer.is_session_lost:
+                return
+
+
+def _answer(token: Pkcs11Token, job: Job) -> Answer:
+    handle = handlers.HANDLERS.get(type(job))
+    if handle is None:
+        return Failed("this worker is open already")
+    try:
+        return handle(token, job)
+    except TokenError as error:
+        return Failed(
+            str(error),
+            is_session_lost=error.is_session_lost,
+            is_not_found=isinstance(error, KeyNotFound),
+        )
+    except OpaqueError as error:
+        return Failed(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,190 @@
+"""`strongroom-vault dev`: a throw-away vault, and all that a client needs to use it.
+
+It is for development alone, and says so wherever it can be seen: in what it prints, in its
+settings, in the vault's id. It listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.operator import development_ca, init, invites, issuer, new_vault
+from strongroom_vault.operator.softhsm import usable_tmp
+from strongroom_vault.platform import logs
+from strongroom_vault.platform.files import replace
+from strongroom_vault.settings import config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from strongroom_vault.settings.config import Settings
+
+VAULT_ID: Final = "development.vault"
+ACCOUNT: Final = "alice"
+PORT: Final = 7443
+SCOPES: Final = "register recover read delete"
+LIFETIME_S: Final = 900
+REFRESH_S: Final = 300
+"""The token in the file is always good for ten minutes more."""
+TOKEN_FILE: Final = "access-token"  # noqa: S105 -- a file's name
+LOG_FILE: Final = "vault.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """A vault for development that serves.
+
+    Attributes:
+        folder: all that is its own.
+        invite: for its clients.
+        token_file: an access token for ACCOUNT, always a fresh one.
+        token_command: words of a command that prints one.
+        is_kept: whether the folder outlives it.
+    """
+
+    folder: Path
+    invite: str
+    token_file: Path
+    token_command: tuple[str, ...]
+    is_kept: bool
+
+    def as_json(self) -> str:
+        """What a client needs, for a program that starts this vault."""
+        found = {
+            "invite": self.invite,
+            "access_token_file": str(self.token_file),
+            "access_token_command": shlex.join(self.token_command),
+            "folder": str(self.folder),
+        }
+        return json.dumps(found)
+
+    def lines(self) -> Iterator[str]:
+        """Say what a client needs."""
+        token = shlex.quote(str(self.token_file))
+        yield "A vault FOR DEVELOPMENT serves on this machine. Trust it with nothing of value."
+        yield f"All of it is in {self.folder}{'' if self.is_kept else ', removed at the end'}."
+        yield f"Its log: {self.folder / LOG_FILE}"
+        yield f"\nThe invite:\n\n{self.invite}"
+        yield f"\nAn access token of {ACCOUNT}, always a fresh one:\n\n{self.token_file}"
+        yield "\nAn application:\n"
+        yield "from strongroom import BackupKey, Vault"
+        read = f"open({str(self.token_file)!r}).read()"
+        yield f'vault = Vault.connect(invite="{self.invite}", access_token={read})'
+        yield 'vault.protect(BackupKey.generate(), "correct horse battery staple")'
+        yield "\nA person, with a home apart from yours:\n"
+        yield f"export STRONGROOM_HOME={shlex.quote(str(self.folder / 'home'))}"
+        yield f"strongroom enable --invite {self.invite} --access-token-file {token}"
+        yield "\nAccess tokens of any account, also as --access-token-command:\n"
+        yield shlex.join(self.token_command)
+        yield "\nCtrl-C ends it."
+
+
+def run(keep: Path | None, port: int | None, say: Callable[[str], None], *, as_json: bool) -> None:
+    """Make a vault, or take the kept one, and serve until Ctrl-C or a signal.
+
+    Args:
+        keep: the folder of a vault that outlives this; None for one that does not.
+        port: where to listen; None for that of the kept vault, or a free one.
+        say: gets what a client needs, once the vault serves.
+        as_json: whether as JSON, or in lines.
+
+    Raises:
+        OperatorError: the machine lacks something, or the folder has another vault.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    try:
+        _serve(keep, port, lambda made: say(made.as_json() if as_json else "\n".join(made.lines())))
+    except OSError as error:
+        raise OperatorError(f"this vault cannot go on: {error}") from error
+
+
+def _serve(keep: Path | None, port: int | None, say: Callable[[Development], None]) -> None:
+    from strongroom_vault.server import server  # noqa: PLC0415 -- gRPC, which few commands need
+
+    with _folder(keep) as folder:
+        settings = _made(folder, port)
+        identity = init.carry_out(settings, init.make_plan(settings), new_store=False)
+        program = shutil.which("strongroom-vault")
+        words = (program,) if program else (sys.executable, "-m", "strongroom_vault")
+        options = ("--vault-id", VAULT_ID, "--account", ACCOUNT)
+        made = Development(
+            folder=folder,
+            invite=invites.invite_for(settings, identity).encode(),
+            token_file=folder / TOKEN_FILE,
+            token_command=(*words, "token", "issue", str(folder), *options),
+            is_kept=keep is not None,
+        )
+        with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
+            logs.configure(log)
+            vault = server.VaultServer(settings)
+            asyncio.run(vault.run(lambda: _beside(made, say)))
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="strongroom-dev-", dir=usable_tmp()) as name:
+        yield Path(name)
+
+
+def _made(folder: Path, port: int | None) -> Settings:
+    """Return the settings of the vault in the folder, made where there is none.
+
+    The certificate is renewed; its authority, and with it the invite, stays.
+    """
+    settings_file = folder / new_vault.SETTINGS_FILE
+    address = f"localhost:{port or _free_port()}"
+    if settings_file.exists():
+        there = config.load(settings_file, {})
+        if there.vault.id != VAULT_ID:
+            raise OperatorError(
+                f"{folder} has the vault {there.vault.id}, which is not one for development"
+            )
+        if port is None:
+            address = there.listen.public_address or there.listen.address
+    choice = new_vault.Choice(VAULT_ID, address, is_self_signed=True, has_own_issuer=True)
+    new_vault.make(folder, choice)
+    development_ca.create_self_signed(folder)
+    return config.load(settings_file, {})
+
+
+def _free_port() -> int:
+    """Return the usual port, or another where that is taken."""
+    for port in (PORT, 0):
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise OperatorError("there is no free port on localhost")
+
+
+async def _beside(made: Development, say: Callable[[Development], None]) -> None:
+    """Tell what a client needs, and keep the access token fresh."""
+    loop = asyncio.get_running_loop()
+    # The terminal is closed: this vault has no certificate to read again, as one of a service has.
+    loop.add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+    is_told = False
+    while True:
+        token = issuer.issue(made.folder, VAULT_ID, ACCOUNT, SCOPES, LIFETIME_S)
+        replace(made.token_file, token.encode(), 0o600)
+        if not is_told:
+            say(made)
+            is_told = True
+        await asyncio.sleep(REFRESH_S)

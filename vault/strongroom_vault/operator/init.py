@@ -1,0 +1,178 @@
+"""What `strongroom-vault init` does: the vault's keys in the token, an empty store, the anchor.
+
+In that order, and each step only where it is still to do: after a crash, doing it again goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from strongroom_protocol import labels
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm.token import anchor_slots, vault_keys
+from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.token.self_test import check_token
+from strongroom_vault.ledger.audit import NO_EVENT, extend
+from strongroom_vault.ledger.head import NO_HEAD, Head, HeadBroken, open_head, seal_head
+from strongroom_vault.ledger.merkle import Tree
+from strongroom_vault.operator import backup_restore
+from strongroom_vault.platform.locks import lock_exclusively
+from strongroom_vault.records.events import Event, What
+from strongroom_vault.store import sqlite
+from strongroom_vault.store.interface import BUCKET_BITS, Commit
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pkcs11
+
+    from strongroom_vault.ledger.head import Anchored
+    from strongroom_vault.settings.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is there; what is not there would be made.
+
+    Attributes:
+        existing: labels of the vault's keys that the token has.
+        missing: labels of those that it lacks.
+        anchored: what the token's anchor remembers. Writing it is the last step of all, so that
+            None says: this was never done, or was cut off, and nobody was ever served.
+        has_store: whether there is a store.
+    """
+
+    existing: tuple[str, ...]
+    missing: tuple[str, ...]
+    anchored: Anchored | None
+    has_store: bool
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to make."""
+        return not self.missing and self.anchored is not None and self.has_store
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Look at the token and the store.
+
+    Raises:
+        OperatorError: the token cannot be opened.
+    """
+    with _session(settings) as session:
+        return _plan(session, settings)
+
+
+def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
+    """Make what is missing, try it, and return the identity public key (33 bytes).
+
+    What an earlier call made before it was cut off is kept.
+
+    Args:
+        settings: the vault's.
+        plan: what the operator has agreed to.
+        new_store: make an empty store although this vault had one, which nobody ever used.
+
+    Raises:
+        OperatorError: what is there does not fit together, or something cannot be made.
+    """
+    if plan.is_done:
+        return _check(settings)
+    lock = lock_exclusively(settings.token.pin_file, "the vault is running, or another init")
+    try:
+        with _session(settings) as session:
+            if _plan(session, settings) != plan:
+                raise OperatorError("token or store have changed meanwhile; run init again")
+            _refuse_what_does_not_fit(plan, new_store=new_store)
+            vault_keys.create_missing_keys(session)
+            token = Pkcs11Token(session, str(settings.token.module))
+            check_token(token)
+            anchored = _make_store(settings, token, plan)
+            anchor_slots.replace(session, anchored)
+            return token.identity.public_key.encode()
+    finally:
+        os.close(lock)
+
+
+def _check(settings: Settings) -> bytes:
+    """Return the identity of a vault that is whole; it may be serving."""
+    if problem := backup_restore.standing(settings).problem:
+        raise OperatorError(problem)
+    return identity_of(settings)
+
+
+def identity_of(settings: Settings) -> bytes:
+    """Return the identity public key (33 bytes) of a vault, running or not, from its token.
+
+    Raises:
+        OperatorError: the token cannot be opened, or has no such key.
+    """
+    with _session(settings) as session:
+        token = Pkcs11Token(session, str(settings.token.module))
+        return token.identity.public_key.encode()
+
+
+def _session(settings: Settings) -> AbstractContextManager[pkcs11.Session]:
+    return open_session(settings.token.for_workers())
+
+
+def _plan(session: pkcs11.Session, settings: Settings) -> Plan:
+    return Plan(
+        tuple(vault_keys.existing_labels(session)),
+        tuple(vault_keys.missing_labels(session)),
+        anchor_slots.look(session),
+        settings.store.path.exists(),
+    )
+
+
+def _refuse_what_does_not_fit(plan: Plan, *, new_store: bool) -> None:
+    if plan.missing and (plan.has_store or plan.anchored is not None):
+        raise OperatorError(
+            f"there was a vault here, and the token lacks its {', '.join(plan.missing)}: restore"
+            " the token; new keys would open no record"
+        )
+    if plan.has_store or plan.anchored is None:
+        return
+    if plan.anchored.epoch > 0:
+        raise OperatorError(
+            f"the token's anchor remembers a store with {plan.anchored.epoch} commits; restore it"
+        )
+    if not new_store:
+        raise OperatorError(
+            "the token has a vault's keys but there is no store. If the store was lost, restore it."
+            " If this vault never served anybody, run init --new-store"
+        )
+
+
+def _make_store(settings: Settings, token: Pkcs11Token, plan: Plan) -> Anchored:
+    """Make the store if there is none; return what the anchor must remember of it."""
+    path, vault_id = settings.store.path, settings.vault.id
+    head_key = token.derive_secret(labels.HEAD)
+    if not plan.has_store:
+        first, anchored = first_commit(vault_id, head_key)
+        sqlite.create(path, vault_id, first)
+        return anchored
+    with closing(sqlite.SqliteReader(path, vault_id)) as store:
+        try:
+            head = open_head(store.load().head, head_key, vault_id)
+        except HeadBroken as error:
+            raise OperatorError(str(error)) from error
+    if head.epoch > 0:
+        raise OperatorError(
+            f"the store has {head.epoch} commits but the token has no anchor: restore the token, or"
+            " see strongroom-vault anchor accept"
+        )
+    return head.anchored
+
+
+def first_commit(vault_id: str, head_key: bytes) -> tuple[Commit, Anchored]:
+    """Return the commit of an empty store, and what the anchor must remember of it."""
+    now = time.time_ns() // 1_000_000
+    events = [Event(What.INITIALISED, now).body()]
+    root = Tree(BUCKET_BITS, {}).root
+    head = Head(vault_id, 0, root, extend(NO_EVENT, events), NO_HEAD, loss_epoch=0, time=now)
+    return Commit((), {}, events, seal_head(head, head_key)), head.anchored

@@ -1,0 +1,256 @@
+"""What `strongroom-vault init --new` makes around a vault's keys: a folder with all it needs.
+
+The token comes first, the settings last, each file whole or not at all, none over another one. So
+after a cut at any point the same command goes on, and a folder with settings has all the rest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import tomllib
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from strongroom_protocol.addresses import BadAddress, host_and_port, meant, pinned_as
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.operator import development_ca, issuer, softhsm
+from strongroom_vault.platform.files import remove_drafts, write_new
+from strongroom_vault.platform.locks import lock_exclusively
+from strongroom_vault.settings import config
+from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from strongroom_vault.settings.config import Settings
+
+SETTINGS_FILE: Final = "strongroom-vault.toml"
+TOKEN_FOLDER: Final = "token"  # noqa: S105 -- a folder's name
+_OTHERS_WRITE: Final = 0o022
+_OURS: Final = frozenset(
+    (
+        TOKEN_FOLDER,
+        development_ca.CA_CERTIFICATE_FILE,
+        development_ca.CA_KEY_FILE,
+        development_ca.CERTIFICATE_FILE,
+        development_ca.KEY_FILE,
+        issuer.KEY_FILE,
+        issuer.SET_FILE,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What an operator has chosen.
+
+    Attributes:
+        vault_id: the vault's id.
+        address: host:port by which clients call it.
+        listen: host:port to listen at; None for all of this machine's, or for `address` where that
+            is this machine alone.
+        hsm: None for a SoftHSM token in the folder.
+        certificate_file, key_file: of the TLS certificate; None for files in the folder.
+        jwks: path or https URL of the JWK set; None for a file in the folder.
+        is_self_signed: make that certificate, for development.
+        has_own_issuer: make that JWK set, and a key that signs access tokens, for development.
+    """
+
+    vault_id: str
+    address: str
+    listen: str | None = None
+    hsm: HsmToken | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    jwks: str | None = None
+    is_self_signed: bool = False
+    has_own_issuer: bool = False
+
+
+def make(folder: Path, choice: Choice) -> Path:
+    """Make all that is missing in the folder but the vault's keys; return the settings' path.
+
+    Raises:
+        OperatorError: nothing can be made there as it was chosen; what was there is as it was.
+    """
+    folder = folder.absolute()
+    address = _checked_address(choice.address)
+    wanted = _wanted(folder, choice, address)
+    _checked_settings(wanted, folder)
+    try:
+        with _taken(folder):
+            remove_drafts(folder)
+            settings_file = folder / SETTINGS_FILE
+            if settings_file.exists():
+                _require_same(config.load(settings_file, {}), choice.vault_id, address)
+            else:
+                _require_ours(folder)
+                _require_free(wanted.listen)
+            if choice.hsm is None:
+                token = softhsm.ensure_token(folder / TOKEN_FOLDER)
+                wanted = wanted.with_token(
+                    HsmToken(token.module, softhsm.LABEL, token.pin_file, token.environment)
+                )
+            if choice.is_self_signed and not wanted.certificate_file.exists():
+                development_ca.create_self_signed(folder, _hosts(address))
+            if choice.has_own_issuer:
+                issuer.ensure_issuer(folder)
+            if not settings_file.exists():
+                write_new(settings_file, settings_text(wanted).encode(), 0o600)
+    except OSError as error:
+        raise OperatorError(f"cannot make a vault in {folder}: {error}") from error
+    return settings_file
+
+
+def missing(settings: Settings) -> Iterator[str]:
+    """Say which files a vault lacks before it can serve, one sentence for each."""
+    listen, jwks_file = settings.listen, settings.access_tokens.jwks_file
+    if not listen.certificate_file.exists() or not listen.key_file.exists():
+        yield (
+            f"a TLS certificate: its chain in {listen.certificate_file}, its key (mode 0600) in"
+            f" {listen.key_file}; for development --self-signed makes them"
+        )
+    if jwks_file is not None and not jwks_file.exists():
+        yield (
+            f"the JWK set of your identity provider: in {jwks_file}, or its URL as jwks_url in the"
+            " settings; for development --development-issuer makes one"
+        )
+
+
+def _wanted(folder: Path, choice: Choice, address: str) -> Wanted:
+    """Return what the settings are to say; a token of SoftHSM's is still to be made."""
+    if not str(folder).isprintable():
+        raise OperatorError("a folder whose name has control characters cannot be used")
+    to_come = HsmToken(Path("/"), softhsm.LABEL, folder / TOKEN_FOLDER / "user.pin")
+    return Wanted(
+        vault_id=choice.vault_id,
+        public_address=address,
+        listen=choice.listen or _listen_for(address),
+        token=choice.hsm or to_come,
+        folder=folder,
+        certificate_file=choice.certificate_file or folder / development_ca.CERTIFICATE_FILE,
+        key_file=choice.key_file or folder / development_ca.KEY_FILE,
+        jwks=choice.jwks or str(folder / issuer.SET_FILE),
+        is_development=choice.is_self_signed or choice.has_own_issuer,
+    )
+
+
+def _checked_address(text: str) -> str:
+    try:
+        return meant(text)
+    except BadAddress as error:
+        raise OperatorError(f"--address: {error} {error.hint}") from error
+
+
+def _checked_settings(wanted: Wanted, folder: Path) -> None:
+    """Find what is wrong in the settings before anything is made."""
+    config.parse(tomllib.loads(settings_text(wanted)), {}, folder)
+
+
+@contextmanager
+def _taken(folder: Path) -> Iterator[None]:
+    """The folder, made if it is missing, for one command at a time."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = folder.stat().st_uid
+    if owner != os.geteuid():
+        name = _name_of(owner)
+        raise OperatorError(
+            f"{folder} belongs to the user {name}, whose vault it would be: run this as that user"
+            f" (runuser -u {name} -- strongroom-vault init --new ...)"
+        )
+    if folder.stat().st_mode & _OTHERS_WRITE:
+        raise OperatorError(f"others can write in {folder}: choose a folder that is yours alone")
+    lock = lock_exclusively(folder, f"another command is making a vault in {folder}")
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _name_of(user: int) -> str:
+    import pwd  # noqa: PLC0415 -- for this sentence alone
+
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def _require_same(settings: Settings, vault_id: str, address: str) -> None:
+    """Whoever runs the command again means the vault that is there."""
+    there = (settings.vault.id, settings.listen.public_address or settings.listen.address)
+    if there != (vault_id, address):
+        raise OperatorError(
+            f"there is another vault already: {there[0]} at {there[1]}. Choose an empty folder"
+        )
+
+
+def _require_ours(folder: Path) -> None:
+    """A folder without settings is empty, but for what a run left that was cut off."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if foreign := names - _OURS:
+        raise OperatorError(
+            f"{folder} is not empty: it has {min(foreign)}. Choose an empty folder, or a new one"
+        )
+
+
+def _listen_for(address: str) -> str:
+    """All addresses of this machine, unless clients call it by one that is its own alone."""
+    host, port = host_and_port(address)
+    if pinned_as(address) != address or host == "localhost":
+        return address
+    return f"[::]:{port}" if _has_ipv6() else f"0.0.0.0:{port}"
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _require_free(listen: str) -> None:
+    """Say now, not when the vault is to serve, that it cannot listen there.
+
+    A name may stand for addresses that this machine lacks, as localhost for ::1, but not for those
+    alone.
+    """
+    try:
+        host, port = host_and_port(meant(listen))
+    except BadAddress as error:
+        raise OperatorError(f"--listen: {error} {error.hint}") from error
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise OperatorError(f"cannot listen at {listen}: {error.strerror}") from error
+    refused = [_refusal(family, place) for family, _, _, _, place in found]
+    if errno.EADDRINUSE in refused:
+        raise OperatorError(f"another program listens at {listen}: choose another port")
+    if 0 not in refused:
+        raise OperatorError(
+            f"cannot listen at {listen} ({os.strerror(refused[0])}): name another address or port"
+            " with --listen"
+        )
+
+
+def _refusal(family: int, place: Any) -> int:  # noqa: ANN401 -- as getaddrinfo has it
+    """Return why nothing can listen at an address, as an errno; 0 if it can."""
+    try:
+        with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            probe.listen(1)
+    except OSError as error:
+        return error.errno or errno.EINVAL
+    return 0
+
+
+def _hosts(address: str) -> tuple[str, ...]:
+    host, _ = host_and_port(address)
+    return tuple(dict.fromkeys((host, *development_ca.HERE)))

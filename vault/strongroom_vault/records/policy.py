@@ -1,0 +1,386 @@
+"""The life of a record: what each request does to it. Pure: no I/O, no clock.
+
+Every function takes a record, a request and the time, and returns a Decision: the new record and
+the outcome, which is a Refusal where the request is refused. docs/design.md section 4 gives the
+reason for each rule, and `tests/support/attempt_model.py` checks them all in miniature; change
+rules and model only together.
+
+The rule that all of this serves: between two successes of the owner, at most `attempt_limit`
+distinct evaluations are charged, plus one for each registration, and none is answered uncharged.
+Where registrations name different limits, it is the highest that the account had in that time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Generic, Never, TypeAlias, TypeVar
+
+from strongroom_protocol.labels import ATTEMPT_LIMIT_MAX, RECOVERY_STATE_LIFETIME_MS
+from strongroom_vault.errors import (
+    Cause,
+    KeyDestroyed,
+    KeyReplaced,
+    NoKey,
+    Refusal,
+    StateExpired,
+    Wait,
+    WrongPassword,
+)
+from strongroom_vault.records.events import What
+from strongroom_vault.records.record import (
+    Absent,
+    Active,
+    Deleted,
+    Destroyed,
+    LastAttempt,
+    Record,
+    StoredOprfKey,
+)
+
+ATTEMPTS_BEFORE_BACK_OFF = 3
+SERIALS_PER_EPOCH = 2**16
+"""More than one commit can give to one record, and than any attempt limit."""
+
+Outcome_co = TypeVar("Outcome_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[Outcome_co]):
+    """A new record (the old one where nothing changes), what to tell the caller, what to log."""
+
+    record: Record
+    outcome: Outcome_co | Refusal
+    event: What | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings and the start of the vault say about attempts.
+
+    Attributes:
+        back_off: seconds to wait after the third, fourth, ... failed attempt; the last one stands
+            for all later ones; empty for no waiting.
+        serving_since: when this vault started. What a client could not finish because the vault was
+            down gets its time again.
+    """
+
+    back_off: tuple[int, ...] = ()
+    serving_since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which attempt limits the settings allow.
+
+    Attributes:
+        default: for an account that had no key.
+        lowest: that a client may ask for.
+        highest: that a client may ask for.
+    """
+
+    default: int
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """May be evaluated, once the record is committed.
+
+    Attributes:
+        key: what the attempt is about.
+        serial: of the attempt.
+        attempts_left: after this attempt, should it fail.
+        started_at: when the recovery state's time began.
+        charge: what `give_back` needs; None for a repetition, which was not charged.
+    """
+
+    key: Active
+    serial: int
+    attempts_left: int
+    started_at: int
+    charge: Charge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One charged attempt. `previously_started_at` undoes its waiting time."""
+
+    key_id: bytes
+    serial: int
+    previously_started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """What a look at an active key shows. `wait_until` is None when an attempt may start now."""
+
+    key: Active
+    attempts_left: int
+    wait_until: int | None
+
+
+Status: TypeAlias = KeyStatus | Destroyed | None
+
+
+def attempts_left(record: Record, key: Active) -> int:
+    """How many more attempts may be charged to the record's key before one must succeed.
+
+    What was used stays counted until a success, whatever limits are named on the way, so it may
+    exceed the limit of this key. A key that was never tried has one attempt all the same: its owner
+    must be able to prove the password.
+    """
+    was_tried = key.last_started_at != 0
+    return max(key.attempt_limit - record.used, 0 if was_tried else 1)
+
+
+def unnamed_limit(record: Record, key_id: bytes, limits: Limits) -> int:
+    """Return the attempt limit of a registration of `key_id` (16 bytes) that names none.
+
+    It is that of the key which it replaces; where the settings no longer allow that one, the
+    nearest that they do; where there is no key, the vault's own.
+    """
+    match record.state:
+        case Active() as key if key.key_id == key_id:
+            return key.attempt_limit  # a repetition of the registration that is there
+        case Active() as key:
+            return min(max(key.attempt_limit, limits.lowest), limits.highest)
+        case Absent() | Destroyed() | Deleted():
+            return limits.default
+
+
+def start_recovery(
+    record: Record, blinded_element: bytes, now: int, rules: Rules
+) -> Decision[Attempt]:
+    """Charge one attempt with `blinded_element` (33 bytes), or say why not."""
+    key = _active(record)
+    if isinstance(key, Refusal):
+        return Decision(record, key)
+    if _is_spent(record, key, now, rules):
+        return _destroy(record, now)
+    if key.last_attempt is not None and key.last_attempt.blinded_element == blinded_element:
+        return _repeat(record, key, now)
+    if not attempts_left(record, key):
+        return _destroy(record, now)
+    if (until := _wait_until(record, key, now, rules)) is not None:
+        return Decision(record, Wait("the next attempt must wait", (until - now) / 1000))
+    return _charge(record, key, blinded_element, now)
+
+
+def give_back(record: Record, charge: Charge) -> Decision[bool]:
+    """Undo a charge whose evaluation failed inside the vault; the outcome says if it was undone.
+
+    Each condition closes a free guess: the same key, no later attempt, no accepted repetition
+    (whose answer may have left), and something to give back.
+    """
+    key = record.state
+    if (
+        not isinstance(key, Active)
+        or key.key_id != charge.key_id
+        or record.charged != charge.serial
+        or record.used == 0
+        or key.last_attempt is None
+        or key.last_attempt.is_final
+    ):
+        return Decision(record, outcome=False)
+    key = replace(key, last_attempt=None, last_started_at=charge.previously_started_at)
+    record = replace(record, charged=record.charged - 1, state=key)
+    return Decision(record, outcome=True, event=What.GIVEN_BACK)
+
+
+def finish_recovery(
+    record: Record, key_id: bytes, serial: int, *, proven: bool, now: int
+) -> Decision[bytes]:
+    """Release the sealed backup key (60 bytes) if the password of attempt `serial` was `proven`.
+
+    At the limit only the failure of the last attempt destroys: that of an earlier one may come
+    from another device, while the right password is on its way.
+    """
+    key = _active(record)
+    if isinstance(key, KeyDestroyed):
+        return Decision(record, key)
+    if isinstance(key, Refusal) or key.key_id != key_id:
+        return Decision(record, KeyReplaced("this recovery was started for an earlier key"))
+    if serial > record.charged:
+        return Decision(record, StateExpired("this recovery was started in a lost database"))
+    if proven:
+        cleared = max(record.cleared, serial)
+        released = replace(record, cleared=cleared)
+        return Decision(released, key.sealed_backup_key, What.RELEASED)
+    left = attempts_left(record, key)
+    if not left and serial == record.charged:
+        return _destroy(record, now)
+    return Decision(record, WrongPassword(left), What.WRONG_PASSWORD)
+
+
+def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus]:
+    """Replace whatever there is by `key`, never tried yet; attempts already used stay used.
+
+    After a destruction all attempts count as used, also under a higher limit.
+
+    `generation` is the record's when the registration started: an old registration cannot be
+    replayed over a newer key, nor after a destruction or deletion. A repetition of the registration
+    that is already there changes nothing.
+    """
+    if isinstance(record.state, Active) and record.state.key_id == key.key_id:
+        if not _same_registration(record.state, key):
+            return Decision(record, KeyReplaced("this registration is already finished"))
+        return Decision(record, _status(record, record.state, wait_until=None))
+    if record.generation != generation:
+        return Decision(record, KeyReplaced("the key changed while this registration was made"))
+    used = _all_used(record) if isinstance(record.state, Destroyed) else record.used
+    charged = max(record.charged, used)
+    record = Record(charged, charged - used, record.generation + 1, key, record.loss_epoch)
+    return Decision(record, _status(record, key, wait_until=None), What.REGISTERED)
+
+
+def delete(record: Record, now: int) -> Decision[None]:
+    """Delete the key at its owner's wish; a destroyed one stays destroyed."""
+    key = _active(record)
+    if isinstance(key, Refusal):
+        return Decision(record, key)
+    return Decision(_without_key(record, Deleted(now)), None, What.DELETED)
+
+
+def status(record: Record, now: int, rules: Rules) -> Decision[Status]:
+    """Say what there is. Touches the record: one that is spent is destroyed."""
+    swept = sweep(record, now, rules)
+    record = swept.record
+    match record.state:
+        case Active() as key:
+            return Decision(record, _status(record, key, _wait_until(record, key, now, rules)))
+        case Destroyed() as destroyed:
+            return Decision(record, destroyed, swept.event)
+        case Absent() | Deleted():
+            return Decision(record, None)
+
+
+def sweep(record: Record, now: int, rules: Rules) -> Decision[bool]:
+    """Destroy a key that can never be recovered any more; the outcome says if it was destroyed."""
+    key = record.state
+    if isinstance(key, Active) and _is_spent(record, key, now, rules):
+        return Decision(_destroy(record, now).record, outcome=True, event=What.DESTROYED)
+    return Decision(record, outcome=False)
+
+
+def after_loss(record: Record, loss_epoch: int) -> Record:
+    """Return the record after an operator accepted, at `loss_epoch`, that newer commits are lost.
+
+    Nobody knows what was charged in them, so one attempt is left at most until the next success,
+    also to keys that are yet to be registered. The remembered element is forgotten: its repetition
+    might be a free guess. Serials and generations go on above all that a lost commit ever gave, so
+    that no proof and no registration from a lost commit clears or replaces anything.
+    """
+    if record.loss_epoch >= loss_epoch:
+        return record
+    state = record.state
+    if isinstance(state, Active):
+        started_at = 0 if attempts_left(record, state) else state.last_started_at
+        state = replace(state, last_attempt=None, last_started_at=started_at)
+    first = loss_epoch * SERIALS_PER_EPOCH
+    return Record(first, first - _all_used(record), first, state, loss_epoch)
+
+
+def rewrap(record: Record, old: StoredOprfKey, new: StoredOprfKey) -> Decision[bool]:
+    """Put the same OPRF key under another wrap key, if the record still has it under the old."""
+    state = record.state
+    if not isinstance(state, Active) or state.oprf_key != old:
+        return Decision(record, outcome=False)
+    return Decision(replace(record, state=replace(state, oprf_key=new)), outcome=True)
+
+
+def check_key(record: Record, key_id: bytes) -> Decision[None]:
+    """Refuse unless the record's key is still this one."""
+    key = _active(record)
+    if isinstance(key, Refusal):
+        return Decision(record, key)
+    if key.key_id != key_id:
+        return Decision(record, KeyReplaced("this recovery was started for an earlier key"))
+    return Decision(record, None)
+
+
+def key_let_go(before: Record, after: Record) -> StoredOprfKey | None:
+    """Return the OPRF key that a change took out of a record, if it took one."""
+    old, new = before.state, after.state
+    if not isinstance(old, Active):
+        return None
+    if isinstance(new, Active) and new.oprf_key.public_key == old.oprf_key.public_key:
+        return None
+    return old.oprf_key
+
+
+def _active(record: Record) -> Active | Refusal:
+    match record.state:
+        case Active() as key:
+            return key
+        case Destroyed(destroyed_at, cause):
+            return KeyDestroyed(destroyed_at, cause)
+        case Absent() | Deleted():
+            return NoKey("this account has no key here")
+
+
+def _all_used(record: Record) -> int:
+    """As many used attempts as exhaust every limit that settings may allow, or more."""
+    return max(record.used, ATTEMPT_LIMIT_MAX)
+
+
+def _repeat(record: Record, key: Active, now: int) -> Decision[Attempt]:
+    """The same evaluation again teaches nothing new: not charged, and from now on final."""
+    assert key.last_attempt is not None  # noqa: S101 -- narrows the type; the caller compared it
+    key = _tried(replace(key, last_attempt=replace(key.last_attempt, is_final=True)), now)
+    attempt = Attempt(key, record.charged, attempts_left(record, key), now, charge=None)
+    return Decision(replace(record, state=key), attempt, What.REPETITION)
+
+
+def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[Attempt]:
+    serial = record.charged + 1
+    charge = Charge(key.key_id, serial, key.last_started_at)
+    key = _tried(replace(key, last_attempt=LastAttempt(element, is_final=False)), now)
+    record = replace(record, charged=serial, state=key)
+    attempt = Attempt(key, serial, attempts_left(record, key), now, charge)
+    return Decision(record, attempt, What.ATTEMPT)
+
+
+def _tried(key: Active, now: int) -> Active:
+    """The key with an attempt started `now`; a clock at 1970 must not make it an untried one."""
+    return replace(key, last_started_at=now or 1)
+
+
+def _destroy(record: Record, now: int) -> Decision[Never]:
+    """The OPRF key, the envelope and the sealed key leave the record; the fact stays."""
+    destroyed = Destroyed(now, Cause.ATTEMPT_LIMIT)
+    refusal = KeyDestroyed(now, Cause.ATTEMPT_LIMIT)
+    return Decision(_without_key(record, destroyed), refusal, What.DESTROYED)
+
+
+def _without_key(record: Record, state: Destroyed | Deleted) -> Record:
+    return replace(record, generation=record.generation + 1, state=state)
+
+
+def _is_spent(record: Record, key: Active, now: int, rules: Rules) -> bool:
+    """All attempts are used and no recovery state can be alive any more."""
+    began = max(key.last_started_at, rules.serving_since)
+    return not attempts_left(record, key) and now > began + RECOVERY_STATE_LIFETIME_MS
+
+
+def _wait_until(record: Record, key: Active, now: int, rules: Rules) -> int | None:
+    """When the next attempt may start, None for now. A clock that was set back ends the waiting."""
+    if not rules.back_off or record.used < ATTEMPTS_BEFORE_BACK_OFF:
+        return None
+    step = min(record.used - ATTEMPTS_BEFORE_BACK_OFF, len(rules.back_off) - 1)
+    until = key.last_started_at + rules.back_off[step] * 1000
+    return until if key.last_started_at <= now < until else None
+
+
+def _same_registration(there: Active, repeated: Active) -> bool:
+    """Everything that a registration says is equal, whatever happened to the key since."""
+    return there == replace(
+        repeated,
+        created_at=there.created_at,
+        last_attempt=there.last_attempt,
+        last_started_at=there.last_started_at,
+    )
+
+
+def _status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
+    return KeyStatus(key, attempts_left(record, key), wait_until)

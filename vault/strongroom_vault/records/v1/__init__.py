@@ -1,0 +1,1 @@
+"""Generated from protos/strongroom_vault/storage/v1/record.proto."""

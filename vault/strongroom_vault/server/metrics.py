@@ -1,0 +1,225 @@
+"""Metrics for Prometheus, on a listener of their own. Nothing secret, no account names.
+
+Most are numbers that the vault's objects count anyway, read when somebody asks (`Collected`).
+`docs/operations.md` says what each is good for; `deploy/` has a dashboard and alerts over them.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    make_wsgi_app,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client.registry import Collector
+
+from strongroom_vault.api.guard import SCOPES
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.records.events import What
+from strongroom_vault.server import listening
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.core import Metric
+
+    from strongroom_vault.hsm.dispatcher import TokenPool
+    from strongroom_vault.ledger.group_commit import Ledger
+    from strongroom_vault.service.rotation import Rotation
+
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+MAX_SCRAPES: Final = 8
+"""Connections to the metrics at once."""
+SCRAPE_S: Final = 10
+
+Row: TypeAlias = tuple[str, str, float]
+"""Name, what it is, value."""
+
+
+class Requests:
+    """What callers asked and got."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._total = Counter(
+            "strongroom_requests",
+            "Calls of BackupKeyVault by call and outcome: OK, a reason, or INTERNAL.",
+            ("call", "outcome"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "strongroom_request_seconds",
+            "How long calls took, refused ones too.",
+            ("call",),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+
+        for call in SCOPES:
+            for outcome in ("OK", "INTERNAL"):  # from 0 on, or the first would be no increase
+                self._total.labels(call, outcome)
+
+    def observe(self, call: str, outcome: str, seconds: float) -> None:
+        """Count one call."""
+        self._total.labels(call, outcome).inc()
+        self._seconds.labels(call).observe(seconds)
+
+
+class Collected(Collector):
+    """Everything else, read from the running vault when it is asked for."""
+
+    def __init__(
+        self,
+        pool: TokenPool,
+        ledger: Ledger,
+        rotation: Rotation,
+        is_serving: Callable[[], bool],
+        certificate_ends_at: Callable[[], float],
+    ) -> None:
+        self._pool = pool
+        self._ledger = ledger
+        self._rotation = rotation
+        self._is_serving = is_serving
+        self._certificate_ends_at = certificate_ends_at
+
+    def collect(self) -> Iterator[Metric]:
+        """Return all metrics as they are now."""
+        for name, text, value in self._gauges():
+            yield GaugeMetricFamily(f"strongroom_{name}", text, value)
+        for name, text, value in self._counters():
+            yield CounterMetricFamily(f"strongroom_{name}", text, value)
+        events = CounterMetricFamily(
+            "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
+        )
+        told = self._ledger.told.copy()
+        for what in What:
+            events.add_metric([what.value], told[what])
+        yield events
+        jobs = CounterMetricFamily(
+            "strongroom_token_jobs", "Jobs of token workers.", labels=["kind", "outcome"]
+        )
+        for (job, outcome), count in self._pool.jobs.copy().items():
+            jobs.add_metric([job, outcome], count)
+        yield jobs
+        seconds = CounterMetricFamily(
+            "strongroom_token_job_seconds", "Time that these jobs took.", labels=["kind"]
+        )
+        for job, taken in self._pool.job_s.copy().items():
+            seconds.add_metric([job], taken)
+        yield seconds
+
+    def _gauges(self) -> Iterator[Row]:
+        pool, ledger = self._pool, self._ledger
+        yield (
+            "serving",
+            "1 while token and store answer and no rollback is seen.",
+            self._is_serving(),
+        )
+        yield (
+            "rollback_detected",
+            "1 once the database is not what the anchor says.",
+            (ledger.rollback is not None),
+        )
+        yield "ledger_epoch", "Number of the newest commit.", ledger.epoch
+        yield "ledger_waiting", "Changes that wait for a commit.", ledger.waiting
+        yield "token_workers", "Token workers as configured.", pool.workers
+        yield "token_workers_ready", "Token workers with an open session.", pool.ready
+        yield "token_jobs_waiting", "Jobs that wait for a token worker.", pool.waiting
+        yield (
+            "certificate_ends_seconds",
+            "Unix time when the TLS certificate expires.",
+            (self._certificate_ends_at()),
+        )
+        yield "rotation_under_way", "1 while the wrap key is rotated.", self._rotation.is_under_way
+        yield "clock_seconds", "Unix time by this machine's clock.", time.time()
+
+    def _counters(self) -> Iterator[Row]:
+        pool, ledger = self._pool, self._ledger
+        yield "commits", "Commits since start.", ledger.commits
+        yield "changes", "Record changes in these commits.", ledger.changes
+        yield "commit_seconds", "Time that commits took, without the anchor.", ledger.commit_s
+        yield "anchor_seconds", "Time that moving the anchor took.", ledger.anchor_s
+        yield "store_errors", "Commits that the store refused.", ledger.store_errors
+        yield "token_workers_replaced", "Token workers replaced since start.", pool.replaced
+        yield "records_rewrapped", "Records rewrapped by rotations.", self._rotation.rewrapped
+
+
+class _Scrape(WSGIRequestHandler):
+    """One connection of Prometheus, without a line in the log."""
+
+    timeout = SCRAPE_S
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+class _Server(ThreadingWSGIServer):
+    """Takes a few connections at once and closes the others: each holds a thread and a file."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 -- the base's own
+        self._places = threading.BoundedSemaphore(MAX_SCRAPES)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer in a thread, if there is a place."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer, and give the place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Say nothing of a connection that asked nothing in time, or went away."""
+
+
+class _Server6(_Server):
+    """The same at an address of IPv6."""
+
+    address_family = socket.AF_INET6
+
+
+def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
+    """Serve the registry over HTTP at host:port; return what ends that.
+
+    Raises:
+        OperatorError: the address cannot be listened on.
+    """
+    with ExitStack() as undo, listening.held(address) as places:
+        for place in places:
+            undo.callback(_serve_at(place, registry))
+        return undo.pop_all().close
+
+
+def _serve_at(place: listening.Place, registry: CollectorRegistry) -> Callable[[], None]:
+    kind = _Server6 if place.family == socket.AF_INET6 else _Server
+    try:
+        server = make_server(place.host, place.port, make_wsgi_app(registry), kind, _Scrape)
+    except OSError as error:
+        raise OperatorError(f"cannot serve metrics at {place}: {error.strerror}") from error
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop

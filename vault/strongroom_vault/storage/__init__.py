@@ -1,1 +1,0 @@
-"""Messages that the vault keeps at rest."""

@@ -1,0 +1,1 @@
+"""Generated from protos/strongroom/v1/admin.proto: VaultAdmin, for operators."""
