@@ -135,7 +135,7 @@ class VaultBusy(StrongroomError):
     hint = "Try again in a minute."
 
 
-class TokenUnavailable(StrongroomError):
+class HsmUnavailable(StrongroomError):
     """The vault's token does not answer."""
 
     sentence = "The vault cannot use its keys at the moment."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from strongroom import attempts, sealed_key
 from strongroom.errors import (
+    HsmUnavailable,
     KeyDestroyed,
     KeyReplaced,
     LastAttemptUnderWay,
@@ -24,7 +25,6 @@ from strongroom.errors import (
     ScopeMissing,
     StateExpired,
     StoreUnavailable,
-    TokenUnavailable,
     VaultBusy,
     VaultInternalError,
     VaultParametersRefused,
@@ -91,7 +91,7 @@ REFUTED: Final = (
 UNANSWERED: Final = (
     VaultUnreachable,
     VaultBusy,
-    TokenUnavailable,
+    HsmUnavailable,
     StoreUnavailable,
     VaultInternalError,
     RollbackDetected,
@@ -132,7 +132,9 @@ class Party:
         return Binding(self.vault.vault_id, self.account, key_id)
 
 
-def meet(pinned_identity: bytes | None, pinned_vault_id: str | None = None) -> Flow[VaultInfo]:
+def fetch_info(
+    pinned_identity: bytes | None, pinned_vault_id: str | None = None
+) -> Flow[VaultInfo]:
     """Ask a vault who it is. `pinned_identity` is 33 bytes, None at first contact.
 
     Raises:

@@ -41,7 +41,7 @@ _BY_REASON: Final[dict[str, Callable[[Mapping[str, str], float], StrongroomError
     "STATE_EXPIRED": lambda _m, _r: errors.StateExpired(),
     "WAIT": lambda _m, r: errors.MustWait(r),
     "OVERLOADED": lambda _m, _r: errors.VaultBusy(),
-    "TOKEN_UNAVAILABLE": lambda _m, _r: errors.TokenUnavailable(),
+    "HSM_UNAVAILABLE": lambda _m, _r: errors.HsmUnavailable(),
     "STORE_UNAVAILABLE": lambda _m, _r: errors.StoreUnavailable(),
     "ROLLBACK_DETECTED": lambda _m, _r: errors.RollbackDetected(),
 }
@@ -57,16 +57,16 @@ _BY_CODE: Final[dict[grpc.StatusCode, type[StrongroomError]]] = {
 
 _PASSING: Final = (
     errors.VaultBusy,
-    errors.TokenUnavailable,
+    errors.HsmUnavailable,
     errors.StoreUnavailable,
 )
-"""Errors that pass by themselves: the same request may be sent again. See also `is_passing`."""
+"""Errors that pass by themselves: the same request may be sent again. See also `is_transient`."""
 
 _FOR_OPERATORS: Final = (
     errors.AccessTokenInvalid,
     errors.ScopeMissing,
     errors.MalformedRequest,
-    errors.TokenUnavailable,
+    errors.HsmUnavailable,
     errors.StoreUnavailable,
     errors.RollbackDetected,
     errors.VaultInternalError,
@@ -93,7 +93,7 @@ def error_of(failed: grpc.RpcError) -> tuple[StrongroomError, float]:
     return error, delay
 
 
-def is_passing(error: StrongroomError) -> bool:
+def is_transient(error: StrongroomError) -> bool:
     """Whether sending the same request again may help."""
     if isinstance(error, errors.VaultUnreachable):
         return not error.cause.is_lasting

@@ -28,7 +28,7 @@ from strongroom.proxies import Proxy, proxy_to
 from strongroom.requests import DeleteKey, GetVault, Request
 from strongroom.roots import RootSearch
 from strongroom.silent_grpc import grpc
-from strongroom.status import error_of, is_passing
+from strongroom.status import error_of, is_transient
 from strongroom.wire import decode, encode
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.v1 import vault_pb2_grpc
@@ -379,7 +379,7 @@ class _Tries:
         error.follows_lost_answer = self._failed > 1
         backed_off = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** (self._failed - 1))
         delay = max(self._asked, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
-        if not is_passing(error) or time.monotonic() + delay >= self._ends_at:
+        if not is_transient(error) or time.monotonic() + delay >= self._ends_at:
             raise error from failed
         if self._target.retrying is not None:
             self._target.retrying(error)

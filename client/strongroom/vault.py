@@ -205,10 +205,10 @@ class _Session:
             raise AccountMismatch
         return token
 
-    def _meet(self) -> Flow[VaultInfo]:
-        return flows.meet(self._identity, self._vault_id)
+    def _fetch_info(self) -> Flow[VaultInfo]:
+        return flows.fetch_info(self._identity, self._vault_id)
 
-    def _met(self, info: VaultInfo) -> VaultInfo:
+    def _remember_info(self, info: VaultInfo) -> VaultInfo:
         self._info = info
         return info
 
@@ -264,7 +264,7 @@ class Vault(_Session):
     @property
     def info(self) -> VaultInfo:
         """The vault's public parameters."""
-        return self._info or self._met(self._run(self._meet()))
+        return self._info or self._remember_info(self._run(self._fetch_info()))
 
     @property
     def identity(self) -> str:
@@ -426,7 +426,7 @@ class AsyncVault(_Session):
 
     async def info(self) -> VaultInfo:
         """Return the vault's public parameters."""
-        return self._info or self._met(await self._run(self._meet()))
+        return self._info or self._remember_info(await self._run(self._fetch_info()))
 
     async def identity(self) -> str:
         """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true."""

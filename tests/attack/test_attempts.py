@@ -25,11 +25,11 @@ from raw_client import Guess, raw_client
 from strongroom import (
     ActiveKey,
     BackupKey,
+    HsmUnavailable,
     KeyDestroyed,
     KeyReplaced,
     MalformedRequest,
     StrongroomError,
-    TokenUnavailable,
     VaultUnreachable,
     WrongPassword,
 )
@@ -233,7 +233,7 @@ def test_a_worker_lost_in_mid_call_gives_the_attempt_back(
         os.kill(worker, signal.SIGSTOP)
         if dies:
             threading.Timer(0.4, os.kill, (worker, signal.SIGKILL)).start()
-        with raw_client(vault, "alice") as client, pytest.raises(TokenUnavailable):
+        with raw_client(vault, "alice") as client, pytest.raises(HsmUnavailable):
             client.call(Guess.of("wrong").call)
         assert attempts_left(vault, "alice") == 10
         with vault.connect("alice") as owner:

@@ -30,9 +30,9 @@ from vault_process import REPOSITORY, VAULT_ID, VaultProcess
 from strongroom import (
     AccessTokenInvalid,
     ActiveKey,
+    HsmUnavailable,
     RollbackDetected,
     StoreUnavailable,
-    TokenUnavailable,
 )
 from strongroom.requests import GetKey
 from strongroom_vault.operator import development_ca, issuer
@@ -92,7 +92,7 @@ def test_the_token_goes_away_and_comes_back(measured: VaultFolder) -> None:
         account.register(vault)
         with unplugged(measured.softhsm):
             for _ in range(3):
-                with pytest.raises(TokenUnavailable):
+                with pytest.raises(HsmUnavailable):
                     account.recover(vault)
             for worker in vault.workers():
                 os.kill(worker, signal.SIGKILL)
@@ -100,7 +100,7 @@ def test_the_token_goes_away_and_comes_back(measured: VaultFolder) -> None:
             eventually(lambda: not vault.is_serving())
             assert metric(vault, "strongroom_serving") == 0
             assert metric(vault, "strongroom_token_workers_ready") == 0
-            with pytest.raises(TokenUnavailable):
+            with pytest.raises(HsmUnavailable):
                 account.recover(vault)
         eventually(vault.is_serving)
         assert account.recover(vault) == account.sealed

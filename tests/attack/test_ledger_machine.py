@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
-from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, RollbackDetected, StoreUnavailable
 from strongroom_vault.ledger import group_commit as ledger_module
 from strongroom_vault.ledger.group_commit import Ledger, Unanchored
 from strongroom_vault.records.policy import Decision
@@ -68,10 +68,10 @@ class FaultyAnchor(MemoryAnchor):
 
     async def advance(self, expected: Anchored, new: Anchored) -> None:
         if self.fault == "before anchor":
-            raise TokenUnavailable("gone", 1.0)
+            raise HsmUnavailable("gone", 1.0)
         await super().advance(expected, new)
         if self.fault == "after anchor":
-            raise TokenUnavailable("gone just now", 1.0)
+            raise HsmUnavailable("gone just now", 1.0)
 
 
 def charge(record: Record) -> Decision[int]:
@@ -147,7 +147,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.ask(name, charge)
             self.evaluated[name] += 1
             self.low[name] += 1
-        except (StoreUnavailable, TokenUnavailable) as error:
+        except (StoreUnavailable, HsmUnavailable) as error:
             unanchored = isinstance(error, Unanchored)
         self.store.fault = self.anchor.fault = ""
         if crashes:

@@ -80,9 +80,9 @@ def test_another_identity_is_noticed_before_anything_of_the_password_is_sent() -
     other = SoftwareAkeKey.derive(b"o" * 32).public_key.encode()
     vault = LyingVault(GetVault=lambda info: replace(info, identity_public_key=other))
     with pytest.raises(errors.WrongVault):
-        drive(flows.meet(vault.info.identity_public_key), vault)
+        drive(flows.fetch_info(vault.info.identity_public_key), vault)
     assert vault.asked == [requests.GetVault()]
-    assert drive(flows.meet(None), vault).identity_public_key == other
+    assert drive(flows.fetch_info(None), vault).identity_public_key == other
 
 
 def test_another_identity_at_registration() -> None:
@@ -254,10 +254,10 @@ def test_another_attempt_limit_than_was_asked_for() -> None:
 def test_another_vault_id_than_the_pinned_one() -> None:
     vault = LyingVault()
     identity = vault.info.identity_public_key
-    assert drive(flows.meet(identity, "vault.test"), vault) == vault.info
+    assert drive(flows.fetch_info(identity, "vault.test"), vault) == vault.info
     for pinned in (identity, None):
         with pytest.raises(errors.WrongVault):
-            drive(flows.meet(pinned, "vault.other"), vault)
+            drive(flows.fetch_info(pinned, "vault.other"), vault)
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "another device's password"])
@@ -437,5 +437,5 @@ def test_the_request_id_is_in_the_error() -> None:
 
 
 def test_what_may_be_repeated() -> None:
-    passing = [kind for failed, kind in STATUSES if status.is_passing(status.error_of(failed)[0])]
+    passing = [kind for failed, kind in STATUSES if status.is_transient(status.error_of(failed)[0])]
     assert passing == [errors.VaultUnreachable]

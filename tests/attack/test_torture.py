@@ -30,12 +30,12 @@ from vault_process import make_softhsm, make_vault
 from strongroom import (
     ActiveKey,
     DestroyedKey,
+    HsmUnavailable,
     KeyDestroyed,
     KeyReplaced,
     NoKey,
     StateExpired,
     StoreUnavailable,
-    TokenUnavailable,
     VaultBusy,
     VaultUnreachable,
     WrongPassword,
@@ -67,7 +67,7 @@ CLIENTS: Final = 6
 LIMIT: Final = 4
 RIGHT: Final = b"right"
 GIVE_UP_S: Final = 60.0
-LATER: Final = (VaultUnreachable, TokenUnavailable, StoreUnavailable, VaultBusy)
+LATER: Final = (VaultUnreachable, HsmUnavailable, StoreUnavailable, VaultBusy)
 
 
 Evaluation: TypeAlias = "tuple[bytes, bytes | None]"

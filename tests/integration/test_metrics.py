@@ -18,7 +18,7 @@ from vault_process import REPOSITORY, make_softhsm, make_vault
 from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_protocol.v1 import vault_pb2_grpc
 from strongroom_vault.api.status import CODES
-from strongroom_vault.records.events import What
+from strongroom_vault.records.events import EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def test_labels_in_alerts_are_given_by_the_vault() -> None:
     text = (DEPLOY / "prometheus-alerts.yml").read_text()
     reasons = {kind.reason for kind in CODES} | {"INTERNAL", "OK"}
     assert set(re.findall(r'outcome="([A-Z_]+)"', text)) <= reasons
-    events = {what.value for what in What}
+    events = {what.value for what in EventKind}
     assert set(re.findall(r'event="([a-z ]+)"', text)) <= events
 
 

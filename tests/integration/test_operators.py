@@ -18,10 +18,10 @@ from quick_account import QuickAccount
 from raw_client import Guess, raw_client
 
 from strongroom import (
+    HsmUnavailable,
     KeyDestroyed,
     NoKey,
     StateExpired,
-    TokenUnavailable,
     VaultBusy,
 )
 
@@ -161,7 +161,7 @@ class TestRotation:
             def serve() -> None:
                 while not is_over.is_set():
                     for account in accounts:
-                        with suppress(TokenUnavailable, VaultBusy):
+                        with suppress(HsmUnavailable, VaultBusy):
                             served.append(account.recover(vault) == account.sealed)
 
             clients = threading.Thread(target=serve)
@@ -229,7 +229,7 @@ class TestRotation:
         folder.operator("anchor", "accept", typed="vault.test\n")
         with folder.start() as vault:
             for _ in range(3):
-                with pytest.raises(TokenUnavailable):
+                with pytest.raises(HsmUnavailable):
                     account.recover(vault)
             assert shown(folder, account.name)["attempts_left"] == 1  # each was given back
             late = QuickAccount("later still")

@@ -16,7 +16,7 @@ from quick_account import QuickAccount
 from raw_client import Guess, raw_client
 from vault_process import make_softhsm, make_vault
 
-from strongroom import KeyDestroyed, TokenUnavailable
+from strongroom import HsmUnavailable, KeyDestroyed
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform import traces
 
@@ -118,7 +118,7 @@ def test_a_request_id_leads_from_the_caller_to_the_trace_and_the_log(
     with folder.start() as vault:
         account.register(vault)
         (softhsm.folder / "tokens").rename(tmp_path / "gone")
-        with raw_client(vault, ACCOUNT) as raw, pytest.raises(TokenUnavailable) as refused:
+        with raw_client(vault, ACCOUNT) as raw, pytest.raises(HsmUnavailable) as refused:
             raw.call(Guess.of("wrong").call)
         assert vault.stop() == 0
     cause = refused.value.__cause__

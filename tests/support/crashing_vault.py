@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.hsm.dispatcher import TokenPool
-from strongroom_vault.hsm.jobs import AdvanceAnchor, StartRecovery, StartRegistration
+from strongroom_vault.hsm.jobs import AdvanceAnchor, CreateRegistrationResponse, GenerateKE2
 from strongroom_vault.platform import logs
 from strongroom_vault.server import server
 from strongroom_vault.settings.config import load
@@ -45,8 +45,8 @@ def reach(step: str) -> None:
 
 STEP_OF: Final[dict[type[Any], str]] = {
     AdvanceAnchor: "anchor",
-    StartRecovery: "evaluate",
-    StartRegistration: "evaluate",
+    GenerateKE2: "evaluate",
+    CreateRegistrationResponse: "evaluate",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from strongroom_vault.errors import TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable
 from strongroom_vault.ledger.anchor import AnchorMoved
 from strongroom_vault.ledger.group_commit import LedgerKeys
 from strongroom_vault.operator.init import first_commit
@@ -34,7 +34,7 @@ class MemoryAnchor:
     async def advance(self, expected: Anchored, new: Anchored) -> None:
         fails_once, self.fails_once = self.fails_once, False
         if self.fails or fails_once:
-            raise TokenUnavailable("the token is gone", 1.0)
+            raise HsmUnavailable("the token is gone", 1.0)
         if self.value not in (expected, new):
             raise AnchorMoved("moved")
         self.value = new

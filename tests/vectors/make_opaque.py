@@ -120,7 +120,7 @@ def answers(inputs: dict[str, bytes], identities: Identities, stretch: Argon2id)
         nonce=inputs["client_nonce"],
         keyshare_seed=inputs["client_keyshare_seed"],
     )
-    fresh = server.Fresh(
+    fresh = server.Randomness(
         inputs["masking_nonce"],
         inputs["server_nonce"],
         SoftwareAkeKey.derive(inputs["server_keyshare_seed"]),

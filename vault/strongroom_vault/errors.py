@@ -174,13 +174,13 @@ class Overloaded(RetryLater):
     reason = "OVERLOADED"
 
 
-class TokenUnavailable(RetryLater):
+class HsmUnavailable(RetryLater):
     """The token did not answer. An attempt that it left unanswered is given back."""
 
-    reason = "TOKEN_UNAVAILABLE"
+    reason = "HSM_UNAVAILABLE"
 
 
-class KeyNotFound(TokenUnavailable):
+class KeyNotFound(HsmUnavailable):
     """The token does not find the key of a record, which may have been destroyed meanwhile."""
 
 

@@ -240,7 +240,7 @@ def enable(
     fresh one: for a key that somebody else may have seen.
     """
     prompts.check(password_fd)
-    with Device.of(options).meet() as contact:
+    with Device.of(options).open() as contact:
         protecting.enable(
             contact,
             password_fd,
@@ -347,7 +347,7 @@ def restore(
 @vault_options
 def status(**options: Any) -> None:  # noqa: ANN401
     """Say what the vault holds for you, and whether this device's key is that one."""
-    with Device.of(options).meet() as contact:
+    with Device.of(options).open() as contact:
         _row("vault", f"{contact.address} ({contact.vault.info.vault_id})")
         _row("identity", contact.vault.identity)
         _row("account", printable(contact.vault.account))
@@ -380,7 +380,7 @@ def show_key(*, age: bool, old: bool, password_fd: int | None, **options: Any) -
         _warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
         shown = [kept.key]
     else:
-        with device.meet() as contact:
+        with device.open() as contact:
             contact.require_storage()
             shown = [protecting.recover(contact, password_fd, adopt=True)]
     for key in shown:
@@ -404,7 +404,7 @@ def change_password(
 ) -> None:
     """Protect the same key with another password. The old one works until the new one does."""
     prompts.check(password_fd, new_password_fd)
-    with Device.of(options).meet() as contact:
+    with Device.of(options).open() as contact:
         protecting.change_password(
             contact, password_fd, new_password_fd, accept_weak=accept_weak_password
         )
@@ -417,7 +417,7 @@ def change_password(
 def rehearse(*, adopt: bool, password_fd: int | None, **options: Any) -> None:  # noqa: ANN401
     """Check that you still know the password, and that it opens this device's key."""
     prompts.check(password_fd)
-    with Device.of(options).meet() as contact:
+    with Device.of(options).open() as contact:
         protecting.rehearse(contact, password_fd, adopt=adopt)
 
 
@@ -426,13 +426,13 @@ def rehearse(*, adopt: bool, password_fd: int | None, **options: Any) -> None:  
 @vault_options
 def disable(*, yes: bool, **options: Any) -> None:  # noqa: ANN401
     """Delete your key in the vault. Backups then open with this device or the 64 digits alone."""
-    with Device.of(options).meet() as contact:
+    with Device.of(options).open() as contact:
         protecting.disable(contact, yes=yes)
 
 
 def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) -> BackupKey:
     """Get the key that no backup here was opened with yet, and keep it."""
-    with device.meet() as contact:
+    with device.open() as contact:
         if contact.standing is Standing.IN_STEP:
             raise WrongKey  # the vault would give back what this device has
         contact.require_storage()

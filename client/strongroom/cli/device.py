@@ -256,7 +256,7 @@ class Device:
     # With a vault
 
     @contextmanager
-    def meet(self) -> Iterator[Contact]:
+    def open(self) -> Iterator[Contact]:
         """Meet the vault, make sure who it is, and ask what it has for the account.
 
         Raises:

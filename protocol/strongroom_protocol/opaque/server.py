@@ -44,7 +44,7 @@ class ExpectedKE3:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Fresh:
+class Randomness:
     """The randomness of one KE2: two nonces of 32 bytes and the ephemeral key. Secret."""
 
     masking_nonce: bytes = field(default_factory=partial(os.urandom, NN))
@@ -67,10 +67,10 @@ def generate_ke2(
     identities: Identities,
     *,
     context: bytes = b"",
-    fresh: Fresh | None = None,
+    fresh: Randomness | None = None,
 ) -> tuple[KE2, ExpectedKE3]:
     """GenerateKE2, section 6.2.2. `fresh` is given by tests alone."""
-    fresh = fresh or Fresh()
+    fresh = fresh or Randomness()
     nonce = fresh.masking_nonce
     credential_response = CredentialResponse(
         oprf_key.evaluate(ke1.credential_request.blinded_message),

@@ -113,7 +113,7 @@ def _login(session: pkcs11.Session, module: str, vector: Vector) -> None:
         oprf_key,
         Identities(given.get("client_identity"), given.get("server_identity")),
         context=bytes.fromhex(vector["config"]["Context"]),
-        fresh=server.Fresh(
+        fresh=server.Randomness(
             given["masking_nonce"],
             given["server_nonce"],
             SoftwareAkeKey.derive(given["server_keyshare_seed"]),
@@ -142,12 +142,12 @@ def _attributes(session: pkcs11.Session, module: str) -> None:
         with pytest.raises(AttributeSensitive):
             key[Attribute.VALUE]
     token = Pkcs11Token(session, module)
-    assert token.identity.never_leaves
+    assert token.identity.is_non_extractable
     for is_resident in (False, True):
         stored = token.generate_oprf_key(resident=is_resident)
         assert stored.is_resident == is_resident
         with token.oprf_key(stored) as key:
-            assert key.never_leaves
+            assert key.is_non_extractable
             assert key.evaluate(GENERATOR) == Element.decode(stored.public_key)
 
 
@@ -319,7 +319,7 @@ def _rotation(session: pkcs11.Session, module: str) -> None:
         token.rewrap(replace(stored, wrapped=other.wrapped, wrap_key=1))
     for either in (stored, again):
         with token.oprf_key(either) as key:
-            assert key.never_leaves
+            assert key.is_non_extractable
             assert key.evaluate(GENERATOR).encode() == stored.public_key
     assert left_behind(session) == before + 1  # the session's copy of the new wrap key
     token.destroy_wrap_keys({5})

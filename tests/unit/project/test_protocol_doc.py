@@ -200,7 +200,7 @@ REFUSALS: Final[dict[type[errors.Refusal], errors.Refusal]] = {
     errors.StateExpired: errors.StateExpired(),
     errors.Wait: errors.Wait("wait", 1),
     errors.Overloaded: errors.Overloaded("busy", 1),
-    errors.TokenUnavailable: errors.TokenUnavailable("token", 1),
+    errors.HsmUnavailable: errors.HsmUnavailable("token", 1),
     errors.StoreUnavailable: errors.StoreUnavailable("store", 1),
     errors.RollbackDetected: errors.RollbackDetected(),
 }

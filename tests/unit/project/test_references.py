@@ -1,8 +1,8 @@
 """What docstrings, comments and pages point at is there: files, folders, tests, sections.
 
 A path is looked for from the root of the repository, from the folder of the file that names it, and
-as the end of any path: `hsm/token/plain.py` in vault/strongroom_vault/ is enough for a reader. A folder
-is looked for if it has two names at least.
+as the end of any path: `hsm/token/plain.py` in vault/strongroom_vault/ is enough for a reader. A
+folder is looked for if it has two names at least.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from strongroom_vault.records.codec import (
     encode_record,
     encode_recovery_state,
 )
-from strongroom_vault.records.events import Event, What
+from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.records.sealing import RowSealer, Sealer
 from strongroom_vault.service.backup_keys import Keys
 
@@ -38,7 +38,7 @@ GOLDEN: Final[dict[str, str]] = (
 KEY: Final = b"k" * 32
 ONE, OTHER = b"\x01" * 32, b"\x02" * 32
 ROWS: Final = {ONE: b"one row", OTHER: b"another"}
-EVENT: Final = Event(What.RELEASED, 1_800_000_000_000, ONE, (("serial", 3),))
+EVENT: Final = Event(EventKind.RELEASED, 1_800_000_000_000, ONE, (("serial", 3),))
 HEAD: Final = Head(
     vault_id="vault.test",
     epoch=7,

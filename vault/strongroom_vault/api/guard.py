@@ -24,10 +24,10 @@ from strongroom_vault.api.strangers import Strangers
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
+    HsmUnavailable,
     Overloaded,
     Refusal,
     StoreUnavailable,
-    TokenUnavailable,
 )
 from strongroom_vault.platform import traces, uncaught
 
@@ -163,7 +163,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._observe(call, outcome, time.perf_counter() - began)
         if error is None:
             return task.result()
-        if isinstance(error, TokenUnavailable | StoreUnavailable):
+        if isinstance(error, HsmUnavailable | StoreUnavailable):
             log.warning("call failed", reason=error.reason, problem=str(error))
         if isinstance(error, Refusal):
             # Whoever is refused is told the same request id. Who it was stays out of the log.

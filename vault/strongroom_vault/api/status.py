@@ -32,7 +32,7 @@ CODES: Final[dict[type[Refusal], StatusCode]] = {
     errors.StateExpired: StatusCode.ABORTED,
     errors.Wait: StatusCode.RESOURCE_EXHAUSTED,
     errors.Overloaded: StatusCode.UNAVAILABLE,
-    errors.TokenUnavailable: StatusCode.UNAVAILABLE,
+    errors.HsmUnavailable: StatusCode.UNAVAILABLE,
     errors.StoreUnavailable: StatusCode.UNAVAILABLE,
     errors.RollbackDetected: StatusCode.UNAVAILABLE,
 }

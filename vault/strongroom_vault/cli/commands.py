@@ -457,7 +457,7 @@ def anchor() -> None:
 @json_option
 def anchor_show(settings_file: Path, *, as_json: bool) -> None:
     """Say how database and anchor stand to each other. Exit code 1 if the vault would not serve."""
-    found = backup_restore.standing(_load(settings_file))
+    found = backup_restore.anchor_status(_load(settings_file))
     click.echo(_standing_json(found) if as_json else _standing_table(found))
     if found.problem:
         raise OperatorError(found.problem)
@@ -474,7 +474,7 @@ def anchor_accept(settings_file: Path, vault_id: str | None, *, as_json: bool) -
     with one attempt at most until its next success. The vault must be down.
     """
     settings = _load(settings_file)
-    found = backup_restore.standing(settings)
+    found = backup_restore.anchor_status(settings)
     if not as_json:
         click.echo(_standing_table(found), err=True)
     lost = backup_restore.lost_keys(settings) if found.problem else 0
@@ -493,7 +493,7 @@ def anchor_accept(settings_file: Path, vault_id: str | None, *, as_json: bool) -
         click.echo("Accepted. Every key has one attempt at most until its next success.", err=True)
 
 
-def _tell_loss(found: backup_restore.Standing, lost: int) -> None:
+def _tell_loss(found: backup_restore.AnchorStatus, lost: int) -> None:
     click.echo(f"{found.problem}.", err=True)
     if found.missing > 0:
         click.echo("What these commits held is lost for good.", err=True)
@@ -713,7 +713,7 @@ def _identity(public_key: bytes) -> str:
     return urlsafe_b64encode(public_key).rstrip(b"=").decode()
 
 
-def _standing_table(found: backup_restore.Standing) -> str:
+def _standing_table(found: backup_restore.AnchorStatus) -> str:
     anchored = "nothing" if found.anchored is None else f"commit {found.anchored.epoch}"
     written = datetime.fromtimestamp(found.head.time / 1000, UTC)
     return "\n".join(
@@ -725,7 +725,7 @@ def _standing_table(found: backup_restore.Standing) -> str:
     )
 
 
-def _standing_json(found: backup_restore.Standing, **more: int) -> str:
+def _standing_json(found: backup_restore.AnchorStatus, **more: int) -> str:
     return json.dumps(
         {
             "database_epoch": found.head.epoch,

@@ -3,7 +3,7 @@
 Jobs that wait are shared out among the workers, some to each at a time, so that a busy vault wakes
 a worker once for all of them.
 
-A call that a worker leaves unanswered ends in TokenUnavailable; nothing of an answer has left the
+A call that a worker leaves unanswered ends in HsmUnavailable; nothing of an answer has left the
 vault then, so the caller may give the attempt back. A job once begun is awaited to its end even if
 its caller goes away, so that no answer meets the wrong caller.
 """
@@ -18,28 +18,28 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 import structlog
 
-from strongroom_vault.errors import KeyNotFound, OperatorError, TokenUnavailable, WrongPin
+from strongroom_vault.errors import HsmUnavailable, KeyNotFound, OperatorError, WrongPin
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
     Answer,
+    CreateRegistrationResponse,
     DestroyOprfKey,
     DestroyWrapKeys,
     Failed,
+    GeneratedKE2,
+    GenerateKE2,
     Hello,
     ListOprfKeys,
     ListWrapKeys,
     MakeWrapKey,
+    NewRegistration,
     OprfKeys,
     ReadAnchor,
     Ready,
-    RecoveryStarted,
-    RegistrationStarted,
     Request,
     Rewrap,
     Rewrapped,
-    StartRecovery,
-    StartRegistration,
     WrapKeys,
 )
 from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefused
@@ -66,8 +66,8 @@ BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each try to start a worker again; the last one stands for all later ones."""
 
 _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
-    StartRegistration: RegistrationStarted,
-    StartRecovery: RecoveryStarted,
+    CreateRegistrationResponse: NewRegistration,
+    GenerateKE2: GeneratedKE2,
     DestroyOprfKey: OprfKeys,
     ListOprfKeys: OprfKeys,
     ListWrapKeys: WrapKeys,
@@ -169,9 +169,9 @@ class TokenPool:
         return [worker.pid for worker in self._alive]
 
     @overload
-    async def run(self, job: StartRegistration) -> RegistrationStarted: ...
+    async def run(self, job: CreateRegistrationResponse) -> NewRegistration: ...
     @overload
-    async def run(self, job: StartRecovery) -> RecoveryStarted: ...
+    async def run(self, job: GenerateKE2) -> GeneratedKE2: ...
     @overload
     async def run(self, job: DestroyOprfKey | ListOprfKeys) -> OprfKeys: ...
     @overload
@@ -184,7 +184,7 @@ class TokenPool:
         """Have the job done by the next idle worker. Moves of the anchor go before all others.
 
         Raises:
-            TokenUnavailable: no worker was free in time, or it did not answer.
+            HsmUnavailable: no worker was free in time, or it did not answer.
         """
         is_anchor = isinstance(job, AdvanceAnchor)
         if self._is_closing or (len(self._queue) >= self._max_waiting and not is_anchor):
@@ -207,7 +207,7 @@ class TokenPool:
         """Replace every worker by one that starts now, and wait until the old ones are gone.
 
         Raises:
-            TokenUnavailable: a worker does not start; the old ones that are left go on.
+            HsmUnavailable: a worker does not start; the old ones that are left go on.
         """
         async with self._renewing:
             await self._renew()
@@ -226,7 +226,7 @@ class TokenPool:
     async def _renew_if_possible(self) -> None:
         try:
             await self.renew()
-        except TokenUnavailable as error:
+        except HsmUnavailable as error:
             log.warning("the token workers are not renewed", problem=str(error))
 
     async def _renew(self) -> None:
@@ -244,17 +244,17 @@ class TokenPool:
         """Wait for the one that takes an old worker's place already.
 
         Raises:
-            TokenUnavailable: it does not come, for the vault closes or the PIN is refused.
+            HsmUnavailable: it does not come, for the vault closes or the PIN is refused.
         """
         await asyncio.wait([succession])
         if worker in self._alive:
-            raise TokenUnavailable("an old token worker has no successor", RETRY_AFTER)
+            raise HsmUnavailable("an old token worker has no successor", RETRY_AFTER)
 
     async def _start_in_place_of(self, worker: WorkerProcess) -> None:
         """Start a worker and let the other end.
 
         Raises:
-            TokenUnavailable: it does not start; the other goes on, or has a successor if it died.
+            HsmUnavailable: it does not start; the other goes on, or has a successor if it died.
         """
         had, worker.has_successor = worker.has_successor, True  # one is enough
         try:
@@ -263,7 +263,7 @@ class TokenPool:
             worker.has_successor = had
             if worker not in self._alive:
                 self._spawn(self._replace_lost())
-            raise TokenUnavailable(str(error), RETRY_AFTER) from error
+            raise HsmUnavailable(str(error), RETRY_AFTER) from error
         self._alive.discard(worker)
         worker.is_retired = True
         self._retire_idle()
@@ -364,15 +364,15 @@ class TokenPool:
         self._refuse(waiting, "the token failed")
 
     def _refuse(
-        self, waiting: _Waiting, problem: str, kind: type[TokenUnavailable] = TokenUnavailable
+        self, waiting: _Waiting, problem: str, kind: type[HsmUnavailable] = HsmUnavailable
     ) -> None:
         error = self._unavailable(waiting.job, problem, kind)
         if not waiting.outcome.done():
             waiting.outcome.set_exception(error)
 
     def _unavailable(
-        self, job: Request, problem: str, kind: type[TokenUnavailable] = TokenUnavailable
-    ) -> TokenUnavailable:
+        self, job: Request, problem: str, kind: type[HsmUnavailable] = HsmUnavailable
+    ) -> HsmUnavailable:
         self.jobs[type(job).__name__, "unavailable"] += 1
         return kind(problem, RETRY_AFTER)
 

@@ -44,7 +44,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
         return "Ready(...)"
 
 
-class StartRegistration(msgspec.Struct, frozen=True, tag=True):
+class CreateRegistrationResponse(msgspec.Struct, frozen=True, tag=True):
     """Asks for a fresh OPRF key and its first evaluation.
 
     Attributes:
@@ -56,8 +56,8 @@ class StartRegistration(msgspec.Struct, frozen=True, tag=True):
     resident: bool = False
 
 
-class RegistrationStarted(msgspec.Struct, frozen=True, tag=True):
-    """Answers StartRegistration.
+class NewRegistration(msgspec.Struct, frozen=True, tag=True):
+    """Answers CreateRegistrationResponse.
 
     Attributes:
         oprf_key: the fresh key.
@@ -68,7 +68,7 @@ class RegistrationStarted(msgspec.Struct, frozen=True, tag=True):
     registration_response: bytes
 
 
-class StartRecovery(msgspec.Struct, frozen=True, tag=True):
+class GenerateKE2(msgspec.Struct, frozen=True, tag=True):
     """Asks for the answer to a charged attempt.
 
     Attributes:
@@ -97,7 +97,7 @@ class StartRecovery(msgspec.Struct, frozen=True, tag=True):
         registration_record: bytes,
         client_identity: bytes,
         server_identity: bytes,
-    ) -> StartRecovery:
+    ) -> GenerateKE2:
         """Return the job that answers a KE1."""
         request = ke1.auth_request
         return cls(
@@ -124,8 +124,8 @@ class StartRecovery(msgspec.Struct, frozen=True, tag=True):
         )
 
 
-class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):
-    """Answers StartRecovery.
+class GeneratedKE2(msgspec.Struct, frozen=True, tag=True):
+    """Answers GenerateKE2.
 
     Attributes:
         ke2: 259 bytes, RFC 9807 KE2.
@@ -136,7 +136,7 @@ class RecoveryStarted(msgspec.Struct, frozen=True, tag=True):
     expected_client_mac: bytes
 
     def __repr__(self) -> str:
-        return "RecoveryStarted(...)"
+        return "GeneratedKE2(...)"
 
 
 class DestroyOprfKey(msgspec.Struct, frozen=True, tag=True):
@@ -228,8 +228,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Request: TypeAlias = (
-    StartRegistration
-    | StartRecovery
+    CreateRegistrationResponse
+    | GenerateKE2
     | DestroyOprfKey
     | ListOprfKeys
     | ListWrapKeys
@@ -241,12 +241,5 @@ Request: TypeAlias = (
 )
 Job: TypeAlias = Hello | Request
 Answer: TypeAlias = (
-    Ready
-    | RegistrationStarted
-    | RecoveryStarted
-    | OprfKeys
-    | WrapKeys
-    | Rewrapped
-    | AnchorIs
-    | Failed
+    Ready | NewRegistration | GeneratedKE2 | OprfKeys | WrapKeys | Rewrapped | AnchorIs | Failed
 )

@@ -15,7 +15,7 @@ class AnchorMoved(StrongroomVaultError):
 
 
 class Anchor(Protocol):
-    """The whole interface. Every method raises TokenUnavailable."""
+    """The whole interface. Every method raises HsmUnavailable."""
 
     async def read(self) -> Anchored | None:
         """Return what the anchor remembers, None where it remembers nothing."""

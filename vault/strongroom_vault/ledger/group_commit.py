@@ -20,17 +20,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from strongroom_vault.errors import RollbackDetected, StoreUnavailable, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, RollbackDetected, StoreUnavailable
 from strongroom_vault.ledger import audit
 from strongroom_vault.ledger.anchor import AnchorMoved
-from strongroom_vault.ledger.head import Head, HeadBroken, open_head, seal_head
-from strongroom_vault.ledger.merkle import EMPTY, Bucket, NotOurs, Tree, Update
+from strongroom_vault.ledger.head import Head, InvalidHead, open_head, seal_head
+from strongroom_vault.ledger.merkle import EMPTY, Bucket, InvalidRow, Tree, Update
 from strongroom_vault.platform import traces
 from strongroom_vault.records import policy
 from strongroom_vault.records.codec import decode_record, encode_record
-from strongroom_vault.records.events import Event, What
+from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.records.record import Record, StoredOprfKey
-from strongroom_vault.records.sealing import RowSealer, SealBroken
+from strongroom_vault.records.sealing import InvalidSeal, RowSealer
 from strongroom_vault.store.interface import (
     BUCKET_BITS,
     Commit,
@@ -86,8 +86,8 @@ class _Draft:
     before: dict[bytes, Record]
     after: dict[bytes, Record]
     events: list[bytes]
-    let_go: list[StoredOprfKey]
-    told: Counter[What]
+    dropped_keys: list[StoredOprfKey]
+    event_counts: Counter[EventKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,17 @@ class _Unsettled:
     head: Head
     sealed_head: bytes
     update: Update
-    let_go: list[StoredOprfKey]
-    told: Counter[What]
+    dropped_keys: list[StoredOprfKey]
+    event_counts: Counter[EventKind]
 
 
-class Unanchored(TokenUnavailable):
+class Unanchored(HsmUnavailable):
     """The change is durable but not anchored, so nobody may act on its `outcome`.
 
     The next commit anchors it first; a caller may then undo what it had charged.
     """
 
-    def __init__(self, error: TokenUnavailable, outcome: object) -> None:
+    def __init__(self, error: HsmUnavailable, outcome: object) -> None:
         super().__init__(str(error), error.retry_after)
         self.outcome = outcome
 
@@ -121,7 +121,7 @@ class Ledger:
         anchor: Anchor,
         keys: LedgerKeys,
         vault_id: str,
-        on_let_go: Callable[[Sequence[StoredOprfKey]], None] = lambda _: None,
+        on_keys_dropped: Callable[[Sequence[StoredOprfKey]], None] = lambda _: None,
     ) -> None:
         """Make a ledger; `start` opens it.
 
@@ -130,7 +130,7 @@ class Ledger:
             anchor: what remembers the newest head.
             keys: of rows and heads.
             vault_id: whose ledger.
-            on_let_go: told which OPRF keys no record has any more, once that is anchored.
+            on_keys_dropped: gets the OPRF keys that no record has any more, once that is anchored.
         """
         self._store = store
         self._anchor = anchor
@@ -144,8 +144,8 @@ class Ledger:
         self._tree: Tree
         self._head: Head
         self._anchored: Anchored
-        self._on_let_go = on_let_go
-        self._let_go: list[StoredOprfKey] = []
+        self._on_let_go = on_keys_dropped
+        self._dropped_keys: list[StoredOprfKey] = []
         self._unsettled: _Unsettled | None = None
         self.rollback: str | None = None
         self.epoch = 0
@@ -155,7 +155,7 @@ class Ledger:
         """Whether the anchor answered the last time that it was asked."""
         self.commits = 0
         self.changes = 0
-        self.told: Counter[What] = Counter()
+        self.event_counts: Counter[EventKind] = Counter()
         self.store_errors = 0
         self.commit_s = 0.0
         self.anchor_s = 0.0
@@ -166,14 +166,14 @@ class Ledger:
         A database that is not sets `rollback`, which says why; then every change is refused.
 
         Raises:
-            TokenUnavailable, StoreError: the check could not be made.
+            HsmUnavailable, StoreError: the check could not be made.
         """
         loop = asyncio.get_running_loop()
         anchored = await self._anchor.read()
         try:
             self._open(await loop.run_in_executor(self._disk, self._store.load), anchored)
             await self._reach_anchor()
-        except (HeadBroken, AnchorMoved, StoreChanged) as error:
+        except (InvalidHead, AnchorMoved, StoreChanged) as error:
             self.rollback = str(error)
         self._writer = asyncio.create_task(self._write(), name="ledger writer")
 
@@ -181,16 +181,16 @@ class Ledger:
         """Compare head, tree and anchor.
 
         Raises:
-            HeadBroken: they do not fit together; the message says how.
+            InvalidHead: they do not fit together; the message says how.
         """
         self._head = open_head(snapshot.head, self._keys.head, self._vault_id)
         self.epoch = self._head.epoch
         try:
             self._tree = Tree(BUCKET_BITS, snapshot.buckets)
-        except NotOurs as error:
-            raise HeadBroken(f"the database has {error}, which no vault wrote") from error
+        except InvalidRow as error:
+            raise InvalidHead(f"the database has {error}, which no vault wrote") from error
         if self._tree.root != self._head.root:
-            raise HeadBroken("the bucket hashes in the database are not those of its head")
+            raise InvalidHead("the bucket hashes in the database are not those of its head")
         self._anchored = check_newest(self._head, anchored)
 
     @property
@@ -227,7 +227,7 @@ class Ledger:
         with traces.span("commit"):
             return await outcome
 
-    async def note(self, what: What, **detail: int) -> None:
+    async def note(self, what: EventKind, **detail: int) -> None:
         """Write an operator's act into the audit log; return once that is durable."""
         await self._enqueue(None, lambda record: policy.Decision(record, None, what), detail)
 
@@ -264,7 +264,7 @@ class Ledger:
         A store that refused the last commit must take a write again before it is believed.
 
         Raises:
-            StoreUnavailable, TokenUnavailable, RollbackDetected: it cannot.
+            StoreUnavailable, HsmUnavailable, RollbackDetected: it cannot.
         """
         if not self.is_anchored:
             await self._enqueue(None, lambda record: policy.Decision(record, None), {})
@@ -309,7 +309,7 @@ class Ledger:
         Raises:
             RollbackDetected: the database or the anchor is not as this vault left it.
             StoreUnavailable: nothing of the batch is there.
-            TokenUnavailable: an earlier commit cannot be anchored, so nothing was done.
+            HsmUnavailable: an earlier commit cannot be anchored, so nothing was done.
         """
         self._refuse_if_stopped()
         loop = asyncio.get_running_loop()
@@ -319,7 +319,7 @@ class Ledger:
         outcomes = await loop.run_in_executor(self._disk, self._commit, batch)
         try:
             await self._reach_anchor_or_stop()
-        except TokenUnavailable as error:
+        except HsmUnavailable as error:
             return [Unanchored(error, outcome) for outcome in outcomes]
         return outcomes
 
@@ -329,9 +329,9 @@ class Ledger:
         except AnchorMoved as error:
             self.rollback = str(error)
             raise RollbackDetected(self.rollback) from error
-        if self._let_go:
-            let_go, self._let_go = self._let_go, []
-            self._on_let_go(let_go)
+        if self._dropped_keys:
+            dropped_keys, self._dropped_keys = self._dropped_keys, []
+            self._on_let_go(dropped_keys)
 
     async def _reach_anchor(self) -> None:
         """Make the anchor remember the newest head, if it does not yet."""
@@ -363,7 +363,7 @@ class Ledger:
             self.store_errors += 1
             self._takes_writes = False
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
-        except SealBroken as error:
+        except InvalidSeal as error:
             raise self._stopped(BROKEN) from error
         self.changes += len(rows)
         self.commit_s += time.perf_counter() - began
@@ -378,7 +378,7 @@ class Ledger:
         head = self._next_head(update, draft.events, now)
         sealed_head = seal_head(head, self._keys.head)
         self._unsettled = unsettled = _Unsettled(
-            head, sealed_head, update, draft.let_go, draft.told
+            head, sealed_head, update, draft.dropped_keys, draft.event_counts
         )
         try:
             self._store.commit(Commit(rows, buckets, draft.events, sealed_head))
@@ -420,8 +420,8 @@ class Ledger:
         self._tree.apply(settled.update)
         self._head = settled.head
         self.epoch = settled.head.epoch
-        self._let_go += settled.let_go
-        self.told += settled.told
+        self._dropped_keys += settled.dropped_keys
+        self.event_counts += settled.event_counts
         self.commits += 1
         self._unsettled = None
 
@@ -455,11 +455,11 @@ class Ledger:
         before = draft.after[record_id]
         decision = change.decide(before)
         draft.after[record_id] = decision.record
-        if (key := policy.key_let_go(before, decision.record)) is not None:
-            draft.let_go.append(key)
+        if (key := policy.dropped_key(before, decision.record)) is not None:
+            draft.dropped_keys.append(key)
         if decision.event is not None:
             draft.events.append(Event(decision.event, now, record_id).body())
-            draft.told[decision.event] += 1
+            draft.event_counts[decision.event] += 1
         return decision.outcome
 
     def _note(self, change: _Change[Any], draft: _Draft, now: int) -> object:
@@ -467,14 +467,14 @@ class Ledger:
         if decision.event is not None:
             detail = tuple(change.detail.items())
             draft.events.append(Event(decision.event, now, detail=detail).body())
-            draft.told[decision.event] += 1
+            draft.event_counts[decision.event] += 1
         return decision.outcome
 
     def _read(self, record_id: bytes, buckets: Mapping[int, Bucket]) -> Record | None:
         """Return a record of a verified bucket, None where there is none.
 
         Raises:
-            SealBroken: the row is not what this vault wrote.
+            InvalidSeal: the row is not what this vault wrote.
         """
         row = buckets[bucket_of(record_id)].rows.get(record_id)
         return None if row is None else self._open_row(record_id, row)
@@ -483,15 +483,15 @@ class Ledger:
         """Read buckets, all in one go.
 
         Raises:
-            SealBroken: one is not what this vault wrote.
+            InvalidSeal: one is not what this vault wrote.
         """
         stored = self._store.read_buckets(numbers)
         try:
             buckets = {number: Bucket(rows) for number, rows in stored.items()}
-        except NotOurs as error:
-            raise SealBroken("a row's id is not one that this vault made") from error
+        except InvalidRow as error:
+            raise InvalidSeal("a row's id is not one that this vault made") from error
         if any(bucket.hash != self._tree.bucket(number) for number, bucket in buckets.items()):
-            raise SealBroken("a bucket is not the one that the head states")
+            raise InvalidSeal("a bucket is not the one that the head states")
         return buckets
 
     def _open_row(self, record_id: bytes, row: bytes) -> Record:
@@ -517,7 +517,7 @@ class Ledger:
             return {name: self._open_row(name, row) for name, row in rows.items()}
         except StoreChanged as error:
             raise self._stopped(str(error)) from error
-        except SealBroken as error:
+        except InvalidSeal as error:
             raise self._stopped(BROKEN) from error
 
     def _refuse_if_stopped(self) -> None:
@@ -529,26 +529,26 @@ def check_newest(head: Head, anchored: Anchored | None) -> Anchored:
     """Return what the anchor holds, if the database is the newest or one unanswered commit ahead.
 
     Raises:
-        HeadBroken: it is neither; the message says which of the two is older, and by how much.
+        InvalidHead: it is neither; the message says which of the two is older, and by how much.
     """
     if anchored is None:
-        raise HeadBroken("the token has no anchor, so nothing says that this database is new")
+        raise InvalidHead("the token has no anchor, so nothing says that this database is new")
     if head.anchored == anchored:
         return anchored
     if head.epoch == anchored.epoch + 1 and head.previous == anchored.digest:
         return anchored  # a crash fell between commit and anchor; nothing had been answered
     missing = anchored.epoch - head.epoch
     if missing > 0:
-        raise HeadBroken(
+        raise InvalidHead(
             f"the database is older than the token's anchor: {missing} epochs are missing"
             f" (database {head.epoch}, anchor {anchored.epoch})"
         )
     if missing < 0:
-        raise HeadBroken(
+        raise InvalidHead(
             f"the token's anchor is older than the database by {-missing} epochs"
             f" (database {head.epoch}, anchor {anchored.epoch})"
         )
-    raise HeadBroken(f"the database and the anchor hold different commits {head.epoch}")
+    raise InvalidHead(f"the database and the anchor hold different commits {head.epoch}")
 
 
 def _answer(batch: Sequence[_Change[Any]], done: asyncio.Future[list[Any]]) -> None:

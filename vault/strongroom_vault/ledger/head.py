@@ -25,7 +25,7 @@ NO_HEAD: Final = bytes(HASH_SIZE)
 """The digest of the head before the first."""
 
 
-class HeadBroken(StrongroomVaultError):
+class InvalidHead(StrongroomVaultError):
     """These bytes are no head that this vault made."""
 
 
@@ -108,14 +108,14 @@ def open_head(stored: bytes, key: bytes, vault_id: str) -> Head:
     """Return a stored head.
 
     Raises:
-        HeadBroken: it was not made by this vault, or was changed.
+        InvalidHead: it was not made by this vault, or was changed.
     """
     statement, mac = stored[:-HASH_SIZE], stored[-HASH_SIZE:]
     if not hmac.compare_digest(hmac.digest(key, statement, "sha256"), mac):
-        raise HeadBroken("the head in the database was not made by this vault")
+        raise InvalidHead("the head in the database was not made by this vault")
     prefix = LABEL + len(vault_id.encode()).to_bytes(2, "big") + vault_id.encode()
     if not statement.startswith(prefix):
-        raise HeadBroken("the head in the database is another vault's")
+        raise InvalidHead("the head in the database is another vault's")
     rest = statement[len(prefix) :]
     sizes = (NUMBER_SIZE, HASH_SIZE, HASH_SIZE, HASH_SIZE, NUMBER_SIZE, NUMBER_SIZE)
     fields = []

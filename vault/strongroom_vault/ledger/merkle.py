@@ -22,7 +22,7 @@ HASH_SIZE: Final = 32
 EMPTY: Final = bytes(HASH_SIZE)
 
 
-class NotOurs(StrongroomVaultError):
+class InvalidRow(StrongroomVaultError):
     """No vault writes this: an id or a hash that has not its size, a bucket that there is not.
 
     Sizes matter, because a digest over two parts does not say where one ends and the other begins.
@@ -33,10 +33,10 @@ def record_digest(record_id: bytes, sealed: bytes) -> bytes:
     """Return the digest of one row.
 
     Raises:
-        NotOurs: the id is none.
+        InvalidRow: the id is none.
     """
     if len(record_id) != RECORD_ID_SIZE:
-        raise NotOurs(f"an id of {len(record_id)} bytes")
+        raise InvalidRow(f"an id of {len(record_id)} bytes")
     return sha256(b"\x00" + record_id + sealed).digest()
 
 
@@ -44,7 +44,7 @@ class Bucket:
     """The sealed records of a bucket by id. A record's digest is computed once.
 
     Raises:
-        NotOurs: an id is none.
+        InvalidRow: an id is none.
     """
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
@@ -90,11 +90,11 @@ class Tree:
         """Build the tree over 2**bits buckets from the hashes of those that are not empty.
 
         Raises:
-            NotOurs: a bucket is not one of these, or a hash is none.
+            InvalidRow: a bucket is not one of these, or a hash is none.
         """
         for number, value in buckets.items():
             if not 0 <= number < 1 << bits or len(value) != HASH_SIZE:
-                raise NotOurs(f"a hash of {len(value)} bytes for bucket {number}")
+                raise InvalidRow(f"a hash of {len(value)} bytes for bucket {number}")
         self._first_leaf = 1 << bits
         levels = [EMPTY * (1 << bits)]
         empty = EMPTY

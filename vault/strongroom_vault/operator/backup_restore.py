@@ -19,11 +19,11 @@ from strongroom_vault.hsm.token.interface import TokenError
 from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.ledger import audit
 from strongroom_vault.ledger.group_commit import check_newest
-from strongroom_vault.ledger.head import HeadBroken, open_head, seal_head
-from strongroom_vault.ledger.merkle import EMPTY, NotOurs, Tree, bucket_hash
+from strongroom_vault.ledger.head import InvalidHead, open_head, seal_head
+from strongroom_vault.ledger.merkle import EMPTY, InvalidRow, Tree, bucket_hash
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.records.codec import decode_record
-from strongroom_vault.records.events import Event, What
+from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.records.record import Active
 from strongroom_vault.records.sealing import RowSealer
 from strongroom_vault.store.interface import BUCKET_BITS, Commit, StoreError
@@ -43,7 +43,7 @@ BUCKETS_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AnchorStatus:
     """How database and anchor stand to each other.
 
     Attributes:
@@ -62,7 +62,7 @@ class Standing:
         return (self.anchored.epoch if self.anchored else 0) - self.head.epoch
 
 
-def standing(settings: Settings) -> Standing:
+def anchor_status(settings: Settings) -> AnchorStatus:
     """Compare the database with the anchor.
 
     Raises:
@@ -106,7 +106,7 @@ def export_audit(settings: Settings) -> Iterator[bytes]:
         yield from store.events()
 
 
-def backup(settings: Settings, target: Path) -> Standing:
+def backup(settings: Settings, target: Path) -> AnchorStatus:
     """Copy the store, while the vault may serve; return how the copy stands to the anchor now.
 
     Raises:
@@ -120,7 +120,7 @@ def backup(settings: Settings, target: Path) -> Standing:
     return found
 
 
-def restore(settings: Settings, source: Path, *, older: bool) -> tuple[Standing, int]:
+def restore(settings: Settings, source: Path, *, older: bool) -> tuple[AnchorStatus, int]:
     """Put a copy in the store's place, if every row of it is verified; keep what was there.
 
     Returns how the copy stands, and how many of its keys the token cannot open any more.
@@ -136,7 +136,7 @@ def restore(settings: Settings, source: Path, *, older: bool) -> tuple[Standing,
     path = settings.store.path
     with _downtime(settings), _token(settings) as (session, token):
         with closing(SqliteReader(source, settings.vault.id)) as copy:
-            found = _standing(settings, session, token, copy)
+            found = _anchor_status(settings, session, token, copy)
             verify_rows(copy, found.head)
             lost = _lost_keys(copy, token)
             if found.problem and not older:
@@ -153,7 +153,7 @@ def restore(settings: Settings, source: Path, *, older: bool) -> tuple[Standing,
     return found, lost
 
 
-def accept_loss(settings: Settings) -> Standing:
+def accept_loss(settings: Settings) -> AnchorStatus:
     """Make the database the newest one although it is not; return how it stood before.
 
     Every record is left with one attempt at most until its next success.
@@ -166,7 +166,7 @@ def accept_loss(settings: Settings) -> Standing:
         _token(settings) as (session, token),
         closing(SqliteStore(settings.store.path, settings.vault.id)) as store,
     ):
-        found = _standing(settings, session, token, store)
+        found = _anchor_status(settings, session, token, store)
         if not found.problem:
             raise OperatorError("the database is the newest one; there is no loss to accept")
         verify_rows(store, found.head)
@@ -186,7 +186,7 @@ def verify_rows(store: SqliteReader, head: Head) -> None:
     snapshot = store.load()
     try:
         root = Tree(BUCKET_BITS, snapshot.buckets).root
-    except NotOurs as error:
+    except InvalidRow as error:
         raise OperatorError(f"the database is not whole: it has {error}") from error
     if root != head.root:
         raise OperatorError(
@@ -195,7 +195,7 @@ def verify_rows(store: SqliteReader, head: Head) -> None:
     for number, rows in _buckets(store):
         try:
             is_whole = bucket_hash(rows) == snapshot.buckets.get(number, EMPTY)
-        except NotOurs:
+        except InvalidRow:
             is_whole = False
         if not is_whole:
             raise OperatorError(f"the database is not whole: bucket {number} was changed")
@@ -224,12 +224,12 @@ def _lost_keys(store: SqliteReader, token: Pkcs11Token) -> int:
     return lost
 
 
-def _after_loss(found: Standing) -> tuple[Head, bytes]:
+def _after_loss(found: AnchorStatus) -> tuple[Head, bytes]:
     now = time.time_ns() // 1_000_000
     anchored = found.anchored.epoch if found.anchored else 0
     epoch = max(found.head.epoch, anchored) + 1
     detail = (("database_epoch", found.head.epoch), ("anchor_epoch", anchored), ("epoch", epoch))
-    event = Event(What.LOSS_ACCEPTED, now, detail=detail).body()
+    event = Event(EventKind.LOSS_ACCEPTED, now, detail=detail).body()
     head = replace(
         found.head,
         epoch=epoch,
@@ -242,22 +242,22 @@ def _after_loss(found: Standing) -> tuple[Head, bytes]:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[SqliteReader, Standing]]:
+def _opened(settings: Settings) -> Iterator[tuple[SqliteReader, AnchorStatus]]:
     """One moment of the store, and how it stands to the anchor; the vault may be serving."""
     path, vault_id = settings.store.path, settings.vault.id
     with _token(settings) as (session, token):
         before = anchor_slots.look(session)
         with closing(SqliteReader(path, vault_id)) as store:
-            yield store, _standing(settings, session, token, store, before)
+            yield store, _anchor_status(settings, session, token, store, before)
 
 
-def _standing(
+def _anchor_status(
     settings: Settings,
     session: pkcs11.Session,
     token: Pkcs11Token,
     store: SqliteReader,
     before: Anchored | None = None,
-) -> Standing:
+) -> AnchorStatus:
     """Compare one moment of the store with the anchor.
 
     A vault that serves moves its anchor on meanwhile, so the store lies between two looks at it;
@@ -265,18 +265,18 @@ def _standing(
     """
     try:
         head = open_head(store.load().head, token.derive_secret(labels.HEAD), settings.vault.id)
-    except HeadBroken as error:
+    except InvalidHead as error:
         raise OperatorError(str(error)) from error
     anchored = anchor_slots.look(session)
     if before and anchored and before.epoch < head.epoch < anchored.epoch:
-        return Standing(head, before, "")
+        return AnchorStatus(head, before, "")
     if before and head.epoch <= before.epoch:
         anchored = before
     try:
         check_newest(head, anchored)
-    except HeadBroken as error:
-        return Standing(head, anchored, str(error))
-    return Standing(head, anchored, "")
+    except InvalidHead as error:
+        return AnchorStatus(head, anchored, str(error))
+    return AnchorStatus(head, anchored, "")
 
 
 @contextmanager

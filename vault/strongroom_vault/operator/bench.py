@@ -20,9 +20,9 @@ from strongroom_protocol import labels
 from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.envelope import Identities
 from strongroom_protocol.opaque.messages import RegistrationResponse
-from strongroom_vault.errors import OperatorError, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, OperatorError
 from strongroom_vault.hsm.dispatcher import TokenPool
-from strongroom_vault.hsm.jobs import StartRecovery, StartRegistration
+from strongroom_vault.hsm.jobs import CreateRegistrationResponse, GenerateKE2
 from strongroom_vault.hsm.token import anchor_slots
 from strongroom_vault.hsm.token.interface import TokenError
 from strongroom_vault.hsm.token.pkcs11 import open_session
@@ -75,7 +75,7 @@ def measure(settings: Settings, seconds: float) -> Iterator[Rate]:
     for workers in sorted({1, settings.token.workers}):
         try:
             times, taken = asyncio.run(_recoveries(settings, workers, seconds))
-        except TokenUnavailable as error:
+        except HsmUnavailable as error:
             raise OperatorError(f"the token does not answer: {error}") from error
         yield _rate(f"token: recoveries, {workers} worker{'s'[: workers - 1]}", times, taken)
     yield _anchor(settings, seconds)
@@ -105,10 +105,10 @@ async def _recoveries(
         await pool.close()
 
 
-async def _attempt(pool: TokenPool) -> StartRecovery:
+async def _attempt(pool: TokenPool) -> GenerateKE2:
     """A recovery to start, of a registration that goes into no store."""
     request, session = client.create_registration_request(b"bench")
-    started = await pool.run(StartRegistration(request.encode()))
+    started = await pool.run(CreateRegistrationResponse(request.encode()))
     record, _ = client.finalize_registration_request(
         session,
         RegistrationResponse.decode(started.registration_response),
@@ -116,7 +116,7 @@ async def _attempt(pool: TokenPool) -> StartRecovery:
         stretch=lambda password: password,
     )
     ke1, _ = client.generate_ke1(b"bench")
-    return StartRecovery.of(ke1, started.oprf_key, record.encode(), _CLIENT, _SERVER)
+    return GenerateKE2.of(ke1, started.oprf_key, record.encode(), _CLIENT, _SERVER)
 
 
 def _anchor(settings: Settings, seconds: float) -> Rate:

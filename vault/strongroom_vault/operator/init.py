@@ -17,11 +17,11 @@ from strongroom_vault.hsm.token import anchor_slots, vault_keys
 from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.hsm.token.self_test import check_token
 from strongroom_vault.ledger.audit import NO_EVENT, extend
-from strongroom_vault.ledger.head import NO_HEAD, Head, HeadBroken, open_head, seal_head
+from strongroom_vault.ledger.head import NO_HEAD, Head, InvalidHead, open_head, seal_head
 from strongroom_vault.ledger.merkle import Tree
 from strongroom_vault.operator import backup_restore
 from strongroom_vault.platform.locks import lock_exclusively
-from strongroom_vault.records.events import Event, What
+from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
@@ -100,7 +100,7 @@ def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
 
 def _check(settings: Settings) -> bytes:
     """Return the identity of a vault that is whole; it may be serving."""
-    if problem := backup_restore.standing(settings).problem:
+    if problem := backup_restore.anchor_status(settings).problem:
         raise OperatorError(problem)
     return identity_of(settings)
 
@@ -159,7 +159,7 @@ def _make_store(settings: Settings, token: Pkcs11Token, plan: Plan) -> Anchored:
     with closing(sqlite.SqliteReader(path, vault_id)) as store:
         try:
             head = open_head(store.load().head, head_key, vault_id)
-        except HeadBroken as error:
+        except InvalidHead as error:
             raise OperatorError(str(error)) from error
     if head.epoch > 0:
         raise OperatorError(
@@ -172,7 +172,7 @@ def _make_store(settings: Settings, token: Pkcs11Token, plan: Plan) -> Anchored:
 def first_commit(vault_id: str, head_key: bytes) -> tuple[Commit, Anchored]:
     """Return the commit of an empty store, and what the anchor must remember of it."""
     now = time.time_ns() // 1_000_000
-    events = [Event(What.INITIALISED, now).body()]
+    events = [Event(EventKind.INITIALISED, now).body()]
     root = Tree(BUCKET_BITS, {}).root
     head = Head(vault_id, 0, root, extend(NO_EVENT, events), NO_HEAD, loss_epoch=0, time=now)
     return Commit((), {}, events, seal_head(head, head_key)), head.anchored

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class What(Enum):
+class EventKind(Enum):
     """What an event tells of."""
 
     REGISTERED = "registered"
@@ -38,7 +38,7 @@ class Event:
         detail: numbers that belong to it.
     """
 
-    what: What
+    what: EventKind
     time: int
     record_id: bytes = b""
     detail: tuple[tuple[str, int], ...] = ()

@@ -26,7 +26,7 @@ from strongroom_vault.errors import (
     Wait,
     WrongPassword,
 )
-from strongroom_vault.records.events import What
+from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.record import (
     Absent,
     Active,
@@ -50,7 +50,7 @@ class Decision(Generic[Outcome_co]):
 
     record: Record
     outcome: Outcome_co | Refusal
-    event: What | None = None
+    event: EventKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ def give_back(record: Record, charge: Charge) -> Decision[bool]:
         return Decision(record, outcome=False)
     key = replace(key, last_attempt=None, last_started_at=charge.previously_started_at)
     record = replace(record, charged=record.charged - 1, state=key)
-    return Decision(record, outcome=True, event=What.GIVEN_BACK)
+    return Decision(record, outcome=True, event=EventKind.GIVEN_BACK)
 
 
 def finish_recovery(
@@ -206,11 +206,11 @@ def finish_recovery(
     if proven:
         cleared = max(record.cleared, serial)
         released = replace(record, cleared=cleared)
-        return Decision(released, key.sealed_backup_key, What.RELEASED)
+        return Decision(released, key.sealed_backup_key, EventKind.RELEASED)
     left = attempts_left(record, key)
     if not left and serial == record.charged:
         return _destroy(record, now)
-    return Decision(record, WrongPassword(left), What.WRONG_PASSWORD)
+    return Decision(record, WrongPassword(left), EventKind.WRONG_PASSWORD)
 
 
 def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus]:
@@ -231,7 +231,7 @@ def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus
     used = _all_used(record) if isinstance(record.state, Destroyed) else record.used
     charged = max(record.charged, used)
     record = Record(charged, charged - used, record.generation + 1, key, record.loss_epoch)
-    return Decision(record, _status(record, key, wait_until=None), What.REGISTERED)
+    return Decision(record, _status(record, key, wait_until=None), EventKind.REGISTERED)
 
 
 def delete(record: Record, now: int) -> Decision[None]:
@@ -239,7 +239,7 @@ def delete(record: Record, now: int) -> Decision[None]:
     key = _active(record)
     if isinstance(key, Refusal):
         return Decision(record, key)
-    return Decision(_without_key(record, Deleted(now)), None, What.DELETED)
+    return Decision(_without_key(record, Deleted(now)), None, EventKind.DELETED)
 
 
 def status(record: Record, now: int, rules: Rules) -> Decision[Status]:
@@ -259,7 +259,7 @@ def sweep(record: Record, now: int, rules: Rules) -> Decision[bool]:
     """Destroy a key that can never be recovered any more; the outcome says if it was destroyed."""
     key = record.state
     if isinstance(key, Active) and _is_spent(record, key, now, rules):
-        return Decision(_destroy(record, now).record, outcome=True, event=What.DESTROYED)
+        return Decision(_destroy(record, now).record, outcome=True, event=EventKind.DESTROYED)
     return Decision(record, outcome=False)
 
 
@@ -299,7 +299,7 @@ def check_key(record: Record, key_id: bytes) -> Decision[None]:
     return Decision(record, None)
 
 
-def key_let_go(before: Record, after: Record) -> StoredOprfKey | None:
+def dropped_key(before: Record, after: Record) -> StoredOprfKey | None:
     """Return the OPRF key that a change took out of a record, if it took one."""
     old, new = before.state, after.state
     if not isinstance(old, Active):
@@ -329,7 +329,7 @@ def _repeat(record: Record, key: Active, now: int) -> Decision[Attempt]:
     assert key.last_attempt is not None  # noqa: S101 -- narrows the type; the caller compared it
     key = _tried(replace(key, last_attempt=replace(key.last_attempt, is_final=True)), now)
     attempt = Attempt(key, record.charged, attempts_left(record, key), now, charge=None)
-    return Decision(replace(record, state=key), attempt, What.REPETITION)
+    return Decision(replace(record, state=key), attempt, EventKind.REPETITION)
 
 
 def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[Attempt]:
@@ -338,7 +338,7 @@ def _charge(record: Record, key: Active, element: bytes, now: int) -> Decision[A
     key = _tried(replace(key, last_attempt=LastAttempt(element, is_final=False)), now)
     record = replace(record, charged=serial, state=key)
     attempt = Attempt(key, serial, attempts_left(record, key), now, charge)
-    return Decision(record, attempt, What.ATTEMPT)
+    return Decision(record, attempt, EventKind.ATTEMPT)
 
 
 def _tried(key: Active, now: int) -> Active:
@@ -350,7 +350,7 @@ def _destroy(record: Record, now: int) -> Decision[Never]:
     """The OPRF key, the envelope and the sealed key leave the record; the fact stays."""
     destroyed = Destroyed(now, Cause.ATTEMPT_LIMIT)
     refusal = KeyDestroyed(now, Cause.ATTEMPT_LIMIT)
-    return Decision(_without_key(record, destroyed), refusal, What.DESTROYED)
+    return Decision(_without_key(record, destroyed), refusal, EventKind.DESTROYED)
 
 
 def _without_key(record: Record, state: Destroyed | Deleted) -> Record:

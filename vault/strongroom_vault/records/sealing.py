@@ -27,7 +27,7 @@ _NONCE: Final = bytes(12)
 _LENGTH_SIZE: Final = 4
 
 
-class SealBroken(StrongroomVaultError):
+class InvalidSeal(StrongroomVaultError):
     """These bytes were not sealed by this vault for this purpose, or were changed."""
 
 
@@ -46,15 +46,15 @@ class Sealer:
         """Return the plaintext.
 
         Raises:
-            SealBroken: the seal is not ours, is for something else, or was changed.
+            InvalidSeal: the seal is not ours, is for something else, or was changed.
         """
         salt, ciphertext = sealed[:SALT_SIZE], sealed[SALT_SIZE:]
         if len(ciphertext) < TAG_SIZE:
-            raise SealBroken("too short for a seal")
+            raise InvalidSeal("too short for a seal")
         try:
             return self._cipher(salt).decrypt(_NONCE, ciphertext, associated_data)
         except InvalidTag as error:
-            raise SealBroken("the seal does not verify") from error
+            raise InvalidSeal("the seal does not verify") from error
 
     def _cipher(self, salt: bytes) -> AESGCM:
         return AESGCM(hmac.digest(self._key, salt, "sha256"))
@@ -76,7 +76,7 @@ class RowSealer:
         """Return what was sealed for `record_id`.
 
         Raises:
-            SealBroken: the row is not ours, belongs to another record, or was changed.
+            InvalidSeal: the row is not ours, belongs to another record, or was changed.
         """
         padded = self._sealer.open(row, record_id)
         length = int.from_bytes(padded[:_LENGTH_SIZE], "big")

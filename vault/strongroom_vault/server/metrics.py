@@ -26,7 +26,7 @@ from prometheus_client.registry import Collector
 
 from strongroom_vault.api.guard import SCOPES
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.records.events import What
+from strongroom_vault.records.events import EventKind
 from strongroom_vault.server import listening
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ class Collected(Collector):
         events = CounterMetricFamily(
             "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
         )
-        told = self._ledger.told.copy()
-        for what in What:
-            events.add_metric([what.value], told[what])
+        counts = self._ledger.event_counts.copy()
+        for what in EventKind:
+            events.add_metric([what.value], counts[what])
         yield events
         jobs = CounterMetricFamily(
             "strongroom_token_jobs", "Jobs of token workers.", labels=["kind", "outcome"]

@@ -29,18 +29,18 @@ from strongroom_vault.api.guard import Guard, Limits
 from strongroom_vault.api.health import Health
 from strongroom_vault.api.vault_admin import VaultAdmin
 from strongroom_vault.api.vault_status import VaultStatus
-from strongroom_vault.errors import OperatorError, Refusal, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, OperatorError, Refusal
 from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor
 from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.platform import traces
-from strongroom_vault.platform.gc import collect_garbage_less
+from strongroom_vault.platform.gc import tune_gc
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.platform.unix_sockets import grpc_target, short_path
 from strongroom_vault.server import listening, metrics
 from strongroom_vault.service.backup_keys import BackupKeyService, Keys, VaultParameters, now_ms
-from strongroom_vault.service.resident_keys import LOOK_PERIOD_S, ResidentKeys
+from strongroom_vault.service.resident_keys import RECONCILE_PERIOD_S, ResidentKeys
 from strongroom_vault.service.rotation import Rotation
 from strongroom_vault.store.interface import BUCKET_BITS, StoreError
 from strongroom_vault.store.sqlite import SqliteStore
@@ -94,7 +94,7 @@ class VaultServer:
             loop.add_signal_handler(number, stopping.set)
         await self.start()
         loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
-        collect_garbage_less()
+        tune_gc()
         if serving is not None:
             beside = asyncio.create_task(serving())
             beside.add_done_callback(lambda _: stopping.set())
@@ -154,7 +154,11 @@ class VaultServer:
         keys = Keys(dict(zip(labels.DERIVED_KEYS, ready.secrets, strict=True)))
         residents = ResidentKeys(self._pool)
         self._ledger = Ledger(
-            store, TokenAnchor(self._pool), keys.ledger, settings.vault.id, residents.let_go
+            store,
+            TokenAnchor(self._pool),
+            keys.ledger,
+            settings.vault.id,
+            on_keys_dropped=residents.destroy_dropped,
         )
         await _started(self._ledger)
         if self._ledger.rollback is not None:
@@ -201,7 +205,7 @@ class VaultServer:
         """A registration that began under a key that is gone by now must not be finished."""
         try:
             numbers = (await self._pool.run(ListWrapKeys())).numbers
-        except TokenUnavailable as error:
+        except HsmUnavailable as error:
             raise OperatorError(f"the token cannot be used: {error}") from error
         if len(numbers) > 1:
             log.warning("a rotation was cut off; run strongroom-vault rotate-wrap-key")
@@ -312,10 +316,10 @@ class VaultServer:
         while True:
             try:
                 if not self._guard.is_draining:
-                    await residents.look(self._ledger)
+                    await residents.reconcile(self._ledger)
             except (Refusal, StoreError) as error:
                 log.warning("look at resident keys failed", problem=str(error))
-            await asyncio.sleep(LOOK_PERIOD_S)
+            await asyncio.sleep(RECONCILE_PERIOD_S)
 
     async def _sweep(self, period_s: float) -> None:
         """Walk over all records, a bucket at a time, and destroy the keys that are spent."""
@@ -337,7 +341,7 @@ class VaultServer:
 async def _started(ledger: Ledger) -> None:
     try:
         await ledger.start()
-    except (StoreError, TokenUnavailable) as error:
+    except (StoreError, HsmUnavailable) as error:
         raise OperatorError(f"the ledger cannot be checked: {error}") from error
 
 

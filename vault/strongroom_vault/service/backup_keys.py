@@ -19,17 +19,17 @@ from strongroom_protocol.opaque.errors import ClientAuthenticationError, DecodeE
 from strongroom_protocol.opaque.messages import KE1, KE3, RegistrationRecord, RegistrationRequest
 from strongroom_protocol.opaque.server import finish
 from strongroom_vault.errors import (
+    HsmUnavailable,
     KeyNotFound,
     Malformed,
     StateExpired,
     StoreUnavailable,
-    TokenUnavailable,
 )
 from strongroom_vault.hsm.jobs import (
-    RecoveryStarted,
-    RegistrationStarted,
-    StartRecovery,
-    StartRegistration,
+    CreateRegistrationResponse,
+    GeneratedKE2,
+    GenerateKE2,
+    NewRegistration,
 )
 from strongroom_vault.ledger.group_commit import LedgerKeys, Unanchored
 from strongroom_vault.records import policy
@@ -42,7 +42,7 @@ from strongroom_vault.records.codec import (
     encode_registration_state,
 )
 from strongroom_vault.records.record import Active, Destroyed, Record
-from strongroom_vault.records.sealing import SealBroken, Sealer
+from strongroom_vault.records.sealing import InvalidSeal, Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -76,7 +76,7 @@ class VaultParameters:
 
 
 @dataclass(frozen=True, slots=True)
-class StartedRegistration:
+class RegistrationStarted:
     """Answer of `start_registration`; sizes as in vault.proto."""
 
     registration_response: bytes
@@ -96,7 +96,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class StartedRecovery:
+class RecoveryStarted:
     """Answer of `start_recovery`; sizes as in vault.proto."""
 
     ke2: bytes = field(repr=False)
@@ -125,9 +125,9 @@ class TokenWorkers(Protocol):
     """What the service asks of the token: `hsm.pool.TokenPool`."""
 
     @overload
-    async def run(self, job: StartRegistration) -> RegistrationStarted: ...
+    async def run(self, job: CreateRegistrationResponse) -> NewRegistration: ...
     @overload
-    async def run(self, job: StartRecovery) -> RecoveryStarted: ...
+    async def run(self, job: GenerateKE2) -> GeneratedKE2: ...
 
     def renew_soon(self) -> None:
         """Open new sessions, for those that are open do not find a key that must be there."""
@@ -190,7 +190,7 @@ class BackupKeyService:
 
     async def start_registration(
         self, account: str, registration_request: bytes
-    ) -> StartedRegistration:
+    ) -> RegistrationStarted:
         """Make an OPRF key for a registration and evaluate with it. Changes no record."""
         with _malformed("registration_request"):
             RegistrationRequest.decode(registration_request)
@@ -234,11 +234,11 @@ class BackupKeyService:
             status.key.key_id, status.key.attempt_limit, status.attempts_left, status.key.created_at
         )
 
-    async def start_recovery(self, account: str, ke1: bytes) -> StartedRecovery:
+    async def start_recovery(self, account: str, ke1: bytes) -> RecoveryStarted:
         """Charge one attempt, then let the token evaluate it.
 
         Raises:
-            TokenUnavailable: the token did not answer, and the attempt was given back.
+            HsmUnavailable: the token did not answer, and the attempt was given back.
         """
         with _malformed("ke1"):
             decoded = KE1.decode(ke1)
@@ -313,7 +313,7 @@ class BackupKeyService:
 
     async def _begin_registration(
         self, account: str, registration_request: bytes
-    ) -> StartedRegistration:
+    ) -> RegistrationStarted:
         record_id = self._keys.record_id(account)
         async with contextlib.AsyncExitStack() as held:
             if self._registers_resident:
@@ -322,7 +322,7 @@ class BackupKeyService:
                 record_id, lambda record: policy.Decision(record, record.generation)
             )
             started = await self._token.run(
-                StartRegistration(registration_request, self._registers_resident)
+                CreateRegistrationResponse(registration_request, self._registers_resident)
             )
             state = RegistrationState(
                 key_id=os.urandom(labels.KEY_ID_SIZE),
@@ -335,11 +335,11 @@ class BackupKeyService:
         sealed = self._keys.registration_states.seal(
             encode_registration_state(state), account.encode()
         )
-        return StartedRegistration(
+        return RegistrationStarted(
             started.registration_response, state.key_id, sealed, state.stretching
         )
 
-    async def _attempt(self, account: str, ke1: KE1) -> StartedRecovery:
+    async def _attempt(self, account: str, ke1: KE1) -> RecoveryStarted:
         blinded_element = ke1.credential_request.encode()
         record_id = self._keys.record_id(account)
         now = self._clock()
@@ -352,7 +352,7 @@ class BackupKeyService:
             if isinstance(error.outcome, policy.Attempt):
                 await self._give_back(record_id, error.outcome)
             raise
-        job = StartRecovery.of(
+        job = GenerateKE2.of(
             ke1,
             oprf_key=attempt.key.oprf_key,
             registration_record=attempt.key.registration_record,
@@ -361,7 +361,7 @@ class BackupKeyService:
         )
         try:
             answer = await self._token.run(job)
-        except TokenUnavailable as error:
+        except HsmUnavailable as error:
             await self._give_back(record_id, attempt)
             await self._refuse_if_gone(record_id, attempt.key.key_id)
             if isinstance(error, KeyNotFound):
@@ -374,7 +374,7 @@ class BackupKeyService:
             expires_at=attempt.started_at + labels.RECOVERY_STATE_LIFETIME_MS,
         )
         sealed = self._keys.recovery_states.seal(encode_recovery_state(state), account.encode())
-        return StartedRecovery(
+        return RecoveryStarted(
             answer.ke2, state.key_id, sealed, attempt.attempts_left, attempt.key.stretching
         )
 
@@ -399,12 +399,12 @@ class BackupKeyService:
         charge = attempt.charge
         if charge is None:
             return
-        with contextlib.suppress(StoreUnavailable, TokenUnavailable):
+        with contextlib.suppress(StoreUnavailable, HsmUnavailable):
             await self._ledger.change(record_id, lambda record: policy.give_back(record, charge))
 
     async def _refuse_if_gone(self, record_id: bytes, key_id: bytes) -> None:
         """Raise what became of a key that was destroyed, deleted or replaced in the meantime."""
-        with contextlib.suppress(StoreUnavailable, TokenUnavailable):
+        with contextlib.suppress(StoreUnavailable, HsmUnavailable):
             await self._ledger.change(record_id, lambda record: policy.check_key(record, key_id))
 
     async def _to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -461,5 +461,5 @@ def _malformed(name: str) -> Iterator[None]:
         yield
     except DecodeError as error:
         raise Malformed(name, str(error)) from error
-    except SealBroken as error:
+    except InvalidSeal as error:
         raise Malformed(name, "not a state that this vault gave to this account") from error

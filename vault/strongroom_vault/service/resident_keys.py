@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from strongroom_vault.errors import Overloaded, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, Overloaded
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys
 from strongroom_vault.records import policy
 from strongroom_vault.records.record import Active
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LOOK_PERIOD_S: Final = 900
+RECONCILE_PERIOD_S: Final = 900
 """Seconds between two looks: more than the 600 that a registration state lives."""
 UNFINISHED_PER_ACCOUNT: Final = 4
 """Registrations of an account that may be finished: one for each device that begins at once."""
@@ -75,8 +75,8 @@ class ResidentKeys:
         self._to_destroy: deque[bytes] = deque()
         self._evicted_until = 0
         self._beginning: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-        self._unnamed: frozenset[bytes] = frozenset()
-        self._doomed: frozenset[bytes] = frozenset()
+        self._unreferenced: frozenset[bytes] = frozenset()
+        self._orphaned: frozenset[bytes] = frozenset()
         self._running: set[asyncio.Task[Any]] = set()
 
     def is_late(self, key: StoredOprfKey, expires_at: int) -> bool:
@@ -88,7 +88,7 @@ class ResidentKeys:
         name = key.public_key
         if not key.is_resident:
             return False
-        if name in self._doomed or name in self._evicted:
+        if name in self._orphaned or name in self._evicted:
             return True
         return name not in self._unfinished and expires_at <= self._evicted_until
 
@@ -100,7 +100,7 @@ class ResidentKeys:
 
         Raises:
             Overloaded: others of the account began before it, and take long.
-            TokenUnavailable, StoreUnavailable, RollbackDetected: the oldest cannot be destroyed, so
+            HsmUnavailable, StoreUnavailable, RollbackDetected: the oldest cannot be destroyed, so
                 no other may begin.
         """
         turn = self._beginning.setdefault(record_id, asyncio.Lock())
@@ -142,7 +142,7 @@ class ResidentKeys:
             name = self._to_destroy.popleft()
             one = self._evicted[name]
             try:
-                if not await _is_named(ledger, one.record_id, name):
+                if not await _is_referenced(ledger, one.record_id, name):
                     await self._token.run(DestroyOprfKey(name))
                 self._evicted_until = max(self._evicted_until, one.expires_at)
                 del self._evicted[name]
@@ -150,7 +150,7 @@ class ResidentKeys:
                 if name in self._evicted:
                     self._to_destroy.append(name)
 
-    def let_go(self, keys: Sequence[StoredOprfKey]) -> None:
+    def destroy_dropped(self, keys: Sequence[StoredOprfKey]) -> None:
         """Destroy those of the keys that are resident, soon."""
         for key in keys:
             if key.is_resident:
@@ -158,20 +158,20 @@ class ResidentKeys:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-    async def look(self, ledger: Ledger) -> None:
+    async def reconcile(self, ledger: Ledger) -> None:
         """Compare the token's keys with the records; destroy what is doomed and still unnamed.
 
         Raises:
-            TokenUnavailable, StoreError, RollbackDetected: the look could not be finished; nothing
+            HsmUnavailable, StoreError, RollbackDetected: the look could not be finished; nothing
                 is lost by that.
         """
         there = frozenset((await self._token.run(ListOprfKeys())).public_keys)
-        self._doomed |= self._unnamed & there
-        unnamed = there - await _named(ledger) if there else there
-        for public_key in self._doomed & unnamed:
+        self._orphaned |= self._unreferenced & there
+        unreferenced = there - await _referenced(ledger) if there else there
+        for public_key in self._orphaned & unreferenced:
             await self._destroy(public_key)
-        self._doomed &= unnamed
-        self._unnamed = unnamed
+        self._orphaned &= unreferenced
+        self._unreferenced = unreferenced
 
     async def drain(self) -> None:
         """Wait for what is under way."""
@@ -181,11 +181,11 @@ class ResidentKeys:
     async def _destroy(self, public_key: bytes) -> None:
         try:
             await self._token.run(DestroyOprfKey(public_key))
-        except TokenUnavailable as error:
+        except HsmUnavailable as error:
             log.warning("a key stays in the token for now", problem=str(error))
 
 
-async def _named(ledger: Ledger) -> frozenset[bytes]:
+async def _referenced(ledger: Ledger) -> frozenset[bytes]:
     """The public keys of all resident keys that a record names."""
     found: set[bytes] = set()
     for bucket in ledger.occupied_buckets():
@@ -196,7 +196,7 @@ async def _named(ledger: Ledger) -> frozenset[bytes]:
     return frozenset(found)
 
 
-async def _is_named(ledger: Ledger, record_id: bytes, public_key: bytes) -> bool:
+async def _is_referenced(ledger: Ledger, record_id: bytes, public_key: bytes) -> bool:
     """Whether an account's record names a resident key, after all that was decided before."""
 
     def decide(record: Record) -> policy.Decision[bool]:

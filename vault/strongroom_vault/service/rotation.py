@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from strongroom_vault.errors import Refusal, StoreUnavailable, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, Refusal, StoreUnavailable
 from strongroom_vault.hsm.jobs import DestroyWrapKeys, MakeWrapKey, Rewrap
 from strongroom_vault.records import policy
-from strongroom_vault.records.events import What
+from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.record import Active, Record
 from strongroom_vault.store.interface import StoreError
 
@@ -127,21 +127,21 @@ class Rotation:
 
     async def _rotate(self) -> None:
         progress = self.progress
-        numbers = (await self._patiently(lambda: self._pool.run(MakeWrapKey()))).numbers
+        numbers = (await self._retry(lambda: self._pool.run(MakeWrapKey()))).numbers
         *older, newest = numbers
         progress.wrap_key = newest
-        await self._patiently(self._pool.renew)
+        await self._retry(self._pool.renew)
         self._refuse_wrap_keys_before(newest)
         # Once this is committed, so is every registration that was let through before.
-        await self._patiently(lambda: self._ledger.note(What.WRAP_KEY_MADE, wrap_key=newest))
+        await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_MADE, wrap_key=newest))
         log.info("rotation", stage="rewrapping", wrap_key=newest)
         progress.stage = Stage.REWRAPPING
         while await self._walk(frozenset(older)):
             pass
         progress.stage = Stage.DESTROYING
-        await self._patiently(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
-        await self._patiently(self._pool.renew)
-        await self._patiently(lambda: self._ledger.note(What.WRAP_KEY_DESTROYED, before=newest))
+        await self._retry(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
+        await self._retry(self._pool.renew)
+        await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_DESTROYED, before=newest))
         log.info("rotation", stage="done", wrap_key=newest, rewrapped=progress.rewrapped)
         progress.stage = Stage.DONE
 
@@ -155,7 +155,7 @@ class Rotation:
         self.progress.buckets, self.progress.buckets_done = len(occupied), 0
         found = 0
         for bucket in occupied:
-            found += await self._patiently(partial(self._rewrap, bucket, older))
+            found += await self._retry(partial(self._rewrap, bucket, older))
             self.progress.buckets_done += 1
         return found
 
@@ -176,7 +176,7 @@ class Rotation:
             self.progress.rewrapped += 1
             self.rewrapped += 1
 
-    async def _patiently(self, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
+    async def _retry(self, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
         """Take a step, again and again while token or store do not answer. Each may be repeated.
 
         Raises:
@@ -185,7 +185,7 @@ class Rotation:
         while True:
             try:
                 result = await step()
-            except (TokenUnavailable, StoreUnavailable, StoreError) as error:
+            except (HsmUnavailable, StoreUnavailable, StoreError) as error:
                 self.progress.problem = str(error)
                 log.warning("rotation waits", problem=str(error))
                 await asyncio.sleep(PAUSE_S)

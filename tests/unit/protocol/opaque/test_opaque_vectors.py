@@ -47,7 +47,7 @@ class Case:
             self.bytes.get("client_identity"), self.bytes.get("server_identity")
         )
         self.server_key = SoftwareAkeKey(Scalar.decode(self.bytes["server_private_key"]))
-        self.fresh = server.Fresh(
+        self.fresh = server.Randomness(
             self.bytes["masking_nonce"],
             self.bytes["server_nonce"],
             SoftwareAkeKey.derive(self.bytes["server_keyshare_seed"]),

@@ -218,7 +218,7 @@ def test_secrets_do_not_print() -> None:
         repr(value)
         for value in (
             request, registration, ke1, session, ke2, expected, ke3, result, credentials,
-            world.record, server.Fresh(),
+            world.record, server.Randomness(),
         )
     )  # fmt: skip
     for secret in (

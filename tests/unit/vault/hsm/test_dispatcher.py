@@ -16,18 +16,18 @@ import pytest
 from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.group import GENERATOR
 from strongroom_protocol.opaque.messages import Envelope, RegistrationRecord
-from strongroom_vault.errors import KeyNotFound, OperatorError, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, KeyNotFound, OperatorError
 from strongroom_vault.hsm.dispatcher import MAX_TOGETHER, TokenPool
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
+    CreateRegistrationResponse,
     DestroyOprfKey,
+    GenerateKE2,
     Hello,
     ListWrapKeys,
+    NewRegistration,
     Ready,
-    RegistrationStarted,
-    StartRecovery,
-    StartRegistration,
 )
 from strongroom_vault.hsm.process import WorkerProcess
 from strongroom_vault.hsm.token import anchor_slots, vault_keys
@@ -61,8 +61,8 @@ async def open_pool(softhsm: SoftHsm, **options: Any) -> AsyncIterator[TokenPool
         await pool.close()
 
 
-async def ask(pool: TokenPool) -> RegistrationStarted:
-    return await pool.run(StartRegistration(REQUEST))
+async def ask(pool: TokenPool) -> NewRegistration:
+    return await pool.run(CreateRegistrationResponse(REQUEST))
 
 
 def is_alive(pid: int) -> bool:
@@ -97,12 +97,12 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(softhsm: SoftHsm) -> N
     async with open_pool(softhsm, workers=1, call_timeout=0.5) as pool:
         (hung,) = pool.pids
         os.kill(hung, signal.SIGSTOP)
-        with pytest.raises(TokenUnavailable):
+        with pytest.raises(HsmUnavailable):
             await ask(pool)
         await until_ready(pool, 1)
         assert not is_alive(hung)
         await ask(pool)
-        assert pool.jobs["StartRegistration", "unavailable"] == 1
+        assert pool.jobs["CreateRegistrationResponse", "unavailable"] == 1
 
 
 NONSENSE = """#!{python}
@@ -141,7 +141,7 @@ async def test_a_worker_that_answers_nonsense_costs_itself_alone(
     await pool.start()
     async with asyncio.timeout(4):
         done = await asyncio.gather(*(ask(pool) for _ in range(7)), return_exceptions=True)
-    assert all(isinstance(refused, TokenUnavailable) for refused in done)
+    assert all(isinstance(refused, HsmUnavailable) for refused in done)
     await until_ready(pool, 1)
     assert pool.replaced >= 1
     await pool.close()
@@ -177,7 +177,7 @@ async def test_an_old_worker_stays_if_the_pin_is_refused_to_its_successor(
     await asyncio.sleep(1)
     assert (pool.ready, pool.renewed) == (1, 0)
     for _ in range(3):
-        with pytest.raises(TokenUnavailable, match="PIN"):
+        with pytest.raises(HsmUnavailable, match="PIN"):
             await pool.renew()  # tries no PIN again
     await ask(pool)
     pin.write_text(softhsm.pin_file.read_text())
@@ -238,9 +238,9 @@ async def test_a_worker_that_dies_leaves_no_caller_waiting(softhsm: SoftHsm) -> 
         assert pool.waiting == 3  # it has as many in hand as it may take
         os.kill(doomed, signal.SIGKILL)
         done = await asyncio.gather(*jobs, return_exceptions=True)
-        assert all(isinstance(lost, TokenUnavailable) for lost in done[:MAX_TOGETHER])
-        assert all(isinstance(answer, RegistrationStarted) for answer in done[MAX_TOGETHER:])
-        assert pool.jobs["StartRegistration", "unavailable"] == MAX_TOGETHER
+        assert all(isinstance(lost, HsmUnavailable) for lost in done[:MAX_TOGETHER])
+        assert all(isinstance(answer, NewRegistration) for answer in done[MAX_TOGETHER:])
+        assert pool.jobs["CreateRegistrationResponse", "unavailable"] == MAX_TOGETHER
 
 
 async def test_a_move_of_the_anchor_goes_before_all_that_wait(softhsm: SoftHsm) -> None:
@@ -275,7 +275,7 @@ async def test_what_nobody_awaits_any_more_is_not_asked(softhsm: SoftHsm) -> Non
         os.kill(worker, signal.SIGCONT)
         await begun
         await ask(pool)
-        assert pool.jobs["StartRegistration", "done"] == 2
+        assert pool.jobs["CreateRegistrationResponse", "done"] == 2
         assert pool.waiting == 0
 
 
@@ -287,7 +287,7 @@ async def test_a_job_that_no_worker_takes_in_time_is_refused(softhsm: SoftHsm) -
         await asyncio.sleep(0.05)
         pool._max_waiting = 1  # one may wait, and waits in vain
         began = time.monotonic()
-        with pytest.raises(TokenUnavailable):
+        with pytest.raises(HsmUnavailable):
             await ask(pool)
         assert 0.9 < time.monotonic() - began < 3
         await asyncio.gather(stuck, return_exceptions=True)
@@ -296,8 +296,8 @@ async def test_a_job_that_no_worker_takes_in_time_is_refused(softhsm: SoftHsm) -
 async def test_more_jobs_than_may_wait_are_refused_at_once(softhsm: SoftHsm) -> None:
     async with open_pool(softhsm, workers=1, max_waiting=5) as pool:
         done = await asyncio.gather(*(ask(pool) for _ in range(30)), return_exceptions=True)
-        refused = [found for found in done if isinstance(found, TokenUnavailable)]
-        answered = [found for found in done if isinstance(found, RegistrationStarted)]
+        refused = [found for found in done if isinstance(found, HsmUnavailable)]
+        answered = [found for found in done if isinstance(found, NewRegistration)]
         assert len(refused) + len(answered) == 30
         assert 5 <= len(answered) <= 7
         assert all(error.retry_after for error in refused)
@@ -367,11 +367,11 @@ async def test_a_key_that_is_not_found_costs_no_worker_unless_new_sessions_are_a
 ) -> None:
     async with open_pool(softhsm, workers=2) as pool:
         first = set(pool.pids)
-        made = await pool.run(StartRegistration(REQUEST, resident=True))
+        made = await pool.run(CreateRegistrationResponse(REQUEST, resident=True))
         await pool.run(DestroyOprfKey(made.oprf_key.public_key))
         ke1, _ = client.generate_ke1(b"password")
         record = RegistrationRecord(GENERATOR, bytes(32), Envelope(bytes(32), bytes(32)))
-        job = StartRecovery.of(ke1, made.oprf_key, record.encode(), b"client", b"server")
+        job = GenerateKE2.of(ke1, made.oprf_key, record.encode(), b"client", b"server")
         with pytest.raises(KeyNotFound):
             await pool.run(job)
         assert set(pool.pids) == first

@@ -10,7 +10,7 @@ import pytest
 from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import KEY, NOW, active
 
-from strongroom_vault.errors import NoKey, RollbackDetected, StoreUnavailable, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, NoKey, RollbackDetected, StoreUnavailable
 from strongroom_vault.ledger.group_commit import MAX_BATCH, Ledger, Unanchored
 from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.records.policy import Decision
@@ -230,7 +230,7 @@ async def test_an_anchor_that_fails_leaves_nothing_answered_and_is_caught_up(
     with pytest.raises(Unanchored) as unanchored:
         await ledger.change(ID, charge)
     assert unanchored.value.outcome == 1
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(HsmUnavailable):
         await ledger.change(ID, read)  # not anchored yet: nobody may learn of it
     assert len(store.commits) == 1
     anchor.fails = False

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from strongroom_vault.ledger.audit import NO_EVENT, extend
 from strongroom_vault.ledger.group_commit import check_newest
-from strongroom_vault.ledger.head import Anchored, Head, HeadBroken, open_head, seal_head
-from strongroom_vault.records.events import Event, What
+from strongroom_vault.ledger.head import Anchored, Head, InvalidHead, open_head, seal_head
+from strongroom_vault.records.events import Event, EventKind
 
 KEY = b"k" * 32
 HEAD = Head("vault.test", 7, b"r" * 32, b"a" * 32, b"p" * 32, 1, 1_800_000_000_000)
@@ -34,11 +34,11 @@ def test_the_statement_byte_by_byte() -> None:
 
 
 def test_an_event_byte_by_byte() -> None:
-    event = Event(What.ATTEMPT, 5, b"\xab" * 32, (("serial", 3),))
+    event = Event(EventKind.ATTEMPT, 5, b"\xab" * 32, (("serial", 3),))
     assert event.body() == (
         b'{"event":"attempt","record":"' + b"ab" * 32 + b'","serial":3,"time":5}'
     )
-    assert Event(What.INITIALISED, 5).body() == b'{"event":"initialised","time":5}'
+    assert Event(EventKind.INITIALISED, 5).body() == b'{"event":"initialised","time":5}'
 
 
 def test_the_audit_chain() -> None:
@@ -57,7 +57,7 @@ def test_a_head_comes_back(head: Head) -> None:
 def test_a_changed_head_does_not_open(head: Head, position: int, change: int) -> None:
     stored = bytearray(seal_head(head, KEY))
     stored[position % len(stored)] ^= change
-    with pytest.raises(HeadBroken):
+    with pytest.raises(InvalidHead):
         open_head(bytes(stored), KEY, head.vault_id)
 
 
@@ -71,7 +71,7 @@ def test_a_changed_head_does_not_open(head: Head, position: int, change: int) ->
     ],
 )
 def test_a_foreign_head_does_not_open(stored: bytes, key: bytes, vault_id: str) -> None:
-    with pytest.raises(HeadBroken):
+    with pytest.raises(InvalidHead):
         open_head(stored, key, vault_id)
 
 
@@ -106,7 +106,7 @@ class TestNewest:
         ],
     )
     def test_anything_else(self, anchored: Anchored | None, words: str) -> None:
-        with pytest.raises(HeadBroken, match=words):
+        with pytest.raises(InvalidHead, match=words):
             check_newest(HEAD, anchored)
 
     def test_a_change_of_any_field_is_another_head(self) -> None:

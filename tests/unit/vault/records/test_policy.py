@@ -29,7 +29,7 @@ from strongroom_vault.errors import (
     WrongPassword,
 )
 from strongroom_vault.records import policy
-from strongroom_vault.records.events import What
+from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.policy import Attempt, Charge, Decision, KeyStatus, Rules
 from strongroom_vault.records.record import Absent, Active, Deleted, Destroyed, LastAttempt, Record
 
@@ -459,7 +459,7 @@ class TestStatusAndSweep:
         decision = policy.status(active(LIMIT), LATER, RULES)
         assert decision.outcome == Destroyed(LATER, DESTROYED.cause)
         swept = policy.sweep(active(LIMIT), LATER, RULES)
-        assert swept == Decision(decision.record, outcome=True, event=What.DESTROYED)
+        assert swept == Decision(decision.record, outcome=True, event=EventKind.DESTROYED)
         assert isinstance(swept.record.state, Destroyed)
 
     @pytest.mark.parametrize("record", [ABSENT, active(LIMIT - 1), GONE, REMOVED])
@@ -485,14 +485,14 @@ class TestKeyLetGo:
 
     @pytest.mark.parametrize("after", [GONE, REMOVED, other])
     def test_a_key_that_is_gone(self, after: Record) -> None:
-        assert policy.key_let_go(active(), after) == KEY.oprf_key
+        assert policy.dropped_key(active(), after) == KEY.oprf_key
 
     @pytest.mark.parametrize("before", [ABSENT, GONE, REMOVED])
     def test_no_key_before(self, before: Record) -> None:
-        assert policy.key_let_go(before, active()) is None
+        assert policy.dropped_key(before, active()) is None
 
     def test_the_same_key_stays(self) -> None:
-        assert policy.key_let_go(active(), active(used=3)) is None
+        assert policy.dropped_key(active(), active(used=3)) is None
 
 
 class TestRewrap:
@@ -501,7 +501,7 @@ class TestRewrap:
     def test_the_same_key_under_another_wrap_key(self) -> None:
         decision = policy.rewrap(active(used=3), KEY.oprf_key, self.new)
         assert decision == Decision(active(used=3, oprf_key=self.new), outcome=True)
-        assert policy.key_let_go(active(used=3), decision.record) is None
+        assert policy.dropped_key(active(used=3), decision.record) is None
 
     @pytest.mark.parametrize("record", [ABSENT, GONE, REMOVED, active(oprf_key=new)])
     def test_a_record_that_has_changed_is_left_alone(self, record: Record) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom_protocol.labels import ROW_MULTIPLE
-from strongroom_vault.records.sealing import OVERHEAD, RowSealer, SealBroken, Sealer
+from strongroom_vault.records.sealing import OVERHEAD, InvalidSeal, RowSealer, Sealer
 
 KEY, OTHER_KEY = bytes(32), bytes(31) + b"\x01"
 
@@ -23,21 +23,21 @@ def test_a_seal_opens(plaintext: bytes, associated_data: bytes) -> None:
 def test_a_changed_seal_does_not(plaintext: bytes, position: int, change: int) -> None:
     sealed = bytearray(Sealer(KEY).seal(plaintext, b"id"))
     sealed[position % len(sealed)] ^= change
-    with pytest.raises(SealBroken):
+    with pytest.raises(InvalidSeal):
         Sealer(KEY).open(bytes(sealed), b"id")
 
 
 @pytest.mark.parametrize("size", range(OVERHEAD))
 def test_too_short(size: int) -> None:
-    with pytest.raises(SealBroken):
+    with pytest.raises(InvalidSeal):
         Sealer(KEY).open(bytes(size), b"id")
 
 
 def test_another_key_or_purpose() -> None:
     sealed = Sealer(KEY).seal(b"plaintext", b"id")
-    with pytest.raises(SealBroken):
+    with pytest.raises(InvalidSeal):
         Sealer(OTHER_KEY).open(sealed, b"id")
-    with pytest.raises(SealBroken):
+    with pytest.raises(InvalidSeal):
         Sealer(KEY).open(sealed, b"di")
 
 

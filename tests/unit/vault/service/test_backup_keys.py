@@ -16,6 +16,7 @@ from strongroom_protocol.opaque.envelope import Identities
 from strongroom_protocol.opaque.ksf import Argon2id
 from strongroom_protocol.opaque.messages import KE2, RegistrationResponse
 from strongroom_vault.errors import (
+    HsmUnavailable,
     KeyDestroyed,
     KeyNotFound,
     KeyReplaced,
@@ -23,7 +24,6 @@ from strongroom_vault.errors import (
     NoKey,
     StateExpired,
     StoreUnavailable,
-    TokenUnavailable,
     Wait,
     WrongPassword,
 )
@@ -37,7 +37,7 @@ from strongroom_vault.service.backup_keys import (
     ActiveKey,
     BackupKeyService,
     Keys,
-    StartedRecovery,
+    RecoveryStarted,
     VaultParameters,
     now_ms,
 )
@@ -77,7 +77,7 @@ class FaultyToken:
     def __init__(self, pool: TokenPool) -> None:
         self._pool = pool
         self.fails = False
-        self.failure: type[TokenUnavailable] = TokenUnavailable
+        self.failure: type[HsmUnavailable] = HsmUnavailable
         self.renewals = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -118,7 +118,7 @@ class World:
         )
         return export_key
 
-    async def start(self, ke1: bytes) -> StartedRecovery:
+    async def start(self, ke1: bytes) -> RecoveryStarted:
         return await self.service.start_recovery("alice", ke1)
 
     async def left(self) -> int:
@@ -132,7 +132,7 @@ def guess(password: bytes = b"wrong") -> tuple[bytes, client.LoginSession]:
     return ke1.encode(), session
 
 
-def proof(session: client.LoginSession, started: StartedRecovery) -> bytes:
+def proof(session: client.LoginSession, started: RecoveryStarted) -> bytes:
     ke3, _ = client.generate_ke3(session, KE2.decode(started.ke2), IDENTITIES, QUICK)
     return ke3.encode()
 
@@ -150,7 +150,7 @@ async def world(
     anchor = make_store(tmp_path / "vault.db", keys.ledger)
     store = FaultyStore(tmp_path / "vault.db", "vault.test")
     residents = ResidentKeys(pool)
-    ledger = Ledger(store, anchor, keys.ledger, "vault.test", residents.let_go)
+    ledger = Ledger(store, anchor, keys.ledger, "vault.test", residents.destroy_dropped)
     await ledger.start()
     token = FaultyToken(pool)
     parameters = VaultParameters("vault.test", ready.identity_public_key, QUICK, 10, 1, 10)
@@ -243,7 +243,7 @@ async def test_a_token_that_fails_gives_the_attempt_back(world: World) -> None:
     await world.register()
     world.token.fails = True
     for _ in range(5):
-        with pytest.raises(TokenUnavailable):
+        with pytest.raises(HsmUnavailable):
             await world.start(guess()[0])
     assert await world.left() == LIMIT
     world.token.fails = False
@@ -288,7 +288,7 @@ async def test_token_and_store_fail_together(world: World) -> None:
         world.store.fails = True
 
     world.token.before_failing = break_the_store
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(HsmUnavailable):
         await world.start(ke1)
     world.token.fails = world.store.fails = False
     assert await world.left() == LIMIT - 1
@@ -299,12 +299,12 @@ async def test_an_anchor_that_fails_gives_the_attempt_back(world: World) -> None
     await world.register()
     world.anchor.fails = True
     for _ in range(2):
-        with pytest.raises(TokenUnavailable):
+        with pytest.raises(HsmUnavailable):
             await world.start(guess()[0])
     world.anchor.fails = False
     assert await world.left() == LIMIT - 1  # what could not be undone while the anchor was gone
     world.anchor.fails_once = True
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(HsmUnavailable):
         await world.start(guess()[0])
     assert await world.left() == LIMIT - 1
 

@@ -9,7 +9,7 @@ import pytest
 from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
-from strongroom_vault.errors import Overloaded, RollbackDetected, TokenUnavailable
+from strongroom_vault.errors import HsmUnavailable, Overloaded, RollbackDetected
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys, OprfKeys
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.records import policy
@@ -38,7 +38,7 @@ class Token:
 
     async def run(self, job: DestroyOprfKey | ListOprfKeys) -> OprfKeys:
         if self.fails:
-            raise TokenUnavailable("gone", 1.0)
+            raise HsmUnavailable("gone", 1.0)
         if isinstance(job, DestroyOprfKey):
             self.there.remove(job.public_key)
         return OprfKeys(tuple(self.there))
@@ -49,7 +49,7 @@ class World:
         self.token = Token()
         self.anchor = anchor
         self.residents = ResidentKeys(self.token)
-        self.ledger = Ledger(store, anchor, KEYS, VAULT_ID, self.residents.let_go)
+        self.ledger = Ledger(store, anchor, KEYS, VAULT_ID, self.residents.destroy_dropped)
 
     async def register(self, number: int | None) -> None:
         """Alice registers a resident key, or one that is none."""
@@ -67,8 +67,8 @@ class World:
         await self.ledger.change(ALICE, decide)
         await self.residents.drain()
 
-    async def look(self) -> list[bytes]:
-        await self.residents.look(self.ledger)
+    async def reconcile(self) -> list[bytes]:
+        await self.residents.reconcile(self.ledger)
         return self.token.there
 
 
@@ -105,7 +105,7 @@ async def test_nothing_is_destroyed_before_the_anchor_knows(world: World) -> Non
     world.token.there = [public_key(1)]
     await world.register(1)
     world.anchor.fails = True
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(HsmUnavailable):
         await world.ledger.change(ALICE, lambda record: policy.delete(record, 5))
     await world.residents.drain()
     assert world.token.there == [public_key(1)]
@@ -118,28 +118,28 @@ async def test_nothing_is_destroyed_before_the_anchor_knows(world: World) -> Non
 async def test_two_looks_destroy_what_no_record_names(world: World) -> None:
     world.token.there = [public_key(1), public_key(9)]
     await world.register(1)
-    assert await world.look() == [public_key(1), public_key(9)]
-    assert await world.look() == [public_key(1)]
-    assert await world.look() == [public_key(1)]
+    assert await world.reconcile() == [public_key(1), public_key(9)]
+    assert await world.reconcile() == [public_key(1)]
+    assert await world.reconcile() == [public_key(1)]
 
 
 async def test_a_key_registered_between_two_looks_stays(world: World) -> None:
     world.token.there = [public_key(1)]
-    assert await world.look() == [public_key(1)]
+    assert await world.reconcile() == [public_key(1)]
     await world.register(1)
     for _ in range(3):
-        assert await world.look() == [public_key(1)]
+        assert await world.reconcile() == [public_key(1)]
     assert not world.residents.is_late(StoredOprfKey(public_key(1), None), 1)
 
 
 async def test_a_doomed_key_cannot_be_registered(world: World) -> None:
     world.token.there = [public_key(1)]
-    await world.look()
+    await world.reconcile()
     stored = StoredOprfKey(public_key(1), None)
     assert not world.residents.is_late(stored, 1)
     world.token.fails = True
-    with pytest.raises(TokenUnavailable):
-        await world.look()
+    with pytest.raises(HsmUnavailable):
+        await world.reconcile()
     assert not world.residents.is_late(stored, 1)
     world.token.fails = False
     seen: list[bool] = []
@@ -150,7 +150,7 @@ async def test_a_doomed_key_cannot_be_registered(world: World) -> None:
         await destroy(name)
 
     world.residents._destroy = asked_while_destroyed  # type: ignore[method-assign,assignment]
-    assert await world.look() == []
+    assert await world.reconcile() == []
     assert seen == [True]
 
 
@@ -161,7 +161,7 @@ async def test_a_stopped_ledger_destroys_nothing(world: World) -> None:
     world.ledger.rollback = "an older database"
     for _ in range(3):
         with pytest.raises(RollbackDetected):
-            await world.look()
+            await world.reconcile()
     assert world.token.there == [public_key(1)]
 
 
@@ -228,7 +228,7 @@ class TestUnfinished:
         keys = [await self.begin(world, number) for number in range(4)]
         world.token.fails = True
         for _ in range(2):
-            with pytest.raises(TokenUnavailable):
+            with pytest.raises(HsmUnavailable):
                 await self.begin(world, 4)
             assert world.residents.is_late(keys[0], 1000)
         world.token.fails = False

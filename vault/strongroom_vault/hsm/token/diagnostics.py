@@ -97,11 +97,11 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-class Unfit(Exception):
+class CheckFailed(Exception):
     """The token answered, and the answer will not do; the message says what it was."""
 
 
-class Note(Exception):
+class CheckNote(Exception):
     """Neither good nor bad, but worth knowing."""
 
 
@@ -178,9 +178,9 @@ def _try(
     """Run one check; whatever the token answers is a finding."""
     try:
         return Finding(check, "ok", work(argument))
-    except Note as note:
+    except CheckNote as note:
         return Finding(check, "note", str(note))
-    except (Unfit, OperatorError, TokenError, PKCS11Error) as error:
+    except (CheckFailed, OperatorError, TokenError, PKCS11Error) as error:
         return Finding(check, "failed", _said(error), meaning, needed_for)
 
 
@@ -195,14 +195,14 @@ def _mechanisms(session: pkcs11.Session) -> str:
     offered = session.token.slot.get_mechanisms()
     missing = [mechanism.name for mechanism in _MECHANISMS if mechanism not in offered]
     if missing:
-        raise Unfit(f"missing: {', '.join(missing)}")
+        raise CheckFailed(f"missing: {', '.join(missing)}")
     return ", ".join(mechanism.name for mechanism in _MECHANISMS)
 
 
 def _fast_path(session: pkcs11.Session, module: str) -> str:
     if isinstance(hot_operations(session, module), NativeOperations):
         return "recoveries go straight to the module's functions"
-    raise Note("recoveries go through python-pkcs11, which costs a third more CPU time")
+    raise CheckNote("recoveries go through python-pkcs11, which costs a third more CPU time")
 
 
 @contextmanager
@@ -239,14 +239,14 @@ def _known_answers(session: pkcs11.Session, module: str) -> str:
     try:
         private = session.create_object(template)
     except PKCS11Error as error:
-        raise Note(f"no key can be brought in ({_said(error)}); tried with its own") from error
+        raise CheckNote(f"no key can be brought in ({_said(error)}); tried with its own") from error
     try:
         hot = hot_operations(session, module)
         scalar = Scalar.decode(bytes.fromhex(_RFC_9497_KEY))
         key = TokenKey(hot, hot.key(private), scalar_multiply(scalar, GENERATOR))
         for blinded, evaluated in _RFC_9497:
             if key.evaluate(Element.decode(bytes.fromhex(blinded))).encode().hex() != evaluated:
-                raise Unfit("another answer than the RFC's")
+                raise CheckFailed("another answer than the RFC's")
     finally:
         private.destroy()
     return "P256-SHA256, both evaluations"
@@ -262,11 +262,11 @@ def _wrapped(token: Pkcs11Token) -> str:
     with token.oprf_key(stored) as key:
         check_key(key)
     if stored.wrapped is None:
-        raise Unfit("the key was not wrapped")
+        raise CheckFailed("the key was not wrapped")
     damaged = StoredOprfKey(stored.public_key, os.urandom(len(stored.wrapped)))
     try:
         with token.oprf_key(damaged):
-            raise Unfit("random bytes are unwrapped as a key")
+            raise CheckFailed("random bytes are unwrapped as a key")
     except TokenError:
         return f"made, wrapped ({len(stored.wrapped)} bytes), unwrapped, used; damage is refused"
 
@@ -276,7 +276,7 @@ def _resident(token: Pkcs11Token) -> str:
     with token.oprf_key(stored) as key:
         check_key(key)
     if not token.destroy_oprf_key(stored.public_key) or token.resident_oprf_keys():
-        raise Unfit("a key is still there after it was destroyed")
+        raise CheckFailed("a key is still there after it was destroyed")
     return "made, found by its id, used, destroyed"
 
 
@@ -285,9 +285,9 @@ def _anchor(session: pkcs11.Session) -> str:
     anchor_slots.replace(session, values[0], LABELS.anchor)
     for before, after in pairwise(values):
         if anchor_slots.advance(session, before, after, LABELS.anchor) != after:
-            raise Unfit("the token does not keep what was written")
+            raise CheckFailed("the token does not keep what was written")
     if anchor_slots.advance(session, values[0], values[1], LABELS.anchor) != values[-1]:
-        raise Unfit("an old value replaces a newer one")
+        raise CheckFailed("an old value replaces a newer one")
     return "two objects whose CKA_ID can be changed"
 
 
@@ -296,7 +296,7 @@ def _copies(session: pkcs11.Session) -> str:
     try:
         key.copy({Attribute.TOKEN: False}).destroy()
     except PKCS11Error as error:
-        raise Note(f"none ({_said(error)}); the token may be slower") from error
+        raise CheckNote(f"none ({_said(error)}); the token may be slower") from error
     return "made; a token may read its own keys from disk at each use"
 
 
@@ -323,7 +323,7 @@ def _wrap_keys(session: pkcs11.Session) -> str:
     keys = vault_keys.find_wrap_keys(session)
     said = [f"number {number}: {_attributes_of(key)}" for number, key in keys.items()]
     if len(keys) > 1:
-        raise Note(f"{'; '.join(said)}; a rotation was cut off: run rotate-wrap-key")
+        raise CheckNote(f"{'; '.join(said)}; a rotation was cut off: run rotate-wrap-key")
     return said[0]
 
 
@@ -333,7 +333,7 @@ def _attributes(session: pkcs11.Session, label: str, kind: ObjectClass) -> str:
 
 def _attributes_of(key: vault_keys.TokenObject) -> str:
     if not key[Attribute.SENSITIVE] or key[Attribute.EXTRACTABLE]:
-        raise Unfit("the token would let it out")
+        raise CheckFailed("the token would let it out")
     usages = [usage.name for usage in _USAGES if _flag(key, usage)]
     return f"sensitive, never extractable; may {', '.join(usages).lower()}"
 
@@ -348,7 +348,7 @@ def _flag(key: vault_keys.TokenObject, attribute: Attribute) -> bool:
 def _anchor_value(session: pkcs11.Session) -> str:
     found = anchor_slots.look(session)
     if found is None:
-        raise Unfit("the token remembers no commit")
+        raise CheckFailed("the token remembers no commit")
     return f"commit {found.epoch}"
 
 

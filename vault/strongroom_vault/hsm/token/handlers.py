@@ -10,19 +10,19 @@ from strongroom_protocol.opaque.server import create_registration_response, gene
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
+    CreateRegistrationResponse,
     DestroyOprfKey,
     DestroyWrapKeys,
+    GeneratedKE2,
+    GenerateKE2,
     ListOprfKeys,
     ListWrapKeys,
     MakeWrapKey,
+    NewRegistration,
     OprfKeys,
     ReadAnchor,
-    RecoveryStarted,
-    RegistrationStarted,
     Rewrap,
     Rewrapped,
-    StartRecovery,
-    StartRegistration,
     WrapKeys,
 )
 
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.token.interface import Token
 
 
-def start_registration(token: Token, job: StartRegistration) -> RegistrationStarted:
+def start_registration(token: Token, job: CreateRegistrationResponse) -> NewRegistration:
     """Make an OPRF key and evaluate with its wrapped form, which this proves to be good."""
     request = RegistrationRequest.decode(job.registration_request)
     stored = token.generate_oprf_key(resident=job.resident)
     with token.oprf_key(stored) as oprf_key:
         response = create_registration_response(request, token.identity.public_key, oprf_key)
-    return RegistrationStarted(stored, response.encode())
+    return NewRegistration(stored, response.encode())
 
 
-def start_recovery(token: Token, job: StartRecovery) -> RecoveryStarted:
+def start_recovery(token: Token, job: GenerateKE2) -> GeneratedKE2:
     """Evaluate a charged attempt and make KE2."""
     record = RegistrationRecord.decode(job.registration_record)
     identities = Identities(client=job.client_identity, server=job.server_identity)
     with token.oprf_key(job.oprf_key) as oprf_key:
         ke2, expected = generate_ke2(job.ke1(), record, token.identity, oprf_key, identities)
-    return RecoveryStarted(ke2.encode(), expected.client_mac)
+    return GeneratedKE2(ke2.encode(), expected.client_mac)
 
 
 def destroy_oprf_key(token: Token, job: DestroyOprfKey) -> OprfKeys:
@@ -94,8 +94,8 @@ def advance_anchor(token: Token, job: AdvanceAnchor) -> AnchorIs:
 
 
 HANDLERS: Final[dict[type[Any], Callable[[Token, Any], Answer]]] = {
-    StartRegistration: start_registration,
-    StartRecovery: start_recovery,
+    CreateRegistrationResponse: start_registration,
+    GenerateKE2: start_recovery,
     DestroyOprfKey: destroy_oprf_key,
     ListOprfKeys: list_oprf_keys,
     ListWrapKeys: list_wrap_keys,

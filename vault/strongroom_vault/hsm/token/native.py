@@ -220,7 +220,7 @@ class NativeOperations:
         finally:
             self.destroy(secret)
 
-    def never_leaves(self, key: int) -> bool:
+    def is_non_extractable(self, key: int) -> bool:
         """Whether the token says that it would not let the key out."""
         return self._flag(key, _CKA_SENSITIVE) and not self._flag(key, _CKA_EXTRACTABLE)
 

@@ -324,9 +324,9 @@ class TokenKey:
         return self.evaluate(peer)
 
     @property
-    def never_leaves(self) -> bool:
+    def is_non_extractable(self) -> bool:
         """Whether the token says that it would not let the key out."""
-        return self._hot.never_leaves(self._key)
+        return self._hot.is_non_extractable(self._key)
 
     def _ecdh(self, point: Element) -> bytes:
         return self._hot.multiply(self._key, point.encode_uncompressed())

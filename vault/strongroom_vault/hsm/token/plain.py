@@ -78,7 +78,7 @@ class HotOperations(Protocol):
     def multiply(self, key: KeyHandle, point: bytes) -> bytes:
         """Return the x coordinate, 32 bytes, of the key times a point (65 bytes, uncompressed)."""
 
-    def never_leaves(self, key: KeyHandle) -> bool:
+    def is_non_extractable(self, key: KeyHandle) -> bool:
         """Whether the token says that it would not let the key out."""
 
     def destroy(self, key: KeyHandle) -> None:
@@ -134,7 +134,7 @@ class PlainOperations:
             finally:
                 secret.destroy()
 
-    def never_leaves(self, key: TokenObject) -> bool:
+    def is_non_extractable(self, key: TokenObject) -> bool:
         """Whether the token says that it would not let the key out."""
         with translated():
             return bool(key[Attribute.SENSITIVE]) and not key[Attribute.EXTRACTABLE]

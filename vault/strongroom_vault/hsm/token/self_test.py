@@ -62,5 +62,5 @@ def check_key(key: TokenKey, name: str = "the key") -> None:
         raise OperatorError(f"{name}: a multiplication of a known point is wrong")
     if key.evaluate(add(point, doubled)) != add(key.evaluate(point), key.evaluate(doubled)):
         raise OperatorError(f"{name}: multiplications do not add up")
-    if not key.never_leaves:
+    if not key.is_non_extractable:
         raise OperatorError(f"{name}: the token would let it out")

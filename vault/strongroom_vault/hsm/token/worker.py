@@ -22,7 +22,7 @@ from strongroom_vault.hsm.token.interface import KeyNotFound, TokenError
 from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.hsm.token.self_test import check_token
 from strongroom_vault.platform import uncaught
-from strongroom_vault.platform.gc import collect_garbage_less
+from strongroom_vault.platform.gc import tune_gc
 from strongroom_vault.platform.hardening import harden
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(descriptor: int) -> None:
                 token = Pkcs11Token(session, hello.token.module)
                 check_token(token)
                 pipe.sendall(frame(_ready(token, hello)))
-                collect_garbage_less()
+                tune_gc()
                 _serve(token, pipe)
         except WrongPin as error:
             failed = Failed(str(error), is_session_lost=True, is_final=True, hint=error.hint)
