@@ -17,7 +17,7 @@ PACKAGES = ["strongroom", "strongroom_vault"]
 
 def shell(package: str, arguments: str, redirections: str) -> subprocess.CompletedProcess[str]:
     """Run a command as a shell does that redirects its streams."""
-    program = f"from {package}.cli import main; main()"
+    program = f"from {package}.__main__ import main; main()"
     return subprocess.run(
         ["bash", "-c", f'"$@" {arguments} {redirections}', "bash", sys.executable, "-c", program],
         check=False,
@@ -46,7 +46,7 @@ def test_a_reader_who_has_left_hears_no_complaint(package: str) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     done = subprocess.run(
-        [sys.executable, "-c", f"from {package}.cli import main; main()", "--version"],
+        [sys.executable, "-c", f"from {package}.__main__ import main; main()", "--version"],
         check=False,
         stdout=theirs,
         stderr=subprocess.PIPE,

@@ -32,7 +32,7 @@ def check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 -- reads like as
 
 def python_program(package: str) -> list[str]:
     """Return how one of our commands runs with this very Python, wherever it is installed."""
-    return [sys.executable, "-P", "-c", f"from {package}.cli import main; main()"]
+    return [sys.executable, "-P", "-c", f"from {package}.__main__ import main; main()"]
 
 
 def own_environment() -> dict[str, str]:
