@@ -264,7 +264,7 @@ async def test_watchers(vault: VaultProcess) -> None:
         await asyncio.to_thread(vault.folder.operator, "drain")
         async with asyncio.timeout(10):
             assert (await watcher.read()).status == NOT_SERVING
-            await asyncio.to_thread(vault.folder.operator, "drain", "--end")
+            await asyncio.to_thread(vault.folder.operator, "resume")
             assert (await watcher.read()).status == SERVING
         for one in channels:
             await one.close()

@@ -68,7 +68,7 @@ class TestDrain:
             assert "drained by an operator" in vault_folder.operator("status", code=4).stdout
             time.sleep(1.5)
             assert not vault.is_serving()
-            vault_folder.operator("drain", "--end")
+            vault_folder.operator("resume")
             assert account.recover(vault) == account.sealed
             assert shown(vault_folder, "alice")["charged"] == 1
             time.sleep(1.5)

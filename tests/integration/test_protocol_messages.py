@@ -256,7 +256,7 @@ def test_load_is_looked_at_first(shared_vault: VaultProcess, wire: WireClient) -
             assert error.retry_after is not None
             assert error.retry_after > 0
     finally:
-        shared_vault.folder.operator("drain", "--end")
+        shared_vault.folder.operator("resume")
 
 
 def test_every_answer_names_its_call(wire: WireClient, shared_vault: VaultProcess) -> None:

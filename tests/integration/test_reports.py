@@ -52,7 +52,7 @@ def test_every_command_reports_as_json(folder: VaultFolder, tmp_path: Path) -> N
             "status --json",
             "records show alice --json",
             "drain --json",
-            "drain --end --json",
+            "resume --json",
             f"backup {copy} --json",
             "rotate-wrap-key --json",
             "rotate-wrap-key --status --json",

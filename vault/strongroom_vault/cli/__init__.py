@@ -1,4 +1,5 @@
 """The command `strongroom-vault`: options, sentences, exit codes. Runs in the main thread.
 
-The work is done by `operator`, `server` and `demo`.
+One module for each group of commands; `commands` puts them together. The work is done by
+`operator`, `server` and `demo`.
 """

@@ -60,9 +60,13 @@ class AdminClient:
             in_flight=status.in_flight,
         )
 
-    def drain(self, *, end: bool) -> None:
-        """Have it take no new calls, or take them again."""
-        self._stub.Drain(pb.DrainRequest(end=end), timeout=TIMEOUT_S)
+    def drain(self) -> None:
+        """Have the vault take no new calls."""
+        self._stub.Drain(pb.DrainRequest(), timeout=TIMEOUT_S)
+
+    def resume(self) -> None:
+        """Have the vault take calls again."""
+        self._stub.Drain(pb.DrainRequest(end=True), timeout=TIMEOUT_S)
 
     def reload_certificate(self) -> int:
         """Have it read its TLS certificate again; return when that expires (ms)."""

@@ -11,7 +11,7 @@ import pytest
 
 from strongroom_protocol.terminal.loading import INTERRUPTED
 from strongroom_vault.cli.commands import cli
-from strongroom_vault.cli.reports import PROGRAM
+from strongroom_vault.cli.help import PROGRAM
 from strongroom_vault.errors import NotServing, OperatorError, WrongPin
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
-"""The options of `strongroom-vault init --new`, and what an operator has chosen by them."""
+"""The options of `strongroom-vault init --new`, and the choice that they make."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
 
@@ -13,7 +13,22 @@ from strongroom_vault.settings.template import HsmToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Command = TypeVar("Command", bound="Callable[..., Any]")
+
+class NewVaultOptions(TypedDict):
+    """The values of these options."""
+
+    vault_id: str | None
+    address: str | None
+    listen: str | None
+    module: Path | None
+    label: str | None
+    pin_file: Path | None
+    certificate: Path | None
+    key: Path | None
+    jwks: str | None
+    self_signed: bool
+    development_issuer: bool
+
 
 _A_FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True, resolve_path=True)
 _NEW_VAULT_OPTIONS: Final = (
@@ -44,43 +59,39 @@ _NEW_VAULT_OPTIONS: Final = (
 )
 
 
-def new_vault_options(command: Command) -> Command:
+def new_vault_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a new vault."""
     for option in reversed(_NEW_VAULT_OPTIONS):
         command = option(command)
     return command
 
 
-def choice_of(options: dict[str, Any], *, is_new: bool) -> Choice | None:
-    """Return what was chosen, None where nothing new is to be made.
+def choice_of(options: NewVaultOptions, *, is_new: bool) -> Choice | None:
+    """Return the choice, None without --new.
 
     Raises:
         click.UsageError: the options do not fit together.
     """
-    named = {name for name, value in options.items() if value}
+    given = {name for name, value in options.items() if value}
     if not is_new:
-        if named:
-            raise click.UsageError(f"{_option(min(named))} goes with --new")
+        if given:
+            raise click.UsageError(f"{_option(min(given))} goes with --new")
         return None
-    _require({"vault_id", "address"} <= named, "--new needs --id and --address")
-    hsm = {"module", "label", "pin_file"}
-    _require(not named & hsm or hsm <= named, "an HSM needs --module, --label and --pin-file")
-    tls = {"certificate", "key"}
-    _require(not named & tls or tls <= named, "--certificate and --key go together")
-    _require(
-        not (named & tls and options["self_signed"]), "choose one: --certificate or --self-signed"
-    )
-    _require(
-        not (options["jwks"] and options["development_issuer"]),
-        "choose one: --jwks or --development-issuer",
-    )
+    vault_id, address = options["vault_id"], options["address"]
+    if not vault_id or not address:
+        raise click.UsageError("--new needs --id and --address")
+    tls = {"certificate", "key"} & given
+    if len(tls) == 1:
+        raise click.UsageError("--certificate and --key go together")
+    if tls and options["self_signed"]:
+        raise click.UsageError("choose one: --certificate or --self-signed")
+    if options["jwks"] and options["development_issuer"]:
+        raise click.UsageError("choose one: --jwks or --development-issuer")
     return Choice(
-        vault_id=options["vault_id"],
-        address=options["address"],
+        vault_id=vault_id,
+        address=address,
         listen=options["listen"],
-        hsm=HsmToken(*(options[name] for name in ("module", "label", "pin_file")))
-        if options["module"]
-        else None,
+        hsm=_hsm(options["module"], options["label"], options["pin_file"]),
         certificate_file=options["certificate"],
         key_file=options["key"],
         jwks=_jwks(options["jwks"]),
@@ -89,9 +100,13 @@ def choice_of(options: dict[str, Any], *, is_new: bool) -> Choice | None:
     )
 
 
-def _require(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 -- reads like assert
-    if not is_so:
-        raise click.UsageError(otherwise)
+def _hsm(module: Path | None, label: str | None, pin_file: Path | None) -> HsmToken | None:
+    """Return the token of an HSM, None for one that is made with SoftHSM."""
+    if module and label and pin_file:
+        return HsmToken(module, label, pin_file)
+    if module or label or pin_file:
+        raise click.UsageError("an HSM needs --module, --label and --pin-file")
+    return None
 
 
 def _option(name: str) -> str:
@@ -102,5 +117,6 @@ def _jwks(text: str | None) -> str | None:
     """Return a URL as it is, a file's path from the root."""
     if text is None or text.startswith("https://"):
         return text
-    _require("://" not in text, "--jwks takes a file or an https URL")
+    if "://" in text:
+        raise click.UsageError("--jwks takes a file or an https URL")
     return str(Path(text).absolute())

@@ -1,0 +1,83 @@
+"""Commands that try a token and a machine: doctor, bench."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from strongroom_vault.cli.help import Command, also_exits_with, examples
+from strongroom_vault.cli.options import with_settings
+from strongroom_vault.errors import OperatorError, WrongPin
+from strongroom_vault.operator import bench as benchmark
+from strongroom_vault.operator import doctor as checkup
+from strongroom_vault.platform import logs
+
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.token.diagnostics import Finding
+    from strongroom_vault.operator.bench import Rate
+    from strongroom_vault.settings.config import Settings
+
+COLUMNS: Final = 80
+
+
+@click.command(cls=Command, epilog=examples("doctor", "doctor --json"))
+@with_settings
+def doctor(settings: Settings, *, as_json: bool) -> None:
+    """Try everything that the vault needs of files and token. Exit code 1 if it could not run.
+
+    Works before init and after, also while the vault serves. Leaves nothing in the token.
+    """
+    findings = []
+    for finding in checkup.examine(settings):
+        click.echo(msgspec.json.encode(finding) if as_json else _finding_lines(finding))
+        findings.append(finding)
+    residencies = checkup.usable(findings)
+    if settings.token.residency not in residencies:
+        raise OperatorError("the vault cannot run with these settings and this token")
+    if not as_json:
+        click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
+
+
+def _finding_lines(finding: Finding) -> str:
+    """Return a finding in lines of at most 80 columns."""
+    mark = {"ok": "ok", "failed": "FAILED", "note": "note"}[finding.state]
+    start = f"{mark:<7}{finding.check:<21}"
+    text = "\n".join(part for part in (finding.detail, finding.meaning, finding.hint) if part)
+    width = COLUMNS - len(start)
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, width)]
+    return start + f"\n{' ' * len(start)}".join(lines)
+
+
+@also_exits_with(WrongPin.exit_code)
+@click.command(cls=Command, epilog=examples("bench", "bench --seconds 10 --json"))
+@click.option(
+    "--seconds",
+    default=3.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 600),
+    help="How long each measurement takes.",
+)
+@with_settings
+def bench(settings: Settings, seconds: float, *, as_json: bool) -> None:
+    """Measure how fast token and disk are for a vault.
+
+    Run it after init, and while nothing else uses the token; it leaves nothing behind. A recovery
+    waits for the token, here with two under way for each worker; recoveries that arrive together
+    share one commit and one move of the anchor.
+    """
+    logs.configure()
+    for rate in benchmark.measure(settings, seconds):
+        click.echo(json.dumps(asdict(rate)) if as_json else _rate_line(rate))
+
+
+def _rate_line(rate: Rate) -> str:
+    percentiles = f"p50 {rate.p50_ms:7.2f} ms   p99 {rate.p99_ms:7.2f} ms"
+    return f"{rate.what:<30}{rate.per_s:8.0f}/s   {percentiles}"
+
+
+COMMANDS: Final = (doctor, bench)
