@@ -36,12 +36,16 @@ DEVELOPMENT = ("--self-signed", "--development-issuer")
 
 
 def run(
-    *arguments: str | Path, code: int = 0, limit: Callable[[], None] | None = None
+    *arguments: str | Path,
+    code: int = 0,
+    limit: Callable[[], None] | None = None,
+    conf: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `strongroom-vault init`; no environment leads to a token or to settings."""
     done = subprocess.run(
         [*PROGRAM, "init", *map(str, arguments)],
-        env={"PATH": os.environ["PATH"], "STRONGROOM_VAULT_STORE_PATH": "/nowhere"},
+        env={"PATH": os.environ["PATH"], "STRONGROOM_VAULT_STORE_PATH": "/nowhere"}
+        | ({} if conf is None else {"SOFTHSM2_CONF": str(conf)}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -127,7 +131,10 @@ def test_a_real_hsm_is_named_by_module_label_and_pin(tmp_path: Path) -> None:
     hsm = make_softhsm(tmp_path / "hsm", "a partition")
     shutil.move(hsm.configuration, tmp_path / "hsm.conf")
     options = ("--module", hsm.module, "--label", hsm.label, "--pin-file", hsm.pin_file)
-    missing = run("--new", tmp_path / "vault", *ID, *AT, *options, code=1)
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other.conf"  # the system's tokens may be root's alone
+    other.write_text(f"directories.tokendir = {tmp_path}/other\n")
+    missing = run("--new", tmp_path / "vault", *ID, *AT, *options, code=1, conf=other)
     assert "'a partition'" in missing.stderr
     settings = tmp_path / "vault" / "strongroom-vault.toml"
     with settings.open("a") as file:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -83,7 +85,8 @@ def root(tmp_path: Path, ports: dict[str, str]) -> Iterator[Path]:
     yield tmp_path
     pid = tmp_path / "state" / "pid"
     if pid.exists():
-        subprocess.run(["kill", pid.read_text().strip()], check=False)
+        with suppress(ProcessLookupError):
+            os.kill(int(pid.read_text()), signal.SIGTERM)  # a bare Debian has no command kill
 
 
 def shell(script: str, root: Path) -> subprocess.CompletedProcess[str]:

@@ -87,8 +87,8 @@ async def _recoveries(
 ) -> tuple[list[float], float]:
     """Answer one attempt after the other, with a key that no account has."""
     pool = TokenPool(settings.token.for_workers(), workers=workers, labels=labels.DERIVED_KEYS)
-    await pool.start()
     try:
+        await pool.start()
         job = await _attempt(pool)
         times: list[float] = []
         began = time.perf_counter()
