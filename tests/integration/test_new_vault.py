@@ -140,7 +140,7 @@ def test_a_real_hsm_is_named_by_module_label_and_pin(tmp_path: Path) -> None:
     with settings.open("a") as file:
         file.write(f'[token.environment]\nSOFTHSM2_CONF = "{tmp_path}/hsm.conf"\n')
     asked = run("--new", tmp_path / "vault", *ID, *AT, *options, code=1)
-    assert "Go on? [y/N]" in asked.stderr
+    assert "Continue? [y/N]" in asked.stderr
     made = run("--new", tmp_path / "vault", *ID, *AT, *options, "--yes")
     assert len(made.stdout.strip()) == 44
     assert not (tmp_path / "vault" / "token").exists()
@@ -185,7 +185,7 @@ MISTAKES: list[tuple[Callable[[Path], None] | None, tuple[str, ...], str]] = [
     (None, (*ID, *AT, "--label", "x"), "--module, --label and --pin-file"),
     (None, (*ID, *AT, "--self-signed", "--certificate", __file__), "go together"),
     (None, (*ID, *AT, "--jwks", "http://plain.example"), "jwks|https"),
-    (None, (*ID, *AT, "--config", __file__), "leave --config out"),
+    (None, (*ID, *AT, "--config", __file__), "leave out --config"),
 ]
 
 

@@ -64,10 +64,12 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
-def also_exits_with(*codes: int) -> Callable[[Command], Command]:
+def also_exits_with(*codes: int) -> Callable[[click.Command], click.Command]:
     """Add exit codes that not every command has. Stands above `@command`."""
 
-    def add(command: Command) -> Command:
+    def add(command: click.Command) -> click.Command:
+        if not isinstance(command, Command):
+            raise TypeError("only a Command lists exit codes")
         command.exit_codes = sorted({*ALWAYS, *codes})
         return command
 

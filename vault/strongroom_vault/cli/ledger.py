@@ -29,7 +29,7 @@ def anchor() -> None:
 
 
 @also_exits_with(WrongPin.exit_code)
-@anchor.command("show", cls=Command, epilog=examples("anchor show", "anchor show --json"))
+@anchor.command("show", epilog=examples("anchor show", "anchor show --json"))
 @with_settings
 def anchor_show(settings: Settings, *, as_json: bool) -> None:
     """Compare database and anchor. Exit code 1 if the vault would not serve."""
@@ -40,7 +40,7 @@ def anchor_show(settings: Settings, *, as_json: bool) -> None:
 
 
 @also_exits_with(WrongPin.exit_code)
-@anchor.command("accept", cls=Command, epilog=examples("anchor accept"))
+@anchor.command("accept", epilog=examples("anchor accept"))
 @click.option("--vault-id", help="The vault's id, to confirm without a prompt.")
 @with_settings
 def anchor_accept(settings: Settings, vault_id: str | None, *, as_json: bool) -> None:
@@ -118,7 +118,7 @@ def audit() -> None:
 
 
 @also_exits_with(WrongPin.exit_code)
-@audit.command("verify", cls=Command, epilog=examples("audit verify"))
+@audit.command("verify", epilog=examples("audit verify"))
 @with_settings
 def audit_verify(settings: Settings, *, as_json: bool) -> None:
     """Recompute the log's chain up to the anchor."""
@@ -126,7 +126,7 @@ def audit_verify(settings: Settings, *, as_json: bool) -> None:
     report({"events": count}, f"{count} events, none changed, none missing", as_json=as_json)
 
 
-@audit.command("export", cls=Command, epilog=examples("audit export > events.jsonl"))
+@audit.command("export", epilog=examples("audit export > events.jsonl"))
 @with_settings
 def audit_export(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 -- always JSON
     """Print every event as a line of JSON."""

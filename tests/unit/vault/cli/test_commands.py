@@ -1,21 +1,21 @@
-"""The help of `strongroom-vault`: every command has examples, and they are good ones."""
+"""All commands of `strongroom-vault`: each has examples it understands, and reports as JSON."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING
 
 import click
 import pytest
 
-from strongroom_protocol.terminal.loading import INTERRUPTED
+from strongroom_protocol.terminal import streams
+from strongroom_vault.cli import commands
 from strongroom_vault.cli.commands import cli
 from strongroom_vault.cli.help import PROGRAM
-from strongroom_vault.errors import NotServing, OperatorError, WrongPin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def leaves(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -58,39 +58,6 @@ def test_every_command_has_examples_that_it_understands(path: str) -> None:
     assert len(first) < 60, "the list of commands would cut this off"
 
 
-GROUPS: dict[str, click.Group] = {"": cli}
-GROUPS |= {name: one for name, one in cli.commands.items() if isinstance(one, click.Group)}
-
-
-@pytest.mark.parametrize("columns", [40, 80])
-@pytest.mark.parametrize("path", GROUPS)
-def test_the_list_of_commands_is_not_cut(path: str, columns: int) -> None:
-    group = GROUPS[path]
-    with click.Context(group, info_name=PROGRAM, terminal_width=columns) as context:
-        shown = group.get_help(context)
-    words = " ".join(shown.split())
-    for command in group.commands.values():
-        assert command.help is not None
-        first = " ".join(command.help.split()).split(". ")[0].rstrip(".")
-        assert first in words
-    listed = shown.partition("Commands:")[2].partition("Examples")[0]
-    assert max(map(len, listed.splitlines())) <= columns
-
-
-def test_the_help_lists_all_exit_codes() -> None:
-    with click.Context(cli, info_name=PROGRAM) as context:
-        shown = cli.get_help(context).partition("Exit codes:")[2]
-    assert {int(code) for code in re.findall(r"^  ([0-9]+)  ", shown, re.MULTILINE)} == {
-        0,
-        1,
-        2,
-        OperatorError.exit_code,
-        WrongPin.exit_code,
-        NotServing.exit_code,
-        INTERRUPTED,
-    }
-
-
 REPORT_NOTHING = {"demo"}
 
 
@@ -101,3 +68,30 @@ def test_every_command_that_reports_does_so_as_json_too(path: str) -> None:
 
 def test_the_program_has_examples_too() -> None:
     assert all(is_understood(example) for example in examples(cli))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["no-such-command"], 2, "No such command"),
+        (["status", "--config", "nowhere.toml"], 1, "nowhere.toml"),
+        (["status", "--config", "nowhere.toml", "--json"], 1, '"exit_code": 1}'),
+        (["no-such-command", "--json"], 2, '"exit_code": 2}'),
+    ],
+)
+def test_an_error_is_a_sentence_or_json_and_its_exit_code(
+    arguments: list[str],
+    exit_code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [PROGRAM, *arguments])
+    monkeypatch.setattr(streams, "prepare", lambda: None)  # capsys has the streams
+    monkeypatch.setattr(commands, "harden", lambda: None)  # this process goes on
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == exit_code
+    assert message in capsys.readouterr().err
