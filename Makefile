@@ -3,6 +3,8 @@
 # make fuzz   1,000,000 calls of garbage, 10,000 connections; a quarter of an hour
 # make flood  what honest clients feel beside floods, and what floods hold; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
+# make dist   wheel and source package in dist/, checked
+# make mutants  changes the pure modules in many small ways and counts what no test notices; an hour
 # make fresh  make demo and make test on bare Debian 12 and 13, in folders (as root; an hour)
 #
 # PYTHON=python3.13 makes .venv with that Python. make fresh takes ONLY=bookworm|trixie,
@@ -15,7 +17,8 @@ PURE := protocol/strongroom_protocol/opaque/*,$V/records/*.py,$V/ledger/merkle.p
 # A developer's Python settings hide what a bare machine shows.
 unexport $(filter PYTHON%,$(.VARIABLES))
 
-.PHONY: demo test bench flood fuzz fresh setup setup-vault check lint types imports protos protos-check unit clean
+.PHONY: demo test bench flood fuzz fresh dist mutants setup setup-vault check lint types imports house \
+	drawing protos protos-check unit clean
 
 demo: setup-vault
 	$(BIN)/strongroom-vault demo
@@ -34,13 +37,19 @@ fuzz: setup
 fresh:
 	scripts/fresh.sh
 
+dist: setup
+	scripts/dist.sh
+
+mutants: setup
+	scripts/mutants.sh
+
 setup:
 	@PYTHON='$(PYTHON)' scripts/setup.sh dev
 
 setup-vault:
 	@PYTHON='$(PYTHON)' scripts/setup.sh vault
 
-check: lint types imports protos-check
+check: lint types imports house protos-check
 
 lint:
 	$(BIN)/ruff check
@@ -51,6 +60,14 @@ types:
 
 imports:
 	$(BIN)/lint-imports
+
+# Sizes, mirrored tests, and the drawing of docs/architecture.md.
+house:
+	$(BIN)/python scripts/house.py
+	$(BIN)/python scripts/drawing.py --check
+
+drawing:
+	$(BIN)/python scripts/drawing.py
 
 protos:
 	scripts/protos.sh
