@@ -4,7 +4,7 @@
 # make flood  what honest clients feel beside floods, and what floods hold; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
 # make dist   wheel and source package in dist/, checked
-# make mutants  changes the pure modules in many small ways and counts what no test notices; an hour
+# make mutants  changes the pure modules in many small ways, and counts what no test notices
 # make fresh  make demo and make test on bare Debian 12 and 13, in folders (as root; an hour)
 #
 # PYTHON=python3.13 makes .venv with that Python. make fresh takes ONLY=bookworm|trixie,
