@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from strongroom_vault.cli import commands
-from strongroom_vault.ledger.group_commit import Ledger
+from strongroom_vault.ledger.journal import Journal
+from strongroom_vault.ledger.verified_store import VerifiedStore
 from strongroom_vault.store.interface import Commit, Row
 
 if TYPE_CHECKING:
@@ -22,17 +23,17 @@ class _Rows:
         self.rows = rows
 
 
-def _buckets(self: Ledger, numbers: Collection[int]) -> dict[int, _Rows]:
+def _buckets(self: VerifiedStore, numbers: Collection[int]) -> dict[int, _Rows]:
     return {number: _Rows(rows) for number, rows in self._store.read_buckets(numbers).items()}
 
 
-def _commit(self: Ledger, rows: list[Row], _draft: Any, _now: int) -> None:
+def _write(self: Journal, rows: list[Row], _draft: Any) -> None:
     self._store.commit(Commit(rows, {}, (), b""))
-    self.commits += 1
+    self.statistics.commits += 1
 
 
 if __name__ == "__main__":
-    for name, instead in (("_verified_buckets", _buckets), ("_store_commit", _commit)):
-        getattr(Ledger, name)  # fails loudly where the ledger has changed
-        setattr(Ledger, name, instead)
+    for kind, name, instead in ((VerifiedStore, "buckets", _buckets), (Journal, "_write", _write)):
+        getattr(kind, name)  # fails loudly where the ledger has changed
+        setattr(kind, name, instead)
     commands.main()

@@ -10,7 +10,6 @@ life.
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ from attempt_model import (
     Violation,
     World,
     accepted_world,
+    all_rules,
     explore,
     first_world,
     guessed_world,
@@ -26,10 +26,12 @@ from attempt_model import (
     lowered_world,
 )
 
-from strongroom_vault.records import policy
+from strongroom_vault.records import policy, registration, upkeep
 from strongroom_vault.records.record import Active, LastAttempt, Record
 
 if TYPE_CHECKING:
+    from types import SimpleNamespace
+
     from strongroom_vault.records.policy import Charge, Decision, KeyStatus
 
 DEPTH = 6
@@ -37,10 +39,6 @@ DEPTH = 6
 
 def test_the_rule_holds_for_every_sequence() -> None:
     assert explore(DEPTH) > 40_000
-
-
-def broken(**functions: object) -> SimpleNamespace:
-    return SimpleNamespace(**{**vars(policy), **functions})
 
 
 def give_back_after_repetition(record: Record, charge: Charge) -> Decision[bool]:
@@ -53,11 +51,11 @@ def give_back_after_repetition(record: Record, charge: Charge) -> Decision[bool]
 
 
 def register_any_generation(record: Record, _generation: int, key: Active) -> Decision[KeyStatus]:
-    return policy.register(record, record.generation, key)
+    return registration.register(record, record.generation, key)
 
 
 def keep_serials_after_a_loss(record: Record, loss_epoch: int) -> Record:
-    lost = policy.after_loss(record, loss_epoch)
+    lost = upkeep.after_loss(record, loss_epoch)
     assert isinstance(lost.state, Active)
     used = lost.state.attempt_limit - policy.attempts_left(lost, lost.state)
     charged = max(record.charged, used)
@@ -68,7 +66,7 @@ def forget_what_a_lower_limit_cuts_off(
     record: Record, generation: int, key: Active
 ) -> Decision[KeyStatus]:
     """The rule of an earlier version."""
-    decision = policy.register(record, generation, key)
+    decision = registration.register(record, generation, key)
     if decision.record.generation == record.generation:
         return decision
     used = min(record.used, key.attempt_limit - 1)
@@ -77,29 +75,34 @@ def forget_what_a_lower_limit_cuts_off(
 
 def leave_one_of_this_limit_alone(record: Record, loss_epoch: int) -> Record:
     """The rule of an earlier version."""
-    lost = policy.after_loss(record, loss_epoch)
+    lost = upkeep.after_loss(record, loss_epoch)
     if not isinstance(record.state, Active):
         return lost
     used = max(record.used, record.state.attempt_limit - 1)
     return replace(lost, cleared=lost.charged - used)
 
 
-LOWERED = broken(register=forget_what_a_lower_limit_cuts_off)
-ACCEPTED = broken(after_loss=leave_one_of_this_limit_alone)
+LOWERED = all_rules(register=forget_what_a_lower_limit_cuts_off)
+ACCEPTED = all_rules(after_loss=leave_one_of_this_limit_alone)
 
 
 @pytest.mark.parametrize(
     ("rules", "start", "depth"),
     [
         pytest.param(
-            broken(give_back=give_back_after_repetition), first_world(), 5, id="give back"
-        ),
-        pytest.param(broken(register=register_any_generation), guessed_world(), 4, id="generation"),
-        pytest.param(
-            broken(after_loss=keep_serials_after_a_loss), lost_world(), 4, id="serials after a loss"
+            all_rules(give_back=give_back_after_repetition), first_world(), 5, id="give back"
         ),
         pytest.param(
-            broken(after_loss=lambda record, _: record),
+            all_rules(register=register_any_generation), guessed_world(), 4, id="generation"
+        ),
+        pytest.param(
+            all_rules(after_loss=keep_serials_after_a_loss),
+            lost_world(),
+            4,
+            id="serials after a loss",
+        ),
+        pytest.param(
+            all_rules(after_loss=lambda record, _: record),
             replace(lost_world(), success=0),
             4,
             id="a loss",

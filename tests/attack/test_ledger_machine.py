@@ -22,8 +22,9 @@ from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import active
 
 from strongroom_vault.errors import HsmUnavailable, RollbackDetected, StoreUnavailable
-from strongroom_vault.ledger import group_commit as ledger_module
-from strongroom_vault.ledger.group_commit import Ledger, Unanchored
+from strongroom_vault.ledger import journal as journal_module
+from strongroom_vault.ledger.anchor import Unanchored
+from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.records.policy import Decision
 from strongroom_vault.store.interface import StoreError
 from strongroom_vault.store.sqlite import SqliteStore
@@ -203,8 +204,8 @@ class LedgerMachine(RuleBasedStateMachine):
 class AnswersBeforeTheAnchor(Ledger):
     """Broken: takes the anchor for done."""
 
-    async def _reach_anchor(self) -> None:
-        self._anchored = self._head.anchored
+    async def _anchor_newest(self) -> None:
+        self._anchor.held = self._journal.newest
 
 
 CAUGHT = (AssertionError, RollbackDetected, BaseExceptionGroup)
@@ -234,7 +235,7 @@ def test_a_ledger_without_the_anchor_is_caught() -> None:
 
 
 def test_a_ledger_that_does_not_compare_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_module, "check_newest", lambda head, _: head.anchored)
+    monkeypatch.setattr(journal_module, "check_newest", lambda head, _: head.anchored)
     quick = settings(BOUNDED, phases=[Phase.generate])
     with pytest.raises(CAUGHT):
         run_state_machine_as_test(LedgerMachine, settings=quick)

@@ -150,7 +150,7 @@ async def assert_stopped(ledger: Ledger) -> None:
 @pytest.mark.parametrize("first", ["check", "change"])
 async def test_changed_tables(vault: Vault, script: str, first: str) -> None:
     async with vault.serving() as ledger:
-        head = ledger._head
+        head = ledger._journal._head
         change(vault.path, script)
         if first == "change":
             # What is wrong is found by what it breaks, or by the next check: a second later.

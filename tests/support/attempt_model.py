@@ -1,4 +1,4 @@
-"""Exhaustive check of the attempt rule: every sequence of steps, on the real `policy` module.
+"""Exhaustive check of the attempt rule: every sequence of steps, on the real rules of `records/`.
 
 One account, limit 2 (short traces), or limits of 1 and 3 that each registration chooses from. The
 adversary holds the access token, sees and replays every message, finishes old registrations, lets
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from strongroom_protocol.opaque.ksf import Argon2id
 from strongroom_vault.errors import Refusal
-from strongroom_vault.records import policy
+from strongroom_vault.records import policy, registration, upkeep
 from strongroom_vault.records.record import Active, Record, StoredOprfKey
 
 if TYPE_CHECKING:
@@ -109,9 +109,14 @@ def guessed_world() -> World:
     )
 
 
+def all_rules(**instead: object) -> SimpleNamespace:
+    """Return the functions that decide, those of the three modules, some of them replaced."""
+    return SimpleNamespace(**{**vars(policy), **vars(registration), **vars(upkeep), **instead})
+
+
 def lowered_world(rules: SimpleNamespace | None = None) -> World:
     """All three attempts of a key are used; a registration with limit 1 has replaced it."""
-    decide = rules or SimpleNamespace(**vars(policy))
+    decide = rules or all_rules()
     low, high = CHANGING_LIMITS
     record = decide.register(Record(high, 0, 1, _tried(0, high)), 1, _key(1, low)).record
     database = Database(high + 1, high, record, applied=frozenset({1}))
@@ -149,7 +154,7 @@ def lost_world() -> World:
 
 def accepted_world(rules: SimpleNamespace | None = None) -> World:
     """Three guesses are lost with a database; a key with limit 1, from before them, is served."""
-    decide = rules or SimpleNamespace(**vars(policy))
+    decide = rules or all_rules()
     low, high = CHANGING_LIMITS
     record = decide.after_loss(Record(0, 0, 1, _key(0, low)), 9)
     database = Database(9, 0, record)
@@ -171,12 +176,12 @@ def accepted_world(rules: SimpleNamespace | None = None) -> World:
 def explore(depth: int, rules: SimpleNamespace | None = None, start: World | None = None) -> int:
     """Walk every sequence of `depth` steps; return the number of states.
 
-    `rules` stands in for the policy module, so that a test can break it and see the check fail.
+    `rules` stands in for the real ones, so that a test can break it and see the check fail.
 
     Raises:
         Violation: the rule is broken.
     """
-    decide = rules or SimpleNamespace(**vars(policy))
+    decide = rules or all_rules()
     seen = front = {start or first_world()}
     for _ in range(depth):
         front = {after for world in front for after in _steps(world, decide)} - seen

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import HsmUnavailable
 from strongroom_vault.ledger.anchor import AnchorMoved
-from strongroom_vault.ledger.group_commit import LedgerKeys
+from strongroom_vault.ledger.journal import LedgerKeys
 from strongroom_vault.operator.init import first_commit
 from strongroom_vault.store import sqlite
 

@@ -13,7 +13,7 @@ from records import DELETED, DESTROYED, KEY, KEY_ID, LIMIT, NOW, OTHER_ELEMENT, 
 from strongroom_protocol import labels
 from strongroom_vault import errors
 from strongroom_vault.hsm.token.vault_keys import VAULT
-from strongroom_vault.records import policy
+from strongroom_vault.records import policy, registration
 from strongroom_vault.records.policy import Attempt, Decision, KeyStatus
 from strongroom_vault.records.record import Deleted, Record
 from strongroom_vault.store.interface import BUCKET_BITS
@@ -43,7 +43,7 @@ REQUESTS: Final[dict[str, Callable[[Record], Decision[object]]]] = {
     ),
     "right proof": lambda record: finish(record, proven=True),
     "wrong proof": lambda record: finish(record, proven=False),
-    "register": lambda record: policy.register(record, record.generation, KEY_OF_ANOTHER),
+    "register": lambda record: registration.register(record, record.generation, KEY_OF_ANOTHER),
     "delete": lambda record: policy.delete(record, NOW),
 }
 REFUSED: Final = {

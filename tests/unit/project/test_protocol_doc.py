@@ -43,7 +43,7 @@ from strongroom_vault import errors
 from strongroom_vault.api import auth, bounds, guard, status
 from strongroom_vault.api import requests as vault_requests
 from strongroom_vault.hsm import dispatcher
-from strongroom_vault.ledger import audit, group_commit, head
+from strongroom_vault.ledger import audit, head, journal
 from strongroom_vault.settings import config
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def test_every_delay() -> None:
     assert vault_requests.RETRY_AFTER == dispatcher.RETRY_AFTER
     assert [numbers(row[1]) for row in table("delay", "seconds")] == [
         [vault_requests.RETRY_AFTER],
-        [group_commit.RETRY_AFTER_STORE_ERROR],
+        [journal.RETRY_AFTER_STORE_ERROR],
         [longest.le],
         [transport.TRY_S],
         [transport.FIRST_DELAY_S, transport.MAX_DELAY_S],

@@ -26,7 +26,7 @@ NO_HEAD: Final = bytes(HASH_SIZE)
 
 
 class InvalidHead(StrongroomVaultError):
-    """These bytes are no head that this vault made."""
+    """This vault did not make this head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Anchored:
 
     @classmethod
     def decode(cls, data: bytes) -> Anchored | None:
-        """Return the value, None for bytes that are none."""
+        """Return the value, None if `data` has another size."""
         if len(data) != NUMBER_SIZE + HASH_SIZE:
             return None
         return cls(int.from_bytes(data[:NUMBER_SIZE], "big"), data[NUMBER_SIZE:])
@@ -90,6 +90,34 @@ class Head:
                 self.loss_epoch.to_bytes(NUMBER_SIZE, "big"),
                 self.time.to_bytes(NUMBER_SIZE, "big"),
             )
+        )
+
+    def next(
+        self,
+        *,
+        root: bytes,
+        audit: bytes,
+        time: int,
+        epoch: int | None = None,
+        loss_epoch: int | None = None,
+    ) -> Head:
+        """Return the head after this one: the only way in which a head follows another.
+
+        Args:
+            root: of the Merkle tree after the commit.
+            audit: digest of the audit log after the commit.
+            time: ms since the Unix epoch.
+            epoch: where a loss was accepted, above all that the lost commits had.
+            loss_epoch: where a loss was accepted.
+        """
+        return Head(
+            vault_id=self.vault_id,
+            epoch=self.epoch + 1 if epoch is None else epoch,
+            root=root,
+            audit=audit,
+            previous=self.anchored.digest,
+            loss_epoch=self.loss_epoch if loss_epoch is None else loss_epoch,
+            time=time,
         )
 
     @property

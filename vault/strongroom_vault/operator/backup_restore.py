@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from strongroom_protocol import labels
@@ -18,7 +18,7 @@ from strongroom_vault.hsm.token import anchor_slots
 from strongroom_vault.hsm.token.interface import TokenError
 from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
 from strongroom_vault.ledger import audit
-from strongroom_vault.ledger.group_commit import check_newest
+from strongroom_vault.ledger.anchor import check_newest
 from strongroom_vault.ledger.head import InvalidHead, open_head, seal_head
 from strongroom_vault.ledger.merkle import EMPTY, InvalidRow, Tree, bucket_hash
 from strongroom_vault.platform.locks import lock_exclusively
@@ -230,13 +230,12 @@ def _after_loss(found: AnchorStatus) -> tuple[Head, bytes]:
     epoch = max(found.head.epoch, anchored) + 1
     detail = (("database_epoch", found.head.epoch), ("anchor_epoch", anchored), ("epoch", epoch))
     event = Event(EventKind.LOSS_ACCEPTED, now, detail=detail).body()
-    head = replace(
-        found.head,
-        epoch=epoch,
+    head = found.head.next(
+        root=found.head.root,
         audit=audit.extend(found.head.audit, [event]),
-        previous=found.head.anchored.digest,
-        loss_epoch=epoch,
         time=now,
+        epoch=epoch,
+        loss_epoch=epoch,
     )
     return head, event
 

@@ -1,9 +1,9 @@
-"""The life of a record: what each request does to it. Pure: no I/O, no clock.
+"""The life of a record: what each attempt does to it. Pure: no I/O, no clock.
 
 Every function takes a record, a request and the time, and returns a Decision: the new record and
 the outcome, which is a Refusal where the request is refused. docs/design.md section 4 gives the
-reason for each rule, and `tests/support/attempt_model.py` checks them all in miniature; change
-rules and model only together.
+reason for each rule, and `tests/support/attempt_model.py` checks them all in miniature, with those
+of `registration.py`; change rules and model only together.
 
 The rule that all of this serves: between two successes of the owner, at most `attempt_limit`
 distinct evaluations are charged, plus one for each registration, and none is answered uncharged.
@@ -34,12 +34,9 @@ from strongroom_vault.records.record import (
     Destroyed,
     LastAttempt,
     Record,
-    StoredOprfKey,
 )
 
 ATTEMPTS_BEFORE_BACK_OFF = 3
-SERIALS_PER_EPOCH = 2**16
-"""More than one commit can give to one record, and than any attempt limit."""
 
 Outcome_co = TypeVar("Outcome_co", covariant=True)
 
@@ -66,21 +63,6 @@ class Rules:
 
     back_off: tuple[int, ...] = ()
     serving_since: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Which attempt limits the settings allow.
-
-    Attributes:
-        default: for an account that had no key.
-        lowest: that a client may ask for.
-        highest: that a client may ask for.
-    """
-
-    default: int
-    lowest: int
-    highest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +116,20 @@ def attempts_left(record: Record, key: Active) -> int:
     return max(key.attempt_limit - record.used, 0 if was_tried else 1)
 
 
-def unnamed_limit(record: Record, key_id: bytes, limits: Limits) -> int:
-    """Return the attempt limit of a registration of `key_id` (16 bytes) that names none.
-
-    It is that of the key which it replaces; where the settings no longer allow that one, the
-    nearest that they do; where there is no key, the vault's own.
-    """
-    match record.state:
-        case Active() as key if key.key_id == key_id:
-            return key.attempt_limit  # a repetition of the registration that is there
-        case Active() as key:
-            return min(max(key.attempt_limit, limits.lowest), limits.highest)
-        case Absent() | Destroyed() | Deleted():
-            return limits.default
-
-
 def start_recovery(
     record: Record, blinded_element: bytes, now: int, rules: Rules
 ) -> Decision[Attempt]:
-    """Charge one attempt with `blinded_element` (33 bytes), or say why not."""
+    """Charge one attempt with `blinded_element` (33 bytes), or say why not.
+
+    1. Without an active key there is nothing to try.
+    2. A spent key is destroyed before anything else: it must not be evaluated once more.
+    3. The element of the last attempt again is a repetition. It is free, because the same
+       evaluation teaches nothing new; and it comes before limit and waiting, so that a client whose
+       answer was lost gets it even after the last attempt.
+    4. Without attempts left, the key is destroyed.
+    5. An attempt that comes too early must wait, and is not charged.
+    6. The attempt is charged; it may be evaluated once the record is committed and anchored.
+    """
     key = _active(record)
     if isinstance(key, Refusal):
         return Decision(record, key)
@@ -213,27 +190,6 @@ def finish_recovery(
     return Decision(record, WrongPassword(left), EventKind.WRONG_PASSWORD)
 
 
-def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus]:
-    """Replace whatever there is by `key`, never tried yet; attempts already used stay used.
-
-    After a destruction all attempts count as used, also under a higher limit.
-
-    `generation` is the record's when the registration started: an old registration cannot be
-    replayed over a newer key, nor after a destruction or deletion. A repetition of the registration
-    that is already there changes nothing.
-    """
-    if isinstance(record.state, Active) and record.state.key_id == key.key_id:
-        if not _same_registration(record.state, key):
-            return Decision(record, KeyReplaced("this registration is already finished"))
-        return Decision(record, _status(record, record.state, wait_until=None))
-    if record.generation != generation:
-        return Decision(record, KeyReplaced("the key changed while this registration was made"))
-    used = _all_used(record) if isinstance(record.state, Destroyed) else record.used
-    charged = max(record.charged, used)
-    record = Record(charged, charged - used, record.generation + 1, key, record.loss_epoch)
-    return Decision(record, _status(record, key, wait_until=None), EventKind.REGISTERED)
-
-
 def delete(record: Record, now: int) -> Decision[None]:
     """Delete the key at its owner's wish; a destroyed one stays destroyed."""
     key = _active(record)
@@ -248,7 +204,7 @@ def status(record: Record, now: int, rules: Rules) -> Decision[Status]:
     record = swept.record
     match record.state:
         case Active() as key:
-            return Decision(record, _status(record, key, _wait_until(record, key, now, rules)))
+            return Decision(record, key_status(record, key, _wait_until(record, key, now, rules)))
         case Destroyed() as destroyed:
             return Decision(record, destroyed, swept.event)
         case Absent() | Deleted():
@@ -263,32 +219,6 @@ def sweep(record: Record, now: int, rules: Rules) -> Decision[bool]:
     return Decision(record, outcome=False)
 
 
-def after_loss(record: Record, loss_epoch: int) -> Record:
-    """Return the record after an operator accepted, at `loss_epoch`, that newer commits are lost.
-
-    Nobody knows what was charged in them, so one attempt is left at most until the next success,
-    also to keys that are yet to be registered. The remembered element is forgotten: its repetition
-    might be a free guess. Serials and generations go on above all that a lost commit ever gave, so
-    that no proof and no registration from a lost commit clears or replaces anything.
-    """
-    if record.loss_epoch >= loss_epoch:
-        return record
-    state = record.state
-    if isinstance(state, Active):
-        started_at = 0 if attempts_left(record, state) else state.last_started_at
-        state = replace(state, last_attempt=None, last_started_at=started_at)
-    first = loss_epoch * SERIALS_PER_EPOCH
-    return Record(first, first - _all_used(record), first, state, loss_epoch)
-
-
-def rewrap(record: Record, old: StoredOprfKey, new: StoredOprfKey) -> Decision[bool]:
-    """Put the same OPRF key under another wrap key, if the record still has it under the old."""
-    state = record.state
-    if not isinstance(state, Active) or state.oprf_key != old:
-        return Decision(record, outcome=False)
-    return Decision(replace(record, state=replace(state, oprf_key=new)), outcome=True)
-
-
 def check_key(record: Record, key_id: bytes) -> Decision[None]:
     """Refuse unless the record's key is still this one."""
     key = _active(record)
@@ -297,16 +227,6 @@ def check_key(record: Record, key_id: bytes) -> Decision[None]:
     if key.key_id != key_id:
         return Decision(record, KeyReplaced("this recovery was started for an earlier key"))
     return Decision(record, None)
-
-
-def dropped_key(before: Record, after: Record) -> StoredOprfKey | None:
-    """Return the OPRF key that a change took out of a record, if it took one."""
-    old, new = before.state, after.state
-    if not isinstance(old, Active):
-        return None
-    if isinstance(new, Active) and new.oprf_key.public_key == old.oprf_key.public_key:
-        return None
-    return old.oprf_key
 
 
 def _active(record: Record) -> Active | Refusal:
@@ -319,8 +239,8 @@ def _active(record: Record) -> Active | Refusal:
             return NoKey("this account has no key here")
 
 
-def _all_used(record: Record) -> int:
-    """As many used attempts as exhaust every limit that settings may allow, or more."""
+def all_used(record: Record) -> int:
+    """Return as many used attempts as exhaust every limit that settings may allow, or more."""
     return max(record.used, ATTEMPT_LIMIT_MAX)
 
 
@@ -372,15 +292,6 @@ def _wait_until(record: Record, key: Active, now: int, rules: Rules) -> int | No
     return until if key.last_started_at <= now < until else None
 
 
-def _same_registration(there: Active, repeated: Active) -> bool:
-    """Everything that a registration says is equal, whatever happened to the key since."""
-    return there == replace(
-        repeated,
-        created_at=there.created_at,
-        last_attempt=there.last_attempt,
-        last_started_at=there.last_started_at,
-    )
-
-
-def _status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
+def key_status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
+    """Return what a look at an active key shows."""
     return KeyStatus(key, attempts_left(record, key), wait_until)

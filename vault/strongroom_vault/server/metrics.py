@@ -103,7 +103,7 @@ class Collected(Collector):
         events = CounterMetricFamily(
             "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
         )
-        counts = self._ledger.event_counts.copy()
+        counts = self._ledger.statistics.events.copy()
         for what in EventKind:
             events.add_metric([what.value], counts[what])
         yield events
@@ -146,12 +146,12 @@ class Collected(Collector):
         yield "clock_seconds", "Unix time by this machine's clock.", time.time()
 
     def _counters(self) -> Iterator[Row]:
-        pool, ledger = self._pool, self._ledger
-        yield "commits", "Commits since start.", ledger.commits
-        yield "changes", "Record changes in these commits.", ledger.changes
-        yield "commit_seconds", "Time that commits took, without the anchor.", ledger.commit_s
-        yield "anchor_seconds", "Time that moving the anchor took.", ledger.anchor_s
-        yield "store_errors", "Commits that the store refused.", ledger.store_errors
+        pool, statistics = self._pool, self._ledger.statistics
+        yield "commits", "Commits since start.", statistics.commits
+        yield "changes", "Record changes in these commits.", statistics.changes
+        yield "commit_seconds", "Time that commits took, without the anchor.", statistics.commit_s
+        yield "anchor_seconds", "Time that moving the anchor took.", self._ledger.anchor_s
+        yield "store_errors", "Commits that the store refused.", statistics.store_errors
         yield "token_workers_replaced", "Token workers replaced since start.", pool.replaced
         yield "records_rewrapped", "Records rewrapped by rotations.", self._rotation.rewrapped
 

@@ -267,8 +267,8 @@ class VaultServer:
             token_workers=self._pool.workers,
             token_workers_ready=self._pool.ready,
             token_workers_replaced=self._pool.replaced,
-            commits=self._ledger.commits,
-            changes=self._ledger.changes,
+            commits=self._ledger.statistics.commits,
+            changes=self._ledger.statistics.changes,
             draining=self._guard.is_draining,
             in_flight=max(self._guard.in_flight, self._service.under_way),  # operators' calls too
         )

@@ -31,8 +31,9 @@ from strongroom_vault.hsm.jobs import (
     GenerateKE2,
     NewRegistration,
 )
-from strongroom_vault.ledger.group_commit import LedgerKeys, Unanchored
-from strongroom_vault.records import policy
+from strongroom_vault.ledger.anchor import Unanchored
+from strongroom_vault.ledger.journal import LedgerKeys
+from strongroom_vault.records import policy, registration
 from strongroom_vault.records.codec import (
     RecoveryState,
     RegistrationState,
@@ -174,7 +175,7 @@ class BackupKeyService:
         self._residents = residents
         self._registers_resident = registers_resident
         self._clock = clock
-        self._limits = policy.Limits(
+        self._limits = registration.Limits(
             parameters.attempt_limit,
             parameters.minimum_attempt_limit,
             parameters.maximum_attempt_limit,
@@ -384,9 +385,9 @@ class BackupKeyService:
         if not _is_registered(record, key.key_id) and self._is_late(opened):
             return policy.Decision(record, StateExpired("this registration came back too late"))
         if not key.attempt_limit:
-            limit = policy.unnamed_limit(record, key.key_id, self._limits)
+            limit = registration.unnamed_limit(record, key.key_id, self._limits)
             key = replace(key, attempt_limit=limit)
-        return policy.register(record, opened.generation, key)
+        return registration.register(record, opened.generation, key)
 
     def _is_late(self, opened: RegistrationState) -> bool:
         """Whether the key of a registration may be gone by now, or soon be."""

@@ -25,7 +25,7 @@ import structlog
 
 from strongroom_vault.errors import HsmUnavailable, Refusal, StoreUnavailable
 from strongroom_vault.hsm.jobs import DestroyWrapKeys, MakeWrapKey, Rewrap
-from strongroom_vault.records import policy
+from strongroom_vault.records import upkeep
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.record import Active, Record
 from strongroom_vault.store.interface import StoreError
@@ -172,7 +172,7 @@ class Rotation:
             return
         old = record.state.oprf_key
         new = (await self._pool.run(Rewrap(old))).oprf_key
-        if await self._ledger.change(record_id, lambda now: policy.rewrap(now, old, new)):
+        if await self._ledger.change(record_id, lambda now: upkeep.rewrap(now, old, new)):
             self.progress.rewrapped += 1
             self.rewrapped += 1
 

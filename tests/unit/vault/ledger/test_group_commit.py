@@ -11,7 +11,8 @@ from ledgers import KEYS, VAULT_ID, MemoryAnchor, make_store
 from records import KEY, NOW, active
 
 from strongroom_vault.errors import HsmUnavailable, NoKey, RollbackDetected, StoreUnavailable
-from strongroom_vault.ledger.group_commit import MAX_BATCH, Ledger, Unanchored
+from strongroom_vault.ledger.anchor import Unanchored
+from strongroom_vault.ledger.group_commit import MAX_BATCH, Ledger
 from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.records.policy import Decision
 from strongroom_vault.records.record import Deleted, Record
@@ -104,7 +105,7 @@ async def test_a_change_is_durable_and_sealed(ledger: Ledger, store: WatchedStor
     assert row.id == ID
     assert len(row.sealed) % 512 == 0
     assert KEY.registration_record not in row.sealed
-    assert (ledger.commits, ledger.changes) == (1, 1)
+    assert (ledger.statistics.commits, ledger.statistics.changes) == (1, 1)
 
 
 async def test_changes_of_one_record_in_one_commit_are_decided_in_order(

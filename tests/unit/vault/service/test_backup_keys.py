@@ -31,7 +31,7 @@ from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.token import vault_keys
 from strongroom_vault.hsm.token.pkcs11 import open_session
 from strongroom_vault.ledger.group_commit import Ledger
-from strongroom_vault.records import policy
+from strongroom_vault.records import registration
 from strongroom_vault.records.record import Destroyed
 from strongroom_vault.service.backup_keys import (
     ActiveKey,
@@ -465,7 +465,7 @@ async def test_a_limit_is_kept_unless_another_is_named(world: World) -> None:
     await world.register(limit=4)
     await world.register(b"another", limit=0)
     assert await limit_of_alice(world) == 4
-    world.service._limits = policy.Limits(default=8, lowest=5, highest=9)
+    world.service._limits = registration.Limits(default=8, lowest=5, highest=9)
     await world.register(limit=0)
     assert await limit_of_alice(world) == 5
     await world.service.delete_key("alice")
@@ -476,7 +476,7 @@ async def test_a_limit_is_kept_unless_another_is_named(world: World) -> None:
 async def test_a_registration_without_a_limit_may_be_repeated(world: World) -> None:
     finish = (await Begun.of(world)).finish
     registered = await world.service.finish_registration(*finish)
-    world.service._limits = policy.Limits(default=3, lowest=3, highest=3)
+    world.service._limits = registration.Limits(default=3, lowest=3, highest=3)
     assert await world.service.finish_registration(*finish) == registered
     with pytest.raises(KeyReplaced):
         await world.service.finish_registration(*finish[:-1], 3)

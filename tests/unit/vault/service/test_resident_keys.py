@@ -12,7 +12,7 @@ from records import active
 from strongroom_vault.errors import HsmUnavailable, Overloaded, RollbackDetected
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys, OprfKeys
 from strongroom_vault.ledger.group_commit import Ledger
-from strongroom_vault.records import policy
+from strongroom_vault.records import policy, registration
 from strongroom_vault.records.record import Active, Record, StoredOprfKey
 from strongroom_vault.service import resident_keys
 from strongroom_vault.service.resident_keys import ResidentKeys
@@ -62,7 +62,7 @@ class World:
                 stored = StoredOprfKey(public_key(number), None)
             fields = {name: getattr(key, name) for name in key.__slots__}
             new = Active(**{**fields, "oprf_key": stored, "key_id": bytes([number or 0]) * 16})
-            return policy.register(record, record.generation, new)
+            return registration.register(record, record.generation, new)
 
         await self.ledger.change(ALICE, decide)
         await self.residents.drain()
@@ -158,7 +158,7 @@ async def test_a_stopped_ledger_destroys_nothing(world: World) -> None:
     """A ledger that shows nothing says nothing about which keys are needed."""
     world.token.there = [public_key(1)]
     await world.register(1)
-    world.ledger.rollback = "an older database"
+    world.ledger._journal.stop("an older database")
     for _ in range(3):
         with pytest.raises(RollbackDetected):
             await world.reconcile()
