@@ -3,8 +3,8 @@
     python scripts/drawing.py            writes the picture
     python scripts/drawing.py --check    fails if the committed one is another; `make check` runs it
 
-A package stands above those that it imports. An arrow that others imply is left out: where a imports
-b, and b imports c, that a imports c too is not drawn. What is imported for types alone does not count.
+A package stands above those that it imports. An arrow that others imply is left out: where a
+imports b, and b imports c, the import of c by a is not drawn. Imports for types alone do not count.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def picture(graph: Graph) -> str:
         widest = max(sum(rows[one] == row for one in mine) for row in range(top + 1))
         width = widest * (BOX_WIDTH + GAP) - GAP
         parts.append(
-            f'<text class="wing" x="{left + width / 2:.0f}" y="{MARGIN}">{escape(WINGS[wing])}</text>'
+            f'<text class="wing" x="{left + width / 2:.0f}" y="{MARGIN}">{WINGS[wing]}</text>'
         )
         for row in range(top + 1):
             here = [one for one in mine if rows[one] == row]
@@ -141,15 +141,22 @@ def picture(graph: Graph) -> str:
                 y = HEADING + (top - row) * ROW
                 columns[package] = (start + place * (BOX_WIDTH + GAP), y)
         left += width + 3 * GAP
-    arrows = [_arrow(columns[one], columns[two]) for one in sorted(graph) for two in sorted(graph[one])]
+    arrows = [
+        _arrow(columns[one], columns[two]) for one in sorted(graph) for two in sorted(graph[one])
+    ]
     boxes = [_box(package, columns[package]) for package in sorted(columns)]
     height = HEADING + top * ROW + BOX_HEIGHT + MARGIN
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left:.0f} {height}" role="img">',
+            (
+                '<svg xmlns="http://www.w3.org/2000/svg" role="img"'
+                f' viewBox="0 0 {left:.0f} {height}">'
+            ),
             "<title>The packages of Strongroom: each stands above those that it imports</title>",
-            "<style>text{font:12px sans-serif;text-anchor:middle;fill:#222}"
-            ".wing{font-weight:bold}path{fill:none;stroke:#8a8a8a}rect{stroke:#777}</style>",
+            (
+                "<style>text{font:12px sans-serif;text-anchor:middle;fill:#222}"
+                ".wing{font-weight:bold}path{fill:none;stroke:#8a8a8a}rect{stroke:#777}</style>"
+            ),
             f'<rect width="{left:.0f}" height="{height}" fill="#ffffff" stroke="none"/>',
             *parts,
             *arrows,
@@ -164,7 +171,8 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     x1, y1 = start[0] + BOX_WIDTH / 2, start[1] + BOX_HEIGHT
     x2, y2 = end[0] + BOX_WIDTH / 2, end[1]
     bend = max(16.0, (y2 - y1) / 2)
-    return f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"/>'
+    points = (x1, y1, x1, y1 + bend, x2, y2 - bend, x2, y2)
+    return '<path d="M{:.0f} {:.0f}C{:.0f} {:.0f} {:.0f} {:.0f} {:.0f} {:.0f}"/>'.format(*points)
 
 
 def _box(package: Package, place: tuple[float, float]) -> str:
@@ -184,7 +192,9 @@ def main() -> int:
         return 0
     if PICTURE.exists() and PICTURE.read_text(encoding="utf-8") == drawn:
         return 0
-    print("drawing: docs/architecture.svg is not what the imports give: make drawing", file=sys.stderr)
+    print(
+        "drawing: docs/architecture.svg is not what the imports give: make drawing", file=sys.stderr
+    )
     return 1
 
 

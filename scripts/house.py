@@ -107,7 +107,9 @@ def undescribed(house: list[Module]) -> Iterator[str]:
 
 def misplaced_tests(house: list[Module]) -> Iterator[str]:
     """Name the unit tests that mirror no module."""
-    folders = {wing: {module.path.parent for module in house if module.wing == wing} for wing in WINGS}
+    folders = {
+        wing: {module.path.parent for module in house if module.wing == wing} for wing in WINGS
+    }
     for wing in WINGS:
         top = ROOT / "tests" / "unit" / wing
         for test in sorted(top.rglob("test_*.py")):
@@ -134,16 +136,15 @@ def figures(house: list[Module]) -> Iterator[str]:
     sizes = sorted((module.size, module.name) for module in house)
     classes = sorted(one for module in house for one in module.lengths(ast.ClassDef))
     functions = sorted(
-        one
-        for module in house
-        for one in module.lengths(ast.FunctionDef, ast.AsyncFunctionDef)
+        one for module in house for one in module.lengths(ast.FunctionDef, ast.AsyncFunctionDef)
     )
     folders = {(module.wing, module.path.parent) for module in house}
     yield f"modules           {len(house)} in {len(folders)} packages"
     for kind, found in (("module", sizes), ("class", classes), ("function", functions)):
         middle = median(size for size, _ in found)
         yield f"{kind:<18}median {middle:.0f}, largest {found[-1][0]} ({found[-1][1]})"
-    yield f"functions         {len(functions)}, {sum(size > 40 for size, _ in functions)} over 40 lines"
+    long = sum(size > 40 for size, _ in functions)
+    yield f"functions         {len(functions)}, {long} over 40 lines"
     yield f"comment lines     {comment_share(house):.3f} for each line of code"
     yield f"ANN401            {sum(module.text.count('noqa: ANN401') for module in house)}"
 

@@ -17,7 +17,9 @@ FLOOR: Final = 0.95
 
 def main(results: Path, explanations: Path) -> int:
     """Print the figures; return 1 if they are not good enough."""
-    lines = [line.strip() for line in results.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [
+        line.strip() for line in results.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     outcome = dict(line.rsplit(": ", 1) for line in lines)
     counts = Counter(outcome.values())
     killed = counts["killed"] + counts["timeout"] + counts["segfault"]
@@ -29,7 +31,9 @@ def main(results: Path, explanations: Path) -> int:
         if line and not line.startswith("#")
     }
     modules = {name.partition("__mutmut_")[0].rpartition(".")[0] for name in outcome}
-    survivors = {name for name, how in outcome.items() if how not in {"killed", "timeout", "segfault"}}
+    survivors = {
+        name for name, how in outcome.items() if how not in {"killed", "timeout", "segfault"}
+    }
     unexplained = sorted(survivors - explained)
     outdated = sorted(
         name

@@ -8,7 +8,7 @@ from strongroom_vault.errors import HsmUnavailable
 from strongroom_vault.ledger.anchor import AnchorMoved
 from strongroom_vault.ledger.journal import LedgerKeys
 from strongroom_vault.operator.init import first_commit
-from strongroom_vault.store import sqlite
+from strongroom_vault.store import sqlite_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,5 +44,5 @@ class MemoryAnchor:
 def make_store(path: Path, keys: LedgerKeys = KEYS) -> MemoryAnchor:
     """Make an empty store; return the anchor that remembers its first head."""
     first, anchored = first_commit(VAULT_ID, keys.head)
-    sqlite.create(path, VAULT_ID, first)
+    sqlite_file.create(path, VAULT_ID, first)
     return MemoryAnchor(anchored)

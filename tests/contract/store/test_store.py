@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.store import sqlite
+from strongroom_vault.store import sqlite, sqlite_file
 from strongroom_vault.store.interface import (
     BUCKET_BITS,
     Commit,
@@ -37,7 +37,7 @@ def record_id(bucket: int, rest: int = 0) -> bytes:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "vault.db"
-    sqlite.create(path, "vault.test", commit(head=b"first head"))
+    sqlite_file.create(path, "vault.test", commit(head=b"first head"))
     return path
 
 
@@ -170,13 +170,13 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
 def test_a_store_is_never_overwritten(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(OperatorError):
-        sqlite.create(path, "vault.test", commit(head=b"first head"))
+        sqlite_file.create(path, "vault.test", commit(head=b"first head"))
     assert path.read_bytes() == before
 
 
 def test_a_store_cannot_be_made_where_there_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(OperatorError):
-        sqlite.create(tmp_path / "none" / "vault.db", "vault.test", commit())
+        sqlite_file.create(tmp_path / "none" / "vault.db", "vault.test", commit())
 
 
 def test_nobody_else_can_read_it(path: Path) -> None:

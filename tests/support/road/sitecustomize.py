@@ -1,24 +1,30 @@
 """Writes down when some functions are called: for a Python that finds this folder in PYTHONPATH.
 
-ROAD_NAMES has the functions, `module:qualified name`, a line each; ROAD_FOLDER is where each process
-writes a file of lines: monotonic time in ns, module:name.
+ROAD_NAMES has the functions, `module:qualified name`, a line each. ROAD_FOLDER is where each
+process writes a file of lines: monotonic time in ns, module:name.
 """
+
+from __future__ import annotations
 
 import os
 import sys
 import threading
 import time
 
+TYPE_CHECKING = False  # typing would load in every process
+if TYPE_CHECKING:
+    from types import FrameType
+
 _NAMES = frozenset(os.environ.get("ROAD_NAMES", "").split("\n"))
 _FOLDER = os.environ.get("ROAD_FOLDER")
 
 
-def _module(frame):  # noqa: ANN001, ANN202 -- typing would load in every process
+def _module(frame: FrameType) -> object:
     spec = frame.f_globals.get("__spec__")
     return spec.name if spec is not None else frame.f_globals.get("__name__")
 
 
-def _profile(frame, event, _argument):  # noqa: ANN001, ANN202
+def _profile(frame: FrameType, event: str, _argument: object) -> None:
     if event == "call":
         name = f"{_module(frame)}:{frame.f_code.co_qualname}"
         if name in _NAMES:

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vault_process import REPOSITORY, make_softhsm, make_vault
@@ -19,6 +18,7 @@ from strongroom import BackupKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 PAGE: Final = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 STEP: Final = re.compile(r"^\d+\. `([\w/]+)\.py` `([\w.]+)`", re.MULTILINE)
@@ -84,7 +84,9 @@ def test_the_road_of_one_recovery_is_that_of_the_page(tmp_path: Path) -> None:
         )
         began = int(done.stdout)
     lines = [line.split() for file in traces.iterdir() for line in file.read_text().splitlines()]
-    calls = [name for time, name in sorted((int(time), name) for time, name in lines) if time > began]
+    calls = [
+        name for time, name in sorted((int(time), name) for time, name in lines) if time > began
+    ]
     assert follow(steps, calls) == []
 
 

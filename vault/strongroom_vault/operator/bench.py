@@ -29,7 +29,7 @@ from strongroom_vault.hsm.token.pkcs11 import open_session
 from strongroom_vault.hsm.token.vault_keys import Labels
 from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.operator.init import first_commit
-from strongroom_vault.store import sqlite
+from strongroom_vault.store import sqlite, sqlite_file
 from strongroom_vault.store.interface import Commit, Row, StoreError, bucket_of
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _commits(settings: Settings, seconds: float) -> Rate:
         with TemporaryDirectory(prefix="bench-", dir=folder) as scratch:
             path = Path(scratch) / "store"
             first, _ = first_commit(settings.vault.id, os.urandom(_HASH_SIZE))
-            sqlite.create(path, settings.vault.id, first)
+            sqlite_file.create(path, settings.vault.id, first)
             with closing(sqlite.SqliteStore(path, settings.vault.id)) as store:
                 return _rate("disk: commits", *_repeat(lambda: _commit(store), seconds))
     except (OSError, StoreError) as error:

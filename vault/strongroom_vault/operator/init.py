@@ -22,7 +22,7 @@ from strongroom_vault.ledger.merkle import Tree
 from strongroom_vault.operator import backup_restore
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.records.events import Event, EventKind
-from strongroom_vault.store import sqlite
+from strongroom_vault.store import sqlite, sqlite_file
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _make_store(settings: Settings, token: Pkcs11Token, plan: Plan) -> Anchored:
     head_key = token.derive_secret(labels.HEAD)
     if not plan.has_store:
         first, anchored = first_commit(vault_id, head_key)
-        sqlite.create(path, vault_id, first)
+        sqlite_file.create(path, vault_id, first)
         return anchored
     with closing(sqlite.SqliteReader(path, vault_id)) as store:
         try:
