@@ -25,7 +25,7 @@ from strongroom_vault.ledger.merkle import Tree, bucket_hash
 from strongroom_vault.records.codec import encode_record
 from strongroom_vault.records.record import Active, Record
 from strongroom_vault.records.sealing import RowSealer
-from strongroom_vault.service.backup_keys import Keys
+from strongroom_vault.service.derived_keys import Keys
 from strongroom_vault.settings import config
 from strongroom_vault.store.interface import BUCKET_BITS, Commit, Row, bucket_of
 from strongroom_vault.store.sqlite import SqliteStore

@@ -26,7 +26,7 @@ TITLES = [f"{number}/8  {title}" for number, (title, _) in enumerate(scenes.SCEN
 
 
 def demo_of(packages: Path) -> list[str]:
-    program = "from strongroom_vault import cli; print(cli.__file__); cli.main()"
+    program = "from strongroom_vault.cli import commands; print(commands.__file__); commands.main()"
     return [sys.executable, "-P", "-c", program, "demo"]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TALKATIVE = """
 import asyncio, gc, threading, warnings
-from strongroom_vault import logs
+from strongroom_vault.platform import logs
 logs.configure()
 
 class Falls:

@@ -206,7 +206,7 @@ class TestRotation:
                 change = "UPDATE record SET sealed = ? WHERE id = ?"
                 database.execute(change, (sealed[:-1] + bytes((sealed[-1] ^ 1,)), name))
             done = vault_folder.operator("rotate-wrap-key", code=1)
-            assert "not what this vault wrote" in done.stderr
+            assert "not written by this vault" in done.stderr
             assert not status(vault_folder)["serving"]
             assert vault.stop() == 0
         with closing(sqlite3.connect(vault_folder.database)) as database, database:

@@ -19,7 +19,8 @@ from vault_process import VAULT_ID
 from wire_client import Refused, WireClient, wire_client
 
 from strongroom_protocol.v1 import vault_pb2 as pb
-from strongroom_vault.api.auth import AccessTokens, KeySetFile
+from strongroom_vault.api.auth import AccessTokens
+from strongroom_vault.api.key_sets import KeySetFile
 from strongroom_vault.errors import AccessTokenInvalid
 from strongroom_vault.operator import issuer
 

@@ -24,6 +24,7 @@ from strongroom_vault.settings.config import load
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
+    from strongroom_vault.api.caller import Caller
     from strongroom_vault.store.interface import Commit
 
 STEPS: Final = (
@@ -73,18 +74,18 @@ class CrashingPool(TokenPool):
 class CrashingApi(BackupKeyVault):
     """Dies with the answer in its hand."""
 
-    async def StartRecovery(self, request: Any, context: object) -> Any:
-        answer = await super().StartRecovery(request, context)
+    async def StartRecovery(self, request: Any, caller: Caller) -> Any:
+        answer = await super().StartRecovery(request, caller)
         reach("before-answer")
         return answer
 
-    async def FinishRecovery(self, request: Any, context: object) -> Any:
-        answer = await super().FinishRecovery(request, context)
+    async def FinishRecovery(self, request: Any, caller: Caller) -> Any:
+        answer = await super().FinishRecovery(request, caller)
         reach("before-answer")
         return answer
 
-    async def FinishRegistration(self, request: Any, context: object) -> Any:
-        answer = await super().FinishRegistration(request, context)
+    async def FinishRegistration(self, request: Any, caller: Caller) -> Any:
+        answer = await super().FinishRegistration(request, caller)
         reach("before-answer")
         return answer
 

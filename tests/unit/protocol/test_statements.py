@@ -29,7 +29,7 @@ from strongroom_vault.records.codec import (
 )
 from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.records.sealing import RowSealer, Sealer
-from strongroom_vault.service.backup_keys import Keys
+from strongroom_vault.service.derived_keys import Keys
 
 FILE: Final = Path(__file__).parents[2] / "vectors" / "statements.json"
 GOLDEN: Final[dict[str, str]] = (

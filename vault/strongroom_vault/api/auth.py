@@ -1,4 +1,4 @@
-"""Access tokens: who calls, and what they may do. The only module that knows JWT.
+"""Access tokens: who calls, and what they may do.
 
 A token is a JWT (RFC 7519) signed with ES256 or EdDSA by a key of the trusted set: `aud` is the
 vault id, `exp` at most 15 minutes away, `sub` the account, `scope` words separated by spaces. A
@@ -7,18 +7,13 @@ verified token is remembered until it expires.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import http.client
-import json
 import math
-import ssl
 import time
-import urllib.request
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 import structlog
@@ -27,36 +22,21 @@ from strongroom_protocol.labels import ACCOUNT_MAX_SIZE
 from strongroom_vault.errors import (
     AccessTokenExpired,
     AccessTokenInvalid,
-    OperatorError,
-    Overloaded,
     ScopeMissing,
 )
-from strongroom_vault.platform.files import refuse_writable_by_others
-from strongroom_vault.platform.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from strongroom_vault.api.key_sets import KeySet
 
 log = structlog.get_logger()
 
-ALGORITHMS: Final = frozenset({"ES256", "EdDSA"})
-_CURVES: Final = (("EC", "P-256"), ("OKP", "Ed25519"), ("OKP", "Ed448"))
 MAX_LIFETIME_S: Final = 15 * 60
 MAX_TOKEN_SIZE: Final = 4096
 CLOCK_SKEW_S: Final = 30
 """How far an issuer's clock may be ahead of ours."""
 MAX_REMEMBERED: Final = 10_000
-REFRESH_S: Final = 60
-"""A set behind a URL is fetched again at most this often."""
-MAX_AGE_S: Final = 5 * 60
-"""It is fetched again at least this often, if it is used: so that a key that was removed goes."""
-FETCH_TIMEOUT_S: Final = 10
-RETRY_S: Final = 5
-"""After a failure it is fetched again this soon; callers are told to come back no later."""
-PATIENCE_S: Final = 1.0
-"""So long a call waits for a set that it can do without, or that could not be fetched last time."""
-MAX_SET_SIZE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,120 +61,6 @@ class Access:
         """
         if scope not in self.scopes:
             raise ScopeMissing(scope)
-
-
-class KeySet(Protocol):
-    """Where the issuers' public keys are."""
-
-    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Return the key with this id; without an id, the only key there is.
-
-        Raises:
-            Overloaded: the set cannot be read, so nobody knows whether it has such a key.
-        """
-
-
-class KeySetFile:
-    """A JWK set (RFC 7517) in a file, read again when the file changes."""
-
-    def __init__(self, path: Path) -> None:
-        """Read the file.
-
-        Raises:
-            OperatorError: it cannot be read, others can write it, or it is no JWK set.
-        """
-        refuse_writable_by_others(path)
-        self._path = path
-        self._stamp = self._stat()
-        self._keys = self._read()
-
-    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Return the key with this id; without an id, the only key there is."""
-        is_read = True
-        try:
-            stamp = self._stat()
-            if stamp != self._stamp:
-                self._keys = self._read()
-                self._stamp = stamp
-        except (OSError, OperatorError) as error:
-            # While a file is being replaced the keys known so far stand.
-            log.warning("JWK set not read", problem=str(error), keys_known=len(self._keys))
-            is_read = False
-        found = _find(self._keys, key_id)
-        if found is None and not is_read:
-            raise _unknown()
-        return found
-
-    def _read(self) -> list[jwt.PyJWK]:
-        with self._path.open("rb") as file:
-            data = file.read(MAX_SET_SIZE + 1)
-        if len(data) > MAX_SET_SIZE:
-            raise OperatorError(f"{self._path} has more than {MAX_SET_SIZE} bytes")
-        return _parse(data, str(self._path))
-
-    def _stat(self) -> tuple[int, int, int]:
-        try:
-            found = self._path.stat()
-        except OSError as error:
-            raise OperatorError(f"cannot read {self._path}: {error}") from error
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-class KeySetUrl:
-    """A JWK set behind an https URL, fetched again when it is old or lacks the key of a token."""
-
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._url = url
-        self._clock = clock
-        self._keys: list[jwt.PyJWK] = []
-        self._tried_at: float | None = None
-        self._has_failed = False
-        self._fetching: asyncio.Task[None] | None = None
-
-    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Return the key with this id; without an id, the only key there is.
-
-        While a fetch is slow or fails, the keys known so far stand, and hardly delay anybody.
-
-        Raises:
-            Overloaded: there is no such key, but the last fetch failed or goes on: whoever has a
-                token of a newer key is not to be told that it is bad.
-        """
-        found = _find(self._keys, key_id)
-        is_due = self._is_due(is_known=found is not None)
-        if is_due and self._fetching is None:
-            self._tried_at = self._clock()
-            self._fetching = asyncio.create_task(self._refresh())
-        if self._fetching is not None and (is_due or found is None):
-            is_hopeful = found is None and not self._has_failed
-            patience = FETCH_TIMEOUT_S if is_hopeful else PATIENCE_S
-            await asyncio.wait([self._fetching], timeout=patience)
-            found = _find(self._keys, key_id)
-        if found is None and (self._has_failed or self._fetching is not None):
-            raise _unknown()
-        return found
-
-    def _is_due(self, *, is_known: bool) -> bool:
-        """Whether to fetch the set for a token whose key is known, or is not."""
-        if self._has_failed:
-            return self._age() >= (REFRESH_S if is_known else RETRY_S)
-        return self._age() >= (MAX_AGE_S if is_known else REFRESH_S)
-
-    def _age(self) -> float:
-        """Seconds since the last try to fetch."""
-        return math.inf if self._tried_at is None else self._clock() - self._tried_at
-
-    async def _refresh(self) -> None:
-        """Fetch the set; while that fails, the keys known so far stand, and it is tried again."""
-        has_failed = True
-        try:
-            self._keys = _parse(await asyncio.to_thread(_fetch, self._url), self._url)
-            has_failed = False
-        except (OSError, http.client.HTTPException, OperatorError) as error:
-            log.warning("JWK set not fetched", problem=str(error), keys_known=len(self._keys))
-        finally:
-            self._has_failed = has_failed
-            self._fetching = None
 
 
 class AccessTokens:
@@ -286,92 +152,3 @@ def _size(account: str) -> int:
         return len(account.encode())
     except UnicodeEncodeError:
         return 0
-
-
-def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
-    """Return the keys of a JWK set that may sign access tokens.
-
-    Raises:
-        OperatorError: it is no JWK set, or has no such key.
-    """
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise OperatorError(f"{source} is not a JWK set: {error}") from error
-    members = found.get("keys") if isinstance(found, dict) else None
-    if not isinstance(members, list):
-        raise OperatorError(f'{source} is not a JWK set: it has no list "keys"')
-    usable = [key for key in map(_key, members) if key is not None]
-    if not usable:
-        raise OperatorError(f"{source} is not a JWK set with a key for ES256 or EdDSA")
-    return usable
-
-
-def _key(member: object) -> jwt.PyJWK | None:
-    """Return a key of a JWK set, None for one that cannot be used (RFC 7517 section 5).
-
-    What is of another kind is not looked into: some take their time.
-    """
-    if not isinstance(member, dict) or (member.get("kty"), member.get("crv")) not in _CURVES:
-        return None
-    try:
-        key = jwt.PyJWK(member)
-    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
-        return None
-    return key if key.algorithm_name in ALGORITHMS else None
-
-
-def _find(keys: list[jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
-    matching = [key for key in keys if key.key_id == key_id] if key_id is not None else keys
-    return matching[0] if len(matching) == 1 else None
-
-
-def _unknown() -> Overloaded:
-    return Overloaded("the issuer's keys cannot be read at the moment", RETRY_S)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Whoever may answer for the URL says what the keys are, and nobody whom they point to."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Follow nothing, so that the redirection is an error like any other status but 200."""
-
-
-def _fetch(url: str) -> bytes:
-    """Return what is behind an https URL, itself and not what it redirects to.
-
-    The TLS context is made for this fetch: what the system trusts may have changed.
-
-    Raises:
-        OSError, http.client.HTTPException: it is not to be had, or too slow.
-        OperatorError: it is no https URL, or too much.
-    """
-    if not url.startswith("https://"):
-        raise OperatorError(f"{url} is not an https URL")
-    context = ssl.create_default_context()
-    context.sslsocket_class = _until(time.monotonic() + FETCH_TIMEOUT_S)
-    proxies = urllib.request.ProxyHandler({} if is_loopback(url) else None)
-    secure = urllib.request.HTTPSHandler(context=context)
-    opener = urllib.request.build_opener(proxies, _NoRedirect, secure)
-    with opener.open(url, timeout=FETCH_TIMEOUT_S) as response:
-        found: bytes = response.read(MAX_SET_SIZE + 1)
-    if len(found) > MAX_SET_SIZE:
-        raise OperatorError(f"{url} has more than {MAX_SET_SIZE} bytes")
-    return found
-
-
-def _until(end: float) -> type[ssl.SSLSocket]:
-    """Return sockets that are read until `end` (monotonic seconds), however little comes at a time.
-
-    A socket's own timeout begins again with each byte: of a header field, or of the body.
-    """
-
-    class Socket(ssl.SSLSocket):
-        def recv_into(self, *buffer: Any) -> int:  # noqa: ANN401 -- the base's own
-            left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"it takes more than {FETCH_TIMEOUT_S} seconds")
-            self.settimeout(left)
-            return super().recv_into(*buffer)
-
-    return Socket

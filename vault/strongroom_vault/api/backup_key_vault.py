@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom_protocol.v1 import vault_pb2 as pb
-from strongroom_protocol.v1 import vault_pb2_grpc
-from strongroom_vault.api.guard import account
 from strongroom_vault.errors import Cause, Malformed
-from strongroom_vault.service.backup_keys import ActiveKey
+from strongroom_vault.service.answers import ActiveKey
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from strongroom_protocol.opaque.ksf import Argon2id
+    from strongroom_vault.api.caller import Caller
     from strongroom_vault.service.backup_keys import BackupKeyService
 
     class _Request(Protocol):
@@ -26,14 +25,17 @@ SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
 CAUSES: Final = {Cause.ATTEMPT_LIMIT: pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT}
 
 
-class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
-    """The service that applications call; see protos/strongroom/v1/vault.proto."""
+class BackupKeyVault:
+    """The service that applications call; see protos/strongroom/v1/vault.proto.
+
+    It is a BackupKeyVaultServicer but for its second arguments, which the guard hands over.
+    """
 
     def __init__(self, service: BackupKeyService) -> None:
         self._service = service
 
     async def GetVault(  # noqa: N802 -- names of the proto file
-        self, request: pb.GetVaultRequest, _context: object
+        self, request: pb.GetVaultRequest, _caller: Caller
     ) -> pb.GetVaultResponse:
         """The vault's public parameters."""
         _check_suite(request)
@@ -49,11 +51,13 @@ class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
         )
 
     async def StartRegistration(  # noqa: N802
-        self, request: pb.StartRegistrationRequest, _context: object
+        self, request: pb.StartRegistrationRequest, caller: Caller
     ) -> pb.StartRegistrationResponse:
         """First message of a registration."""
         _check_suite(request)
-        started = await self._service.start_registration(account(), request.registration_request)
+        started = await self._service.registration.start(
+            caller.account, request.registration_request
+        )
         return pb.StartRegistrationResponse(
             suite=SUITE,
             registration_response=started.registration_response,
@@ -63,12 +67,12 @@ class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
         )
 
     async def FinishRegistration(  # noqa: N802
-        self, request: pb.FinishRegistrationRequest, _context: object
+        self, request: pb.FinishRegistrationRequest, caller: Caller
     ) -> pb.FinishRegistrationResponse:
         """Last message of a registration."""
         _check_suite(request)
-        registered = await self._service.finish_registration(
-            account(),
+        registered = await self._service.registration.finish(
+            caller.account,
             request.registration_state,
             request.registration_record,
             request.sealed_backup_key,
@@ -83,11 +87,11 @@ class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
         )
 
     async def StartRecovery(  # noqa: N802
-        self, request: pb.StartRecoveryRequest, _context: object
+        self, request: pb.StartRecoveryRequest, caller: Caller
     ) -> pb.StartRecoveryResponse:
         """One attempt with a password."""
         _check_suite(request)
-        started = await self._service.start_recovery(account(), request.ke1)
+        started = await self._service.recovery.start(caller.account, request.ke1)
         return pb.StartRecoveryResponse(
             suite=SUITE,
             ke2=started.ke2,
@@ -98,19 +102,21 @@ class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
         )
 
     async def FinishRecovery(  # noqa: N802
-        self, request: pb.FinishRecoveryRequest, _context: object
+        self, request: pb.FinishRecoveryRequest, caller: Caller
     ) -> pb.FinishRecoveryResponse:
         """Proves the password."""
         _check_suite(request)
-        sealed = await self._service.finish_recovery(account(), request.recovery_state, request.ke3)
+        sealed = await self._service.recovery.finish(
+            caller.account, request.recovery_state, request.ke3
+        )
         return pb.FinishRecoveryResponse(suite=SUITE, sealed_backup_key=sealed)
 
     async def GetKey(  # noqa: N802
-        self, request: pb.GetKeyRequest, _context: object
+        self, request: pb.GetKeyRequest, caller: Caller
     ) -> pb.GetKeyResponse:
         """What the vault holds for the account."""
         _check_suite(request)
-        found = await self._service.get_key(account())
+        found = await self._service.keys.get(caller.account)
         if found is None:
             return pb.GetKeyResponse(suite=SUITE, absent=pb.GetKeyResponse.Absent())
         if isinstance(found, ActiveKey):
@@ -121,11 +127,11 @@ class BackupKeyVault(vault_pb2_grpc.BackupKeyVaultServicer):
         return pb.GetKeyResponse(suite=SUITE, destroyed=destroyed)
 
     async def DeleteKey(  # noqa: N802
-        self, request: pb.DeleteKeyRequest, _context: object
+        self, request: pb.DeleteKeyRequest, caller: Caller
     ) -> pb.DeleteKeyResponse:
         """Deletes the account's key."""
         _check_suite(request)
-        await self._service.delete_key(account())
+        await self._service.keys.delete(caller.account)
         return pb.DeleteKeyResponse(suite=SUITE)
 
 

@@ -1,7 +1,16 @@
 """What stands before every call of BackupKeyVault: capacity, access token, deadline, errors.
 
-The order matters: a call that is refused here has counted nothing. A caller is known before their
-request is read, and has no place among the calls under way before it is there.
+1. Is there room at all? Asked first, because it costs nothing.
+2. Who is it? The access token is verified before the request is read: a stranger sends no bytes.
+3. May they do this? The scope.
+4. Has the account a place? One account must not fill the vault for all others.
+5. Read the request, which must come in time: whoever opens a call and sends nothing holds a place
+   of their account, and none of the vault's.
+6. Take a place among all calls, and hand the request and its `Caller` to the service.
+
+A call that is refused on the way has counted nothing. From step 6 on the work goes on to its end,
+also when the caller leaves or the time is up, and keeps its places until then: a place stands for
+work, not for somebody who waits.
 """
 
 from __future__ import annotations
@@ -11,13 +20,13 @@ import secrets
 import time
 from collections import Counter
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import grpc
 import structlog
 
+from strongroom_vault.api.caller import STRANGER, Caller
 from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import DETAILS, code_of, status_details
 from strongroom_vault.api.strangers import Strangers
@@ -30,11 +39,15 @@ from strongroom_vault.errors import (
     StoreUnavailable,
 )
 from strongroom_vault.platform import traces, uncaught
+from strongroom_vault.platform.tasks import TaskGroup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from google.protobuf.message import Message
+
     from strongroom_vault.api.auth import AccessTokens
+    from strongroom_vault.api.grpc_types import Context, Handler
 
 log = structlog.get_logger()
 
@@ -56,13 +69,6 @@ REQUEST_ID: Final = "request-id"
 """The trailing metadata that names a call to its caller; logs carry it too."""
 REQUEST_ID_SIZE: Final = 8
 _BEARER: Final = "bearer "
-
-_account: ContextVar[str] = ContextVar("account")
-
-
-def account() -> str:
-    """Return the account of the call that is being handled."""
-    return _account.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self.is_draining = False
         """Whether every call is refused, because an operator wants none to begin."""
         self._by_account: Counter[str] = Counter()
-        self._working: set[asyncio.Task[Any]] = set()
+        self._working = TaskGroup()
 
     async def intercept_service(
         self,
@@ -116,114 +122,81 @@ class Guard(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Wrap the handler of one of our calls; bound those of other services."""
-        handler = await continuation(handler_call_details)
+        handler = cast("Handler | None", await continuation(handler_call_details))
         method = handler_call_details.method
         if handler is None:
             return None
         if not method.startswith(SERVICE):
-            return self._strangers.bounded(handler)  # type: ignore[no-any-return]
+            return self._strangers.bounded(handler)
         call = method.removeprefix(SERVICE)
 
-        async def guarded(_: object, context: Any) -> Any:  # noqa: ANN401 -- any message
+        async def guarded(_: object, context: Context) -> Message | None:
             return await self._handle(handler, call, context)
 
         return grpc.stream_unary_rpc_method_handler(guarded, None, handler.response_serializer)
 
-    async def _handle(
-        self,
-        handler: Any,  # noqa: ANN401 -- any message
-        call: str,
-        context: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        """Run the call in a task, so that whatever it raises can be looked at and answered.
+    async def drain(self) -> None:
+        """Wait for the work of all calls, also of those whose callers have left."""
+        await self._working.drain()
 
-        The task goes on when the caller leaves, and keeps its places until it ends: a place stands
-        for work, and work that has begun is done whether somebody waits for it or not.
-        """
+    async def _handle(self, handler: Handler, call: str, context: Context) -> Message | None:
+        """Run the call in a task, so that whatever it raises can be looked at and answered."""
         began = time.perf_counter()
         request_id = secrets.token_hex(REQUEST_ID_SIZE)
         structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         with traces.trace(call, request_id=request_id) as span:
             has_begun = asyncio.Event()
-            task = asyncio.create_task(self._admitted(handler, SCOPES[call], context, has_begun))
-            self._working.add(task)
-            task.add_done_callback(self._ended)
+            task = self._working.start(self._admit(handler, SCOPES[call], context, has_begun))
             try:
                 await asyncio.wait([task], timeout=_seconds(context))
             finally:
                 if not has_begun.is_set():
-                    task.cancel()  # nothing came that could be done; does nothing once it is done
-            if task.done():
-                error = task.exception()
-            else:
-                error = Overloaded("the call took too long", RETRY_AFTER)
+                    task.cancel()  # no request came, so nothing is lost; a no-op once it is done
+            error = task.exception() if task.done() else _too_slow()
             outcome = _outcome(error)
             span.set_attribute("outcome", outcome)
         self._observe(call, outcome, time.perf_counter() - began)
         if error is None:
             return task.result()
-        if isinstance(error, HsmUnavailable | StoreUnavailable):
-            log.warning("call failed", reason=error.reason, problem=str(error))
-        if isinstance(error, Refusal):
-            # Whoever is refused is told the same request id. Who it was stays out of the log.
-            log.info("call refused", reason=error.reason)
-            return await _abort(context, error, request_id)
-        _log_bug(error)
-        return await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+        await _refuse(context, error, request_id)
+        return None  # `abort` has raised
 
-    async def drain(self) -> None:
-        """Wait for the work of all calls, also of those whose callers have left."""
-        while self._working:
-            await asyncio.wait(self._working)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._working.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever still waits gets it; if nobody does, it is not lost noise
-
-    async def _admitted(
-        self,
-        handler: Any,  # noqa: ANN401
-        scope: str | None,
-        context: Any,  # noqa: ANN401
-        has_begun: asyncio.Event,
-    ) -> Any:  # noqa: ANN401
+    async def _admit(
+        self, handler: Handler, scope: str | None, context: Context, has_begun: asyncio.Event
+    ) -> Message:
+        """Take steps 1 to 4."""
         self._refuse_unless_room()
         if scope is None:
             self._strangers.admit(context)
-            return await self._run(handler, context, has_begun)
+            return await self._run(handler, STRANGER, context, has_begun)
         access = await self._access_tokens.verify(_bearer(context))
         access.require(scope)
-        _account.set(access.account)
-        with self._one_of_few(access.account):
-            return await self._run(handler, context, has_begun)
+        with self._place_of(access.account):
+            return await self._run(handler, Caller(access.account), context, has_begun)
 
     async def _run(
-        self,
-        handler: Any,  # noqa: ANN401
-        context: Any,  # noqa: ANN401
-        has_begun: asyncio.Event,
-    ) -> Any:  # noqa: ANN401
-        """Take a place once the request is there: whoever sends none must not fill the vault."""
+        self, handler: Handler, caller: Caller, context: Context, has_begun: asyncio.Event
+    ) -> Message:
+        """Take steps 5 and 6."""
         request = await read_request(handler, context)
         self._refuse_unless_room()
         has_begun.set()
         self.in_flight += 1
         try:
-            return await handler.unary_unary(request, context)
+            return await handler.unary_unary(request, caller)
         finally:
             self.in_flight -= 1
 
     def _refuse_unless_room(self) -> None:
         if self.is_draining:
-            raise Overloaded("the vault takes no calls for the moment", RETRY_AFTER)
+            raise Overloaded("the vault takes no calls at the moment", RETRY_AFTER)
         if self.in_flight >= self._limits.in_flight:
             raise Overloaded("too many requests at once", RETRY_AFTER)
 
     @contextmanager
-    def _one_of_few(self, account: str) -> Iterator[None]:
-        """One account's calls must not fill the vault: that would be unfair to all others."""
+    def _place_of(self, account: str) -> Iterator[None]:
+        """Hold one of an account's places for the time of the block."""
         if self._by_account[account] >= self._limits.in_flight_per_account:
             raise Overloaded("too many requests of this account at once", RETRY_AFTER)
         self._by_account[account] += 1
@@ -235,7 +208,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 del self._by_account[account]
 
 
-def _bearer(context: Any) -> str:  # noqa: ANN401
+def _bearer(context: Context) -> str:
     """Return the token of the metadata `authorization: Bearer ...` (RFC 6750 section 2.1)."""
     values = [value for key, value in context.invocation_metadata() if key == "authorization"]
     if not values:
@@ -245,24 +218,31 @@ def _bearer(context: Any) -> str:  # noqa: ANN401
     return str(values[0])[len(_BEARER) :].strip()
 
 
-def _seconds(context: Any) -> float:  # noqa: ANN401
+def _seconds(context: Context) -> float:
     remaining = context.time_remaining()
     return MAX_SECONDS if remaining is None else min(MAX_SECONDS, float(remaining))
 
 
+def _too_slow() -> Overloaded:
+    return Overloaded("the call took too long", RETRY_AFTER)
+
+
 def _outcome(error: BaseException | None) -> str:
-    """OK, the reason of a refusal, or INTERNAL: a bounded set, for metrics."""
+    """Return OK, the reason of a refusal, or INTERNAL: a bounded set, for metrics."""
     if error is None:
         return "OK"
     return error.reason if isinstance(error, Refusal) else "INTERNAL"
 
 
-async def _abort(context: Any, refusal: Refusal, request_id: str) -> Any:  # noqa: ANN401
-    trailing = ((DETAILS, status_details(refusal)), (REQUEST_ID, request_id))
-    return await context.abort(code_of(refusal), str(refusal), trailing)
-
-
-def _log_bug(error: BaseException) -> None:
-    """Say where it happened, without any value that could be a secret."""
+async def _refuse(context: Context, error: BaseException, request_id: str) -> None:
+    """End the call with what went wrong. The log does not say who was refused."""
+    if isinstance(error, HsmUnavailable | StoreUnavailable):
+        log.warning("call failed", reason=error.reason, problem=str(error))
+    if isinstance(error, Refusal):
+        log.info("call refused", reason=error.reason)
+        trailing = ((DETAILS, status_details(error)), (REQUEST_ID, request_id))
+        await context.abort(code_of(error), str(error), trailing)
+    # Only where it happened: a value could be a secret.
     where = uncaught.places(error.__traceback__)
     log.error("internal error", error=type(error).__name__, where=where)
+    await context.abort(grpc.StatusCode.INTERNAL, "internal error")

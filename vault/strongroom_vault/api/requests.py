@@ -7,35 +7,39 @@ a stream is run at once. So every call is one for gRPC here, and reads its one m
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from strongroom_vault.errors import Malformed, Overloaded
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from strongroom_vault.api.grpc_types import Context, Handler
 
 REQUEST_S: Final = 5.0
 """Seconds that a request may come later than its header fields."""
 RETRY_AFTER: Final = 1.0
 
 
-async def read_request(handler: Any, context: Any) -> Any:  # noqa: ANN401 -- any message
-    """Return the message.
+async def read_request(handler: Handler, context: Context) -> Message:
+    """Return the message of the caller.
 
     It is decoded here: gRPC itself would answer UNKNOWN, with Python's own words.
 
     Raises:
         Overloaded: it did not come in time.
-        Malformed: there is none, or not one of this call.
+        Malformed: there is none, or it is not one of this call.
     """
     try:
         async with asyncio.timeout(REQUEST_S):
             request = await context.read()
     except TimeoutError as error:
         raise Overloaded("the request did not come in time", RETRY_AFTER) from error
-    if request is grpc.aio.EOF:
-        raise Malformed("request", "there is none")
+    if not isinstance(request, bytes):  # grpc.aio.EOF
+        raise Malformed("request", "it is missing")
     try:
         return handler.request_deserializer(request)
     except DecodeError as error:
-        raise Malformed("request", "no message of this call") from error
+        raise Malformed("request", "it is not a message of this call") from error

@@ -7,7 +7,7 @@ is no way to end it before. Nothing but the connection is known of such a caller
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
@@ -15,8 +15,13 @@ from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import code_of
 from strongroom_vault.errors import Overloaded, Refusal
 
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from strongroom_vault.api.grpc_types import Context, Handler
+
 MAX_CALLS: Final = 4
-"""So many at once on one connection; more are refused."""
+"""The most at once on one connection; more are refused."""
 
 
 class Strangers:
@@ -25,7 +30,7 @@ class Strangers:
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()
 
-    def admit(self, context: Any) -> None:  # noqa: ANN401 -- grpc's own
+    def admit(self, context: Context) -> None:
         """Count a call until all of it is over.
 
         Raises:
@@ -42,11 +47,11 @@ class Strangers:
         if not self._calls[connection]:
             del self._calls[connection]
 
-    def bounded(self, handler: Any) -> Any:  # noqa: ANN401 -- a handler of any message
+    def bounded(self, handler: Handler) -> grpc.RpcMethodHandler[object, object]:
         """Return the handler of another service with this bound; its request must come in time."""
         if handler.request_streaming:
 
-            async def streams(requests: Any, context: Any) -> None:  # noqa: ANN401
+            async def streams(requests: object, context: Context) -> None:
                 await self._admit_or_abort(context)
                 async for answer in handler.stream_stream(requests, context):
                     await context.write(answer)
@@ -56,28 +61,29 @@ class Strangers:
             )
         if handler.response_streaming:
 
-            async def stream(_: object, context: Any) -> None:  # noqa: ANN401
+            async def stream(_: object, context: Context) -> None:
                 request = await self._request_or_abort(handler, context)
                 await handler.unary_stream(request, context)
 
             return grpc.stream_stream_rpc_method_handler(stream, None, handler.response_serializer)
 
-        async def unary(_: object, context: Any) -> Any:  # noqa: ANN401
+        async def unary(_: object, context: Context) -> Message:
             return await handler.unary_unary(
                 await self._request_or_abort(handler, context), context
             )
 
         return grpc.stream_unary_rpc_method_handler(unary, None, handler.response_serializer)
 
-    async def _admit_or_abort(self, context: Any) -> None:  # noqa: ANN401
+    async def _admit_or_abort(self, context: Context) -> None:
         try:
             self.admit(context)
         except Refusal as refusal:
             await context.abort(code_of(refusal), str(refusal))
 
-    async def _request_or_abort(self, handler: Any, context: Any) -> Any:  # noqa: ANN401
+    async def _request_or_abort(self, handler: Handler, context: Context) -> Message:
         await self._admit_or_abort(context)
         try:
             return await read_request(handler, context)
         except Refusal as refusal:
-            return await context.abort(code_of(refusal), str(refusal))
+            await context.abort(code_of(refusal), str(refusal))
+            raise  # never reached: `abort` raises

@@ -91,7 +91,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
     ) -> pb.ShowRecordResponse:
         """What the vault holds for an account."""
         try:
-            record_id, record = await self._service.show_record(request.account)
+            record_id, record = await self._service.keys.show(request.account)
         except Refusal as refusal:
             await _abort(context, refusal)
         if isinstance(record.state, Absent):
@@ -103,7 +103,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
     ) -> pb.DeleteRecordResponse:
         """Delete an account's key."""
         try:
-            await self._service.delete_key(request.account)
+            await self._service.keys.delete(request.account)
         except Refusal as refusal:
             await _abort(context, refusal)
         return pb.DeleteRecordResponse()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from cryptography import x509
 
-from strongroom_vault.api.auth import KeySetFile
+from strongroom_vault.api.key_sets import KeySetFile
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token.diagnostics import BOTH, Finding, Residency
 from strongroom_vault.platform.files import refuse_readable_by_others

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 import structlog
@@ -22,11 +22,12 @@ from prometheus_client import CollectorRegistry
 from strongroom_protocol import __version__, labels
 from strongroom_protocol.v1 import vault_pb2, vault_pb2_grpc
 from strongroom_vault.api import bounds
-from strongroom_vault.api.auth import AccessTokens, KeySet, KeySetFile, KeySetUrl
+from strongroom_vault.api.auth import AccessTokens
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.api.certificates import Certificates
 from strongroom_vault.api.guard import Guard, Limits
 from strongroom_vault.api.health import Health
+from strongroom_vault.api.key_sets import KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.api.vault_admin import VaultAdmin
 from strongroom_vault.api.vault_status import VaultStatus
 from strongroom_vault.errors import HsmUnavailable, OperatorError, Refusal
@@ -35,11 +36,14 @@ from strongroom_vault.hsm.jobs import ListWrapKeys, ReadAnchor
 from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.platform import traces
+from strongroom_vault.platform.clock import now_ms
 from strongroom_vault.platform.gc import tune_gc
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.platform.unix_sockets import grpc_target, short_path
 from strongroom_vault.server import listening, metrics
-from strongroom_vault.service.backup_keys import BackupKeyService, Keys, VaultParameters, now_ms
+from strongroom_vault.service.answers import VaultParameters
+from strongroom_vault.service.backup_keys import BackupKeyService
+from strongroom_vault.service.derived_keys import Keys
 from strongroom_vault.service.resident_keys import RECONCILE_PERIOD_S, ResidentKeys
 from strongroom_vault.service.rotation import Rotation
 from strongroom_vault.store.interface import BUCKET_BITS, StoreError
@@ -172,12 +176,14 @@ class VaultServer:
             self._ledger,
             self._pool,
             residents=residents,
-            registers_resident=settings.token.residency == "token",
+            makes_resident_keys=settings.token.residency == "token",
             back_off=settings.vault.back_off_s,
         )
-        self._service.refuse_wrap_keys_before(await self._oldest_wrap_key())
+        self._service.registration.refuse_wrap_keys_before(await self._oldest_wrap_key())
         exit_stack.push_async_callback(self._service.drain)
-        self._rotation = Rotation(self._pool, self._ledger, self._service.refuse_wrap_keys_before)
+        self._rotation = Rotation(
+            self._pool, self._ledger, self._service.registration.refuse_wrap_keys_before
+        )
         exit_stack.push_async_callback(self._rotation.stop)
         registry = self._registry()
         requests = metrics.Requests(registry)
@@ -217,7 +223,8 @@ class VaultServer:
         connections = max(1, self._connections // places)
         options = bounds.server_options(connections, listen.max_connection_age_s)
         server = grpc.aio.server(interceptors=(self._guard,), options=options)
-        vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(BackupKeyVault(self._service), server)
+        servicer = cast("vault_pb2_grpc.BackupKeyVaultServicer", BackupKeyVault(self._service))
+        vault_pb2_grpc.add_BackupKeyVaultServicer_to_server(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.listen.reflection:
             names = (SERVICE_NAME, HEALTH_NAME, reflection.SERVICE_NAME)
@@ -330,7 +337,7 @@ class VaultServer:
                 if self._ledger.rollback is not None or self._guard.is_draining:
                     continue
                 try:
-                    destroyed = await self._service.sweep_bucket(bucket)
+                    destroyed = await self._service.keys.sweep_bucket(bucket)
                 except (Refusal, StoreError) as error:
                     log.warning("sweep failed", problem=str(error))
                     continue

@@ -16,12 +16,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from strongroom_vault.api import auth
-from strongroom_vault.api.auth import (
+from strongroom_vault.api import key_sets
+from strongroom_vault.api.auth import AccessTokens
+from strongroom_vault.api.key_sets import (
     MAX_AGE_S,
     REFRESH_S,
     RETRY_S,
-    AccessTokens,
     KeySet,
     KeySetFile,
     KeySetUrl,
@@ -204,8 +204,8 @@ async def test_a_token_is_not_called_bad_while_the_publisher_is_away(
 async def test_a_slow_publisher_delays_nobody_whose_key_is_known(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "PATIENCE_S", 0.01)
-    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 5)
+    monkeypatch.setattr(key_sets, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(key_sets, "FETCH_TIMEOUT_S", 5)
     (old, publisher.body), (new, _) = (new_issuer(tmp_path, name) for name in ("old", "new"))
     clock = Clock()
     keys = KeySetUrl(publisher.url, clock)
@@ -215,12 +215,12 @@ async def test_a_slow_publisher_delays_nobody_whose_key_is_known(
     async with asyncio.timeout(4):
         for _ in range(20):
             assert await is_believed(keys, old)
-    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(key_sets, "FETCH_TIMEOUT_S", 0.01)
     for _ in range(2):
         with pytest.raises(Overloaded):
             await is_believed(keys, new)
     assert publisher.asked == 2
-    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 5)
+    monkeypatch.setattr(key_sets, "FETCH_TIMEOUT_S", 5)
     publisher.may_answer.set()
     assert not await is_believed(keys, new)  # it is fetched, and the key is not there
     assert publisher.asked == 2
@@ -231,11 +231,11 @@ def test_a_publisher_that_dribbles_is_given_up(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, dribbles: bytes
 ) -> None:
     """Each byte is in time: of a status line, of header fields, of a body."""
-    monkeypatch.setattr(auth, "FETCH_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(key_sets, "FETCH_TIMEOUT_S", 0.5)
     publisher.dribbles = dribbles
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        auth._fetch(publisher.url)
+        key_sets._fetch(publisher.url)
     assert time.monotonic() - began < 3
 
 

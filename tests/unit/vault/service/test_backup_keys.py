@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,16 +31,12 @@ from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.token import vault_keys
 from strongroom_vault.hsm.token.pkcs11 import open_session
 from strongroom_vault.ledger.group_commit import Ledger
-from strongroom_vault.records import registration
+from strongroom_vault.platform.clock import now_ms
+from strongroom_vault.records import policy, registration
 from strongroom_vault.records.record import Destroyed
-from strongroom_vault.service.backup_keys import (
-    ActiveKey,
-    BackupKeyService,
-    Keys,
-    RecoveryStarted,
-    VaultParameters,
-    now_ms,
-)
+from strongroom_vault.service.answers import ActiveKey, RecoveryStarted, VaultParameters
+from strongroom_vault.service.backup_keys import BackupKeyService
+from strongroom_vault.service.derived_keys import Keys
 from strongroom_vault.service.resident_keys import UNFINISHED_PER_ACCOUNT, ResidentKeys
 from strongroom_vault.store import sqlite
 from strongroom_vault.store.interface import StoreError
@@ -108,21 +104,21 @@ class World:
     ) -> bytes:
         """A whole registration; returns the export key."""
         request, session = client.create_registration_request(password)
-        started = await self.service.start_registration(account, request.encode())
+        started = await self.service.registration.start(account, request.encode())
         response = RegistrationResponse.decode(started.registration_response)
         record, export_key = client.finalize_registration_request(
             session, response, IDENTITIES, QUICK
         )
-        await self.service.finish_registration(
+        await self.service.registration.finish(
             account, started.state, record.encode(), SEALED, limit
         )
         return export_key
 
     async def start(self, ke1: bytes) -> RecoveryStarted:
-        return await self.service.start_recovery("alice", ke1)
+        return await self.service.recovery.start("alice", ke1)
 
     async def left(self) -> int:
-        found = await self.service.get_key("alice")
+        found = await self.service.keys.get("alice")
         assert isinstance(found, ActiveKey)
         return found.attempts_left
 
@@ -161,7 +157,7 @@ async def world(
         ledger,
         token,
         residents=residents,
-        registers_resident=request.param == "token",
+        makes_resident_keys=request.param == "token",
         clock=lambda: worlds[0].now if worlds else START,
     )
     worlds.append(World(service, store, token, anchor))
@@ -180,30 +176,30 @@ async def test_a_whole_life(world: World) -> None:
     assert started.attempts_left == LIMIT - 1
     ke3, result = client.generate_ke3(session, KE2.decode(started.ke2), IDENTITIES, QUICK)
     assert result.export_key == export_key
-    assert await world.service.finish_recovery("alice", started.state, ke3.encode()) == SEALED
+    assert await world.service.recovery.finish("alice", started.state, ke3.encode()) == SEALED
     assert await world.left() == LIMIT
 
 
 async def test_states_expire(world: World) -> None:
     request, session = client.create_registration_request(b"right")
-    registration = await world.service.start_registration("alice", request.encode())
+    registration = await world.service.registration.start("alice", request.encode())
     response = RegistrationResponse.decode(registration.registration_response)
     record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
     finish = (registration.state, record.encode(), SEALED, 0)
     world.now += labels.REGISTRATION_STATE_LIFETIME_MS + 1
     with pytest.raises(StateExpired):
-        await world.service.finish_registration("alice", *finish)
+        await world.service.registration.finish("alice", *finish)
     world.now -= 1
-    await world.service.finish_registration("alice", *finish)
+    await world.service.registration.finish("alice", *finish)
 
     ke1, login = guess(b"right")
     started = await world.start(ke1)
     world.now += labels.RECOVERY_STATE_LIFETIME_MS + 1
     with pytest.raises(StateExpired):
-        await world.service.finish_recovery("alice", started.state, proof(login, started))
+        await world.service.recovery.finish("alice", started.state, proof(login, started))
     again = await world.start(ke1)  # free, and its time begins anew
     assert again.attempts_left == started.attempts_left
-    assert await world.service.finish_recovery("alice", again.state, proof(login, again)) == SEALED
+    assert await world.service.recovery.finish("alice", again.state, proof(login, again)) == SEALED
 
 
 async def test_the_last_attempt_may_be_finished_in_its_time_and_is_destroyed_after_it(
@@ -214,7 +210,7 @@ async def test_the_last_attempt_may_be_finished_in_its_time_and_is_destroyed_aft
         await world.start(guess()[0])
     assert await world.left() == 0
     world.now += labels.RECOVERY_STATE_LIFETIME_MS + 1
-    assert isinstance(await world.service.get_key("alice"), Destroyed)
+    assert isinstance(await world.service.keys.get("alice"), Destroyed)
     with pytest.raises(KeyDestroyed):
         await world.start(guess()[0])
 
@@ -224,7 +220,7 @@ async def test_the_sweep_destroys_without_a_touch(world: World) -> None:
     for _ in range(LIMIT):
         await world.start(guess()[0])
     world.now += labels.RECOVERY_STATE_LIFETIME_MS + 1
-    swept = [await world.service.sweep_bucket(bucket) for bucket in range(2**16)]
+    swept = [await world.service.keys.sweep_bucket(bucket) for bucket in range(2**16)]
     assert sum(swept) == 1
 
 
@@ -355,17 +351,17 @@ async def test_a_caller_that_goes_away_gets_the_attempt_back_all_the_same(world:
 async def test_states_are_for_one_purpose_and_one_account(world: World) -> None:
     await world.register()
     request, _ = client.create_registration_request(b"right")
-    registration = await world.service.start_registration("alice", request.encode())
+    registration = await world.service.registration.start("alice", request.encode())
     ke1, session = guess(b"right")
     recovery = await world.start(ke1)
     record = b"\x02" + client.generate_ke1(b"x")[0].encode()[1:33] + bytes(96)
     for account, state in (("bob", registration.state), ("alice", recovery.state), ("alice", b"")):
         with pytest.raises(Malformed) as refused:
-            await world.service.finish_registration(account, state, record, SEALED, 0)
+            await world.service.registration.finish(account, state, record, SEALED, 0)
         assert refused.value.field == "registration_state"
     for account, state in (("bob", recovery.state), ("alice", registration.state)):
         with pytest.raises(Malformed) as refused:
-            await world.service.finish_recovery(account, state, proof(session, recovery))
+            await world.service.recovery.finish(account, state, proof(session, recovery))
         assert refused.value.field == "recovery_state"
 
 
@@ -381,7 +377,7 @@ async def test_states_are_for_one_purpose_and_one_account(world: World) -> None:
 )
 async def test_malformed_registrations(world: World, change: dict[str, Any], field: str) -> None:
     request, session = client.create_registration_request(b"right")
-    started = await world.service.start_registration("alice", request.encode())
+    started = await world.service.registration.start("alice", request.encode())
     response = RegistrationResponse.decode(started.registration_response)
     record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
     fields: dict[str, Any] = {
@@ -391,19 +387,19 @@ async def test_malformed_registrations(world: World, change: dict[str, Any], fie
         "attempt_limit": 0,
     }
     with pytest.raises(Malformed) as refused:
-        await world.service.finish_registration("alice", **(fields | change))
+        await world.service.registration.finish("alice", **(fields | change))
     assert refused.value.field == field
-    assert await world.service.get_key("alice") is None
+    assert await world.service.keys.get("alice") is None
 
 
 async def test_two_registrations_at_once_leave_one_key(world: World) -> None:
     request, session = client.create_registration_request(b"right")
-    first = await world.service.start_registration("alice", request.encode())
+    first = await world.service.registration.start("alice", request.encode())
     await world.register(b"other")
     response = RegistrationResponse.decode(first.registration_response)
     record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
     with pytest.raises(KeyReplaced):
-        await world.service.finish_registration("alice", first.state, record.encode(), SEALED, 0)
+        await world.service.registration.finish("alice", first.state, record.encode(), SEALED, 0)
 
 
 class Begun:
@@ -412,7 +408,7 @@ class Begun:
     @classmethod
     async def of(cls, world: World) -> Begun:
         request, session = client.create_registration_request(b"right")
-        started = await world.service.start_registration("alice", request.encode())
+        started = await world.service.registration.start("alice", request.encode())
         response = RegistrationResponse.decode(started.registration_response)
         record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
         begun = cls()
@@ -424,14 +420,14 @@ class Begun:
 
 async def test_the_newest_registrations_may_be_finished(world: World) -> None:
     begun = [await Begun.of(world) for _ in range(UNFINISHED_PER_ACCOUNT + 1)]
-    if world.service._registers_resident:
+    if world.service.registration._makes_resident_keys:
         with pytest.raises(StateExpired):
-            await world.service.finish_registration(*begun[0].finish)
-        assert await world.service.get_key("alice") is None
-    registered = await world.service.finish_registration(*begun[1].finish)
+            await world.service.registration.finish(*begun[0].finish)
+        assert await world.service.keys.get("alice") is None
+    registered = await world.service.registration.finish(*begun[1].finish)
     for _ in range(UNFINISHED_PER_ACCOUNT + 1):
         await Begun.of(world)
-    assert await world.service.finish_registration(*begun[1].finish) == registered
+    assert await world.service.registration.finish(*begun[1].finish) == registered
     await world.start(guess()[0])
 
 
@@ -442,19 +438,19 @@ async def test_a_registration_is_finished_or_evicted_never_both(world: World) ->
         first = await Begun.of(world)
         rest = (Begun.of(world) for _ in range(UNFINISHED_PER_ACCOUNT + 1))
         results = await asyncio.gather(
-            *rest, world.service.finish_registration(*first.finish), return_exceptions=True
+            *rest, world.service.registration.finish(*first.finish), return_exceptions=True
         )
         refused = [result for result in results if isinstance(result, Exception)]
         assert all(isinstance(result, StateExpired) for result in refused)
         finished += not refused
-        if await world.service.get_key("alice") is not None:
+        if await world.service.keys.get("alice") is not None:
             await world.start(guess(b"right")[0])
-            await world.service.delete_key("alice")
+            await world.service.keys.delete("alice")
     assert finished
 
 
 async def limit_of_alice(world: World) -> int:
-    found = await world.service.get_key("alice")
+    found = await world.service.keys.get("alice")
     assert isinstance(found, ActiveKey)
     return found.attempt_limit
 
@@ -465,53 +461,55 @@ async def test_a_limit_is_kept_unless_another_is_named(world: World) -> None:
     await world.register(limit=4)
     await world.register(b"another", limit=0)
     assert await limit_of_alice(world) == 4
-    world.service._limits = registration.Limits(default=8, lowest=5, highest=9)
+    world.service.registration._limits = registration.Limits(default=8, lowest=5, highest=9)
     await world.register(limit=0)
     assert await limit_of_alice(world) == 5
-    await world.service.delete_key("alice")
+    await world.service.keys.delete("alice")
     await world.register(limit=0)
     assert await limit_of_alice(world) == 8
 
 
 async def test_a_registration_without_a_limit_may_be_repeated(world: World) -> None:
     finish = (await Begun.of(world)).finish
-    registered = await world.service.finish_registration(*finish)
-    world.service._limits = registration.Limits(default=3, lowest=3, highest=3)
-    assert await world.service.finish_registration(*finish) == registered
+    registered = await world.service.registration.finish(*finish)
+    world.service.registration._limits = registration.Limits(default=3, lowest=3, highest=3)
+    assert await world.service.registration.finish(*finish) == registered
     with pytest.raises(KeyReplaced):
-        await world.service.finish_registration(*finish[:-1], 3)
+        await world.service.registration.finish(*finish[:-1], 3)
 
 
 async def test_deleting(world: World) -> None:
     with pytest.raises(NoKey):
-        await world.service.delete_key("alice")
+        await world.service.keys.delete("alice")
     await world.register()
-    await world.service.delete_key("alice")
-    assert await world.service.get_key("alice") is None
+    await world.service.keys.delete("alice")
+    assert await world.service.keys.get("alice") is None
 
 
 async def test_a_wrong_proof(world: World) -> None:
     await world.register()
     started = await world.start(guess()[0])
     with pytest.raises(WrongPassword):
-        await world.service.finish_recovery("alice", started.state, bytes(32))
+        await world.service.recovery.finish("alice", started.state, bytes(32))
     with pytest.raises(Malformed):
-        await world.service.finish_recovery("alice", started.state, bytes(31))
+        await world.service.recovery.finish("alice", started.state, bytes(31))
 
 
 async def test_back_off(world: World) -> None:
-    world.service._rules = type(world.service._rules)((30,), serving_since=START)
+    rules = policy.Rules((30,), serving_since=START)
+    context = replace(world.service._context, rules=rules)
+    world.service.recovery._context = world.service.keys._context = context
     request, session = client.create_registration_request(b"right")
-    started = await world.service.start_registration("alice", request.encode())
+    started = await world.service.registration.start("alice", request.encode())
     response = RegistrationResponse.decode(started.registration_response)
     record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
-    await world.service.finish_registration("alice", started.state, record.encode(), SEALED, 10)
+    await world.service.registration.finish("alice", started.state, record.encode(), SEALED, 10)
     for _ in range(3):
         await world.start(guess()[0])
     with pytest.raises(Wait) as waiting:
         await world.start(guess()[0])
     assert waiting.value.retry_after == 30
-    found = await world.service.get_key("alice")
+    found = await world.service.keys.get("alice")
     assert isinstance(found, ActiveKey)
     assert found.wait_until == START + 30_000
     world.now += 30_000

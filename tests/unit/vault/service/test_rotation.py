@@ -20,7 +20,9 @@ from strongroom_vault.hsm.jobs import ListWrapKeys
 from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.records.record import Active
-from strongroom_vault.service.backup_keys import BackupKeyService, Keys, VaultParameters
+from strongroom_vault.service.answers import VaultParameters
+from strongroom_vault.service.backup_keys import BackupKeyService
+from strongroom_vault.service.derived_keys import Keys
 from strongroom_vault.service.resident_keys import ResidentKeys
 from strongroom_vault.service.rotation import Rotation, Stage
 from strongroom_vault.store.sqlite import SqliteStore
@@ -81,7 +83,7 @@ async def open_service(
 async def begin_registration(service: BackupKeyService) -> tuple[bytes, bytes, bytes]:
     """What finishes a registration that the vault has started: state, record, sealed key."""
     request, session = client.create_registration_request(b"right")
-    started = await service.start_registration("alice", request.encode())
+    started = await service.registration.start("alice", request.encode())
     record, _ = client.finalize_registration_request(
         session,
         RegistrationResponse.decode(started.registration_response),
@@ -104,13 +106,13 @@ async def test_a_registration_that_is_committed_while_a_rotation_begins_is_not_l
 
         def refuse_slowly(oldest: int) -> None:
             time.sleep(0.1)  # the loop stands still, the writer's thread goes on
-            service.refuse_wrap_keys_before(oldest)
+            service.registration.refuse_wrap_keys_before(oldest)
 
         finish = await begin_registration(service)
         rotation = Rotation(pool, ledger, refuse_slowly)
         rotation.begin()
         await reached(store.reached[b"wrap key made"])
-        registering = asyncio.create_task(service.finish_registration("alice", *finish, 10))
+        registering = asyncio.create_task(service.registration.finish("alice", *finish, 10))
         await asyncio.sleep(0.05)
         store.may_go_on[b"wrap key made"].set()
         async with asyncio.timeout(WAIT_S):
@@ -122,10 +124,10 @@ async def test_a_registration_that_is_committed_while_a_rotation_begins_is_not_l
             while rotation.is_under_way:
                 await asyncio.sleep(0.01)
         assert rotation.progress.stage is Stage.DONE
-        _, record = await service.show_record("alice")
+        _, record = await service.keys.show("alice")
         wrap_keys = (await pool.run(ListWrapKeys())).numbers
         assert isinstance(done, StateExpired) or (
             isinstance(record.state, Active) and record.state.oprf_key.wrap_key in wrap_keys
         )
         store.may_go_on[b"wrap key made"].set()
-        await service.finish_registration("alice", *await begin_registration(service), 10)
+        await service.registration.finish("alice", *await begin_registration(service), 10)
