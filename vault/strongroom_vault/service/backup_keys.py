@@ -12,7 +12,7 @@ import hmac
 import os
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from strongroom_protocol import labels
 from strongroom_protocol.opaque.errors import ClientAuthenticationError, DecodeError
@@ -25,12 +25,7 @@ from strongroom_vault.errors import (
     StateExpired,
     StoreUnavailable,
 )
-from strongroom_vault.hsm.jobs import (
-    CreateRegistrationResponse,
-    GeneratedKE2,
-    GenerateKE2,
-    NewRegistration,
-)
+from strongroom_vault.hsm.jobs import CreateRegistrationResponse, GenerateKE2, RunsJobs
 from strongroom_vault.ledger.group_commit import LedgerKeys, Unanchored
 from strongroom_vault.records import policy
 from strongroom_vault.records.codec import (
@@ -121,13 +116,8 @@ class ActiveKey:
 DestroyedKey = Destroyed
 
 
-class TokenWorkers(Protocol):
-    """What the service asks of the token: `hsm.pool.TokenPool`."""
-
-    @overload
-    async def run(self, job: CreateRegistrationResponse) -> NewRegistration: ...
-    @overload
-    async def run(self, job: GenerateKE2) -> GeneratedKE2: ...
+class TokenWorkers(RunsJobs, Protocol):
+    """What the service asks of the token: `hsm.dispatcher.TokenPool`."""
 
     def renew_soon(self) -> None:
         """Open new sessions, for those that are open do not find a key that must be there."""

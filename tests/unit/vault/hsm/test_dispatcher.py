@@ -17,7 +17,7 @@ from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.group import GENERATOR
 from strongroom_protocol.opaque.messages import Envelope, RegistrationRecord
 from strongroom_vault.errors import HsmUnavailable, KeyNotFound, OperatorError
-from strongroom_vault.hsm.dispatcher import MAX_TOGETHER, TokenPool
+from strongroom_vault.hsm.dispatcher import MAX_BATCH, TokenPool
 from strongroom_vault.hsm.jobs import (
     AdvanceAnchor,
     AnchorIs,
@@ -210,8 +210,7 @@ async def test_workers_lost_at_once_try_a_wrong_pin_once_in_all(
         os.kill(pid, signal.SIGKILL)
     await until_ready(pool, 0)
     async with asyncio.timeout(30):
-        while pool._tasks:
-            await asyncio.wait(pool._tasks)
+        await pool._supervisor._tasks.wait()
     assert len(started) == 1
     await pool.close()
 
@@ -233,14 +232,14 @@ async def test_a_worker_that_dies_leaves_no_caller_waiting(softhsm: SoftHsm) -> 
     async with open_pool(softhsm, workers=1) as pool:
         (doomed,) = pool.pids
         os.kill(doomed, signal.SIGSTOP)
-        jobs = [asyncio.create_task(ask(pool)) for _ in range(MAX_TOGETHER + 3)]
+        jobs = [asyncio.create_task(ask(pool)) for _ in range(MAX_BATCH + 3)]
         await asyncio.sleep(0.05)
         assert pool.waiting == 3  # it has as many in hand as it may take
         os.kill(doomed, signal.SIGKILL)
         done = await asyncio.gather(*jobs, return_exceptions=True)
-        assert all(isinstance(lost, HsmUnavailable) for lost in done[:MAX_TOGETHER])
-        assert all(isinstance(answer, NewRegistration) for answer in done[MAX_TOGETHER:])
-        assert pool.jobs["CreateRegistrationResponse", "unavailable"] == MAX_TOGETHER
+        assert all(isinstance(lost, HsmUnavailable) for lost in done[:MAX_BATCH])
+        assert all(isinstance(answer, NewRegistration) for answer in done[MAX_BATCH:])
+        assert pool.jobs["CreateRegistrationResponse", "unavailable"] == MAX_BATCH
 
 
 async def test_a_move_of_the_anchor_goes_before_all_that_wait(softhsm: SoftHsm) -> None:

@@ -29,7 +29,7 @@ from strongroom_vault.hsm.jobs import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from strongroom_vault.hsm.jobs import Answer
+    from strongroom_vault.hsm.jobs import AnyAnswer
     from strongroom_vault.hsm.token.interface import Token
 
 
@@ -93,7 +93,7 @@ def advance_anchor(token: Token, job: AdvanceAnchor) -> AnchorIs:
     return AnchorIs(token.advance_anchor(job.expected, job.new))
 
 
-HANDLERS: Final[dict[type[Any], Callable[[Token, Any], Answer]]] = {
+HANDLERS: Final[dict[type[Any], Callable[[Token, Any], AnyAnswer]]] = {
     CreateRegistrationResponse: start_registration,
     GenerateKE2: start_recovery,
     DestroyOprfKey: destroy_oprf_key,

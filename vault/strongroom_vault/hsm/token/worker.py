@@ -26,7 +26,7 @@ from strongroom_vault.platform.gc import tune_gc
 from strongroom_vault.platform.hardening import harden
 
 if TYPE_CHECKING:
-    from strongroom_vault.hsm.jobs import Answer, Job
+    from strongroom_vault.hsm.jobs import AnyAnswer, AnyJob
 
 
 def main(descriptor: int) -> None:
@@ -75,7 +75,7 @@ def _serve(token: Pkcs11Token, pipe: socket) -> None:
                 return
 
 
-def _answer(token: Pkcs11Token, job: Job) -> Answer:
+def _answer(token: Pkcs11Token, job: AnyJob) -> AnyAnswer:
     handle = handlers.HANDLERS.get(type(job))
     if handle is None:
         return Failed("this worker is open already")
