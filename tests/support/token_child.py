@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nss import NssToken, be_no_root
 
-from strongroom_vault.hsm.token.pkcs11 import open_session
+from strongroom_vault.hsm.token.open_token import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,8 +30,8 @@ from strongroom_vault.hsm.jobs import (
     Ready,
 )
 from strongroom_vault.hsm.process import WorkerProcess
-from strongroom_vault.hsm.token import anchor_slots, vault_keys
-from strongroom_vault.hsm.token.pkcs11 import open_session
+from strongroom_vault.hsm.token import vault_keys
+from strongroom_vault.hsm.token.open_token import open_session, open_token
 from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.anchor import AnchorMoved
 from strongroom_vault.ledger.head import Anchored
@@ -50,9 +50,9 @@ BOOT = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 @asynccontextmanager
 async def open_pool(softhsm: SoftHsm, **options: Any) -> AsyncIterator[TokenPool]:
     settings = softhsm.settings()
-    with open_session(settings) as session:
-        vault_keys.create_missing_keys(session)
-        anchor_slots.replace(session, FIRST)
+    with open_token(settings) as token:
+        vault_keys.create_missing_keys(token.session)
+        token.anchor.replace(FIRST)
     pool = TokenPool(settings, **options)
     await pool.start()
     try:
@@ -393,12 +393,25 @@ class TestAnchor:
     ) -> None:
         async with open_pool(softhsm, workers=2) as pool:
             await TokenAnchor(pool).advance(FIRST, SECOND)
-            with open_session(softhsm.settings()) as session:
-                anchor_slots.replace(session, FIRST)
+            with open_token(softhsm.settings()) as token:
+                token.anchor.replace(FIRST)
             before = set(pool.pids)
             with pytest.raises(AnchorMoved):
                 await TokenAnchor(pool).advance(SECOND, THIRD)
             assert not before & set(pool.pids)
+
+    async def test_a_token_that_has_lost_both_slots_stops_the_vault(self, softhsm: SoftHsm) -> None:
+        """It must not go on without an anchor, nor wear out worker after worker."""
+        async with open_pool(softhsm, workers=2) as pool:
+            await TokenAnchor(pool).advance(FIRST, SECOND)
+            with open_token(softhsm.settings()) as token:
+                token.anchor.remove()
+            before = set(pool.pids)
+            with pytest.raises(AnchorMoved, match="lost its anchor"):
+                await TokenAnchor(pool).advance(SECOND, THIRD)
+            assert not before & set(pool.pids)
+            assert (pool.ready, pool.replaced) == (2, 0)
+            assert await TokenAnchor(pool).read() is None  # nothing was put in its place
 
     @pytest.mark.parametrize("seen", [FIRST, None], ids=["older", "none"])
     async def test_what_one_session_alone_sees_is_not_believed(
