@@ -30,11 +30,11 @@ class TokenAnchor:
         """Remember `new` instead of `expected`.
 
         1. Move the anchor. A worker that finds something newer there has found another vault.
-        2. Do not believe a session that finds something older, or nothing: it may have lost sight of
-           a slot, as SoftHSM's do while other objects are made and destroyed. Open new sessions and
-           ask one of them. To stop at once would take a whole vault down for a fault of one process.
-        3. What a new session finds is believed, even if it is nothing. A vault that went on without
-           an anchor could be rolled back to an old database, and guesses at a password with it.
+        2. Do not believe a session that finds something older, or nothing: it may have lost sight
+           of a slot, as SoftHSM's do while other objects are made and destroyed. Open new sessions
+           and ask one of them. Stopping at once would take a vault down for a fault of one process.
+        3. Believe what a new session finds, even if it is nothing. A vault that went on without an
+           anchor could be rolled back to an old database, with every guess that it had counted.
 
         Raises:
             AnchorMoved: the anchor holds something else, or is gone.
