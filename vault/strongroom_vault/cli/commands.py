@@ -415,7 +415,7 @@ def examine(settings_file: Path, *, as_json: bool) -> None:
     Works before init and after, also while the vault serves. Leaves nothing in the token.
     """
     findings, settings = [], _load(settings_file)
-    for finding in doctor.diagnose(settings):
+    for finding in doctor.examine(settings):
         click.echo(msgspec.json.encode(finding) if as_json else _finding_lines(finding))
         findings.append(finding)
     residencies = doctor.usable(findings)

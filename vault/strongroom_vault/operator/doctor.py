@@ -37,7 +37,7 @@ _JWKS: Final = (
 SOON: Final = timedelta(days=14)
 
 
-def diagnose(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings) -> Iterator[Finding]:
     """Look at files and token; a failure is a finding, never an error."""
     yield _file("PIN file", _secret_file, settings.token.pin_file, _PIN)
     yield _file("TLS key", _secret_file, settings.listen.key_file, _TLS.format("key"))

@@ -70,7 +70,7 @@ class FunctionList(ctypes.Structure):
 
 
 # Places in CK_FUNCTION_LIST, counted from C_Initialize, and the functions' arguments.
-GET_SESSION_INFO: Final = (14, ctypes.CFUNCTYPE(c_ulong, c_ulong, c_void_p))
+GET_SESSION_INFO: Final = (15, ctypes.CFUNCTYPE(c_ulong, c_ulong, c_void_p))
 DESTROY_OBJECT: Final = (22, ctypes.CFUNCTYPE(c_ulong, c_ulong, c_ulong))
 GET_ATTRIBUTE_VALUE: Final = (
     24,

@@ -40,7 +40,7 @@ class OpenToken:
         self.session = session
         self.anchor = AnchorSlots(session, labels.anchor)
         self.module = module
-        self._labels = labels
+        self.labels = labels
 
     @cached_property
     def keys(self) -> TokenKeys:
@@ -49,7 +49,7 @@ class OpenToken:
         Raises:
             OperatorError: a key is missing or there twice.
         """
-        return TokenKeys(self.session, self.module, self._labels)
+        return TokenKeys(self.session, self.module, self.labels)
 
 
 @contextmanager
