@@ -131,10 +131,10 @@ class AnchorSlots:
 
     def _find(self, label: str) -> TokenObject | None:
         template = {Attribute.LABEL: label, Attribute.CLASS: ObjectClass.SECRET_KEY}
-        found = find_objects(self._session, template)
-        if len(found) > 1:
-            raise TokenError(f"the token has {len(found)} objects with the label {label}")
-        return found[0] if found else None
+        slots = find_objects(self._session, template)
+        if len(slots) > 1:
+            raise TokenError(f"the token has {len(slots)} objects with the label {label}")
+        return slots[0] if slots else None
 
 
 def newest(values: dict[str, Anchored | None]) -> Anchored | None:

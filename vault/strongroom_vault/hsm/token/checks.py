@@ -202,7 +202,7 @@ def attributes(session: pkcs11.Session, label: str, kind: ObjectClass) -> str:
 
 def _attributes_of(key: TokenObject) -> str:
     if not key[Attribute.SENSITIVE] or key[Attribute.EXTRACTABLE]:
-        raise CheckFailed("the token would let it out")
+        raise CheckFailed("it is extractable, or not sensitive")
     usages = [usage.name for usage in _USAGES if _flag(key, usage)]
     return f"sensitive, never extractable; may {', '.join(usages).lower()}"
 

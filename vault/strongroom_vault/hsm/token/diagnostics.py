@@ -153,8 +153,8 @@ def _keys_to_try(token: OpenToken) -> Iterator[TokenKeys]:
 
 def _clean(session: pkcs11.Session) -> None:
     for label in (*dict(LABELS.keys), LABELS.oprf, *LABELS.anchor):
-        for found in find_objects(session, {Attribute.LABEL: label, Attribute.TOKEN: True}):
-            found.destroy()
+        for left in find_objects(session, {Attribute.LABEL: label, Attribute.TOKEN: True}):
+            left.destroy()
 
 
 def _vault_keys(session: pkcs11.Session) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ KeyHandle: TypeAlias = Any
 class HotOperations(Protocol):
     """Unwrap, multiply, destroy. Every method raises TokenError."""
 
-    def key(self, found: TokenObject) -> KeyHandle:
+    def key(self, private: TokenObject) -> KeyHandle:
         """Return an object of python-pkcs11 as a key."""
 
     def unwrap(self, wrapping_key: TokenObject, wrapped: bytes, point: bytes) -> KeyHandle:
@@ -49,14 +49,14 @@ def hot_operations(session: pkcs11.Session, module: str) -> HotOperations:
         module: the path that the session was opened from.
     """
     mechanism = wrap_mechanism(session)
-    found = quirks.of(session.token)
+    token_quirks = quirks.of(session.token)
     handle: int = session.handle  # type: ignore[attr-defined]  # its stubs leave it out
-    if found.point_to_unwrap is None:
+    if token_quirks.point_to_unwrap is None:
         try:
             return NativeOperations(module, handle, mechanism.value)
         except NotOurInstance:
             pass
-    return PlainOperations(mechanism, found)
+    return PlainOperations(mechanism, token_quirks)
 
 
 def wrap_mechanism(session: pkcs11.Session) -> Mechanism:

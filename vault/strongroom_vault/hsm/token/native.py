@@ -41,9 +41,9 @@ class NativeOperations:
             NotOurInstance: the functions found do not know the session.
         """
         library = ctypes.CDLL(module)
-        found = POINTER(ck.FunctionList)()
-        _must("C_GetFunctionList", library.C_GetFunctionList(byref(found)))
-        functions = found.contents.functions
+        function_list = POINTER(ck.FunctionList)()
+        _must("C_GetFunctionList", library.C_GetFunctionList(byref(function_list)))
+        functions = function_list.contents.functions
         session_info, destroy, get_attribute_value, unwrap, derive = (
             kind(functions[place])
             for place, kind in (
@@ -95,10 +95,9 @@ class NativeOperations:
         self._handle = c_ulong()
         self._x = ctypes.create_string_buffer(_COORDINATE_SIZE)
 
-    def key(self, found: TokenObject) -> int:
+    def key(self, private: TokenObject) -> int:
         """Return the handle of an object."""
-        handle: int = found.handle
-        return handle
+        return private.handle
 
     def unwrap(self, wrapping_key: TokenObject, wrapped: bytes, _point: bytes) -> int:
         """Unwrap an EC private key as a session object; return its handle.
@@ -163,11 +162,11 @@ class NativeOperations:
         return self._read(handle, attribute, ctypes.create_string_buffer(1)) != b"\0"
 
     def _read(self, handle: int, attribute: int, buffer: ctypes.Array[ctypes.c_char]) -> bytes:
-        asked = ck.Attribute(attribute, ctypes.addressof(buffer), len(buffer))
-        answer = self._get_attribute_value(self._session, handle, byref(asked), 1)
+        wanted = ck.Attribute(attribute, ctypes.addressof(buffer), len(buffer))
+        answer = self._get_attribute_value(self._session, handle, byref(wanted), 1)
         _must("C_GetAttributeValue", answer)
-        if asked.size != len(buffer):
-            raise TokenError(f"C_GetAttributeValue: {asked.size} bytes, not {len(buffer)}")
+        if wanted.size != len(buffer):
+            raise TokenError(f"C_GetAttributeValue: {wanted.size} bytes, not {len(buffer)}")
         return buffer.raw
 
 

@@ -73,14 +73,14 @@ class TokenObject(Protocol):
         """C_DeriveKey."""
 
 
-def as_object(found: pkcs11.Object) -> TokenObject:
+def as_object(made: pkcs11.Object) -> TokenObject:
     """Return an object of python-pkcs11 with what it may do."""
-    return cast("TokenObject", found)
+    return cast("TokenObject", made)
 
 
 def find_objects(session: pkcs11.Session, template: Template) -> list[TokenObject]:
     """Return all objects that a template fits."""
-    return [as_object(found) for found in session.get_objects(template)]
+    return [as_object(each) for each in session.get_objects(template)]
 
 
 def session_copy(key: TokenObject) -> TokenObject:

@@ -51,8 +51,12 @@ def no_module(settings: TokenSettings, error: Exception) -> OperatorError:
     path = settings.module
     setting = named("token", "module")
     if "/" in path and not Path(path).exists():
-        found = " and ".join(one for one in _MODULES if Path(one).exists())
-        here = f"SoftHSM's is {found} here." if found else "An HSM's vendor says where its is."
+        installed = " and ".join(module for module in _MODULES if Path(module).exists())
+        here = (
+            f"SoftHSM's is {installed} here."
+            if installed
+            else "An HSM's vendor says where its module is."
+        )
         return OperatorError(f"there is no PKCS#11 module at {path}", f"{setting} names it. {here}")
     reason = str(error).rpartition(f"{path}: ")[2] or type(error).__name__
     hint = _softhsm(path) if isinstance(error, PKCS11Error) else ""
@@ -117,8 +121,8 @@ def _softhsm(module: str) -> str:
         text = Path(conf).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"{SOFTHSM2_CONF} is {conf}, which cannot be read: {error.strerror}."
-    found = re.search(r"^\s*directories\.tokendir\s*=\s*(.*?)\s*$", text, re.MULTILINE)
-    folder = Path(found[1]) if found else None
+    setting = re.search(r"^\s*directories\.tokendir\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    folder = Path(setting[1]) if setting else None
     if folder is not None and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return f"{SOFTHSM2_CONF} is {conf}; this user cannot use its tokens' folder {folder}."
     return f"SoftHSM looks where {SOFTHSM2_CONF} says: {conf}."

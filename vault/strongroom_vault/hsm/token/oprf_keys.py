@@ -80,11 +80,11 @@ class TokenOprfKeys:
 
     def destroy(self, public_key: bytes) -> bool:
         """Destroy a resident key; return whether it was there."""
-        found = self._find_patiently(public_key)
+        keys = self._find_patiently(public_key)
         with translated():
-            for private in found:
+            for private in keys:
                 private.destroy()
-        return bool(found)
+        return bool(keys)
 
     @translated()
     def list_resident(self) -> tuple[bytes, ...]:
@@ -145,12 +145,12 @@ class TokenOprfKeys:
         return StoredOprfKey(public_key, wrapped, self._wrap_keys.newest)
 
     def _resident_key(self, public_key: bytes) -> KeyHandle:
-        found = self._find_patiently(public_key)
-        if not found:
+        keys = self._find_patiently(public_key)
+        if not keys:
             raise KeyNotFound("the token does not find the key of a record")
-        if len(found) > 1:
-            raise TokenError(f"the token has {len(found)} keys for one record")
-        return self._hot.key(found[0])
+        if len(keys) > 1:
+            raise TokenError(f"the token has {len(keys)} keys for one record")
+        return self._hot.key(keys[0])
 
     def _find_patiently(self, public_key: bytes) -> list[TokenObject]:
         """Find a resident key, and look again if it is missing.
@@ -161,8 +161,8 @@ class TokenOprfKeys:
         for look in range(anchor_slots.LOOKS):
             time.sleep(anchor_slots.LOOK_AGAIN_S if look else 0)
             with translated():
-                if found := self._find(public_key):
-                    return found
+                if keys := self._find(public_key):
+                    return keys
         return []
 
     def _find(self, public_key: bytes | None = None) -> list[TokenObject]:

@@ -39,9 +39,9 @@ class PlainOperations:
         self._wrap_mechanism = wrap_mechanism
         self._quirks = quirks
 
-    def key(self, found: TokenObject) -> TokenObject:
+    def key(self, private: TokenObject) -> TokenObject:
         """Return an object of python-pkcs11 as a key."""
-        return found
+        return private
 
     def unwrap(
         self,

@@ -1,4 +1,4 @@
-"""What differs between PKCS#11 modules beyond what one can ask them for by the standard."""
+"""How PKCS#11 modules deviate from the standard: all that they cannot be asked for."""
 
 from __future__ import annotations
 

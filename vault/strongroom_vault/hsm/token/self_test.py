@@ -64,4 +64,4 @@ def check_key(key: TokenKey, name: str = "the key") -> None:
     if key.evaluate(add(point, doubled)) != add(key.evaluate(point), key.evaluate(doubled)):
         raise OperatorError(f"{name}: multiplications do not add up")
     if not key.is_non_extractable:
-        raise OperatorError(f"{name}: the token would let it out")
+        raise OperatorError(f"{name}: it is extractable, or not sensitive")

@@ -71,14 +71,14 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
     Raises:
         OperatorError: it has none, or more than one.
     """
-    found = _find(session, label, object_class)
-    if len(found) != 1:
+    objects = _find(session, label, object_class)
+    if len(objects) != 1:
         raise OperatorError(
-            f"the token has {len(found)} objects of class {object_class.name} with the label"
+            f"the token has {len(objects)} objects of class {object_class.name} with the label"
             f" {label}, and the vault needs exactly one",
-            "" if found else _NEW,
+            "" if objects else _NEW,
         )
-    return found[0]
+    return objects[0]
 
 
 def find_wrap_keys(session: pkcs11.Session, labels: Labels = VAULT) -> dict[int, TokenObject]:

@@ -29,10 +29,17 @@ if TYPE_CHECKING:
 
 
 def main(descriptor: int) -> None:
-    """Serve the pipe until it is closed."""
+    """Serve the pipe until it is closed.
+
+    1. Harden the process before the PIN is read: a core dump would hold it.
+    2. Ignore Ctrl-C. It reaches the whole process group, but is for the vault alone, which lets the
+       jobs under way end before it closes our pipe.
+    3. Open the token and test it before Ready is sent: a token that answers wrongly gets no job.
+    4. Say why it cannot be opened. Only a wrong PIN is final: the vault must not try it again.
+    """
     uncaught.report_to(_report_uncaught)
-    harden()  # a core dump would hold the PIN
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
+    harden()  # 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # 2
     with socket(fileno=descriptor) as pipe:
         match receive_jobs(pipe):
             case (Hello() as hello,):
@@ -40,12 +47,12 @@ def main(descriptor: int) -> None:
             case _:
                 return
         try:
-            with open_token(hello.token) as token:
+            with open_token(hello.token) as token:  # 3
                 check_keys(token.keys)
                 pipe.sendall(frame(_ready(token, hello)))
                 tune_gc()
                 _serve(token, pipe)
-        except WrongPin as error:
+        except WrongPin as error:  # 4
             failed = Failed(str(error), is_session_lost=True, is_final=True, hint=error.hint)
             pipe.sendall(frame(failed))
         except OperatorError as error:
