@@ -3,8 +3,8 @@
 A job, in order:
 
 1. It queues; a move of the anchor goes to the front, because a whole commit waits for it.
-2. Once everything that is ready to ask has asked, what waits is shared out among the idle workers,
-   a few jobs to each: a busy vault then wakes a worker once for all of them.
+2. Once every caller that is ready now has queued its job, all that wait are shared out among the
+   idle workers, a few jobs to each: a busy vault then wakes a worker once for all of them.
 3. A job that no worker has taken by its deadline is refused. The token has not seen it.
 4. A job that a worker has taken is awaited to its end even if its caller goes away, or the next
    caller would be handed its answer.
@@ -168,7 +168,7 @@ class TokenPool:
                 self._queue.remove(waiting)
 
     def _hand_out_soon(self) -> None:
-        """Hand out once everything that is ready to ask has asked."""
+        """Hand out in the next turn of the loop, when every caller that is ready has queued."""
         loop = asyncio.get_running_loop()
         if self._handing_out is None:
             self._handing_out = loop.call_soon(self._hand_out)

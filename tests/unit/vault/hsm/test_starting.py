@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog.testing
+from pkcs11 import ObjectClass
 from pools import ask, open_pool, started_at, until_ready, until_settled, with_pin_of_its_own
 
 from strongroom_vault.errors import HsmUnavailable, OperatorError
 from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import Hello, ListWrapKeys, Ready
 from strongroom_vault.hsm.process import WorkerProcess
-from strongroom_vault.hsm.token.open_token import open_session
+from strongroom_vault.hsm.token.open_token import open_session, open_token
+from strongroom_vault.hsm.token.vault_keys import VAULT, create_missing_keys, find_one
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,3 +118,16 @@ async def test_a_token_that_does_not_open_starts_no_pool(softhsm: SoftHsm, tmp_p
     wrong = type(settings)(settings.module, settings.label, str(pin))
     with pytest.raises(OperatorError, match="PIN"):
         await TokenPool(wrong, workers=3).start()
+
+
+async def test_a_worker_with_other_keys_serves_nobody(softhsm: SoftHsm) -> None:
+    """It would answer attempts that no client accepts, each of them charged."""
+    async with open_pool(softhsm, workers=1, labels=("a secret",)) as pool:
+        (old,) = pool.pids
+        with open_token(softhsm.settings()) as token:
+            find_one(token.session, VAULT.root, ObjectClass.SECRET_KEY).destroy()
+            create_missing_keys(token.session)
+        with pytest.raises(HsmUnavailable, match="other keys"):
+            await pool.renew()
+        assert pool.pids == [old]
+        await ask(pool)

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pkcs11 import Mechanism
+from pkcs11 import Attribute, KeyType, Mechanism
 from pkcs11.exceptions import AttributeValueInvalid, FunctionFailed
 
 from strongroom_vault.hsm.token import checks
 from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.hsm.token.checks import CheckFailed, CheckNote
+from strongroom_vault.hsm.token.objects import as_object
 
 if TYPE_CHECKING:
     from strongroom_vault.hsm.token.open_token import OpenToken
@@ -62,3 +63,41 @@ def test_an_anchor_that_goes_back_is_a_failure(
 def test_an_error_without_words_is_its_name() -> None:
     assert checks.describe(FunctionFailed()) == "FunctionFailed"
     assert checks.describe(ValueError("why")) == "why"
+
+
+def test_another_way_or_answer_than_the_best_is_told(
+    token: OpenToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "straight" in checks.fast_path(token.session, token.module)
+    assert "both evaluations" in checks.known_answers(token.session, token.module)
+    monkeypatch.setattr(checks, "_RFC_9497", (checks._RFC_9497[0][::-1],))
+    with pytest.raises(CheckFailed, match="another answer"):
+        checks.known_answers(token.session, token.module)
+    monkeypatch.setattr(checks, "hot_operations", lambda *_: object())
+    with pytest.raises(CheckNote, match="a third more"):
+        checks.fast_path(token.session, token.module)
+
+
+def test_a_key_that_is_not_wrapped_or_unwraps_from_anything_is_a_failure(
+    token: OpenToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "damage is refused" in checks.wrapped_keys(token.keys)
+    keys = token.keys.oprf_keys
+    good = keys.generate(resident=False)
+    monkeypatch.setattr(keys, "generate", lambda **_: good)
+    lend = keys.lend
+    monkeypatch.setattr(keys, "lend", lambda _stored: lend(good))
+    with pytest.raises(CheckFailed, match="random bytes"):
+        checks.wrapped_keys(token.keys)
+    monkeypatch.undo()
+    resident = keys.generate(resident=True)
+    monkeypatch.setattr(keys, "generate", lambda **_: resident)
+    with pytest.raises(CheckFailed, match="not wrapped"):
+        checks.wrapped_keys(token.keys)
+
+
+def test_a_key_that_can_be_extracted_is_a_failure(bare_token: OpenToken) -> None:
+    template = {Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}
+    made = bare_token.session.generate_key(KeyType.AES, 256, store=False, template=template)
+    with pytest.raises(CheckFailed, match="extractable"):
+        checks._attributes_of(as_object(made))
