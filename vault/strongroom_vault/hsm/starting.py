@@ -73,8 +73,8 @@ class WorkerStarter:
                 raise WorkerLost("the token has other keys than when the vault started")
             return worker, ready
 
-    async def start_in_the_end(self) -> WorkerProcess | None:
-        """Start a worker, trying ever more slowly; return None if none will ever start again."""
+    async def start_with_back_off(self) -> WorkerProcess | None:
+        """Start a worker, trying ever more slowly; None once no worker may start any more."""
         tries = 0
         while not self._is_stopped:
             await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])

@@ -184,7 +184,7 @@ class Supervisor:
         self._retire(worker)  # 4
 
     async def _replace_lost(self) -> None:
-        successor = await self._starter.start_in_the_end()
+        successor = await self._starter.start_with_back_off()
         if successor is not None:
             self._add(successor)
             self.replaced += 1
@@ -192,7 +192,7 @@ class Supervisor:
     async def _replace_old(self, worker: WorkerProcess) -> None:
         if worker.is_retired:
             return  # a renewal was quicker
-        successor = await self._starter.start_in_the_end()  # 2
+        successor = await self._starter.start_with_back_off()  # 2
         if successor is not None:
             self._add(successor)  # 3
             self.renewed += 1
