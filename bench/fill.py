@@ -18,8 +18,7 @@ from worlds import TokenOf
 
 from strongroom_protocol import labels
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND
-from strongroom_vault.hsm.token import anchor_slots
-from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.token.open_token import open_token
 from strongroom_vault.ledger.head import open_head, seal_head
 from strongroom_vault.ledger.merkle import Tree, bucket_hash
 from strongroom_vault.records.codec import encode_record
@@ -46,10 +45,9 @@ def account(number: int) -> str:
 def fill(token_of: TokenOf, count: int) -> None:
     """Add `count` accounts to the vault's empty store. Called by `worlds.in_token`."""
     settings = config.load(Path(token_of.settings_file), {})
-    with open_session(token_of.settings) as session:
-        token = Pkcs11Token(session, token_of.settings.module)
-        keys = Keys({label: token.derive_secret(label) for label in labels.DERIVED_KEYS})
-        record = encode_record(_record(token.generate_oprf_key(resident=False)))
+    with open_token(token_of.settings) as token:
+        keys = Keys({label: token.keys.derive_secret(label) for label in labels.DERIVED_KEYS})
+        record = encode_record(_record(token.keys.oprf_keys.generate(resident=False)))
         store = SqliteStore(settings.store.path, settings.vault.id)
         head = open_head(store.load().head, keys.ledger.head, settings.vault.id)
         hashes: dict[int, bytes] = {}
@@ -67,7 +65,7 @@ def fill(token_of: TokenOf, count: int) -> None:
             )
             store.commit(Commit(rows, changed, (), seal_head(head, keys.ledger.head)))
         store.close()
-        anchor_slots.replace(session, head.anchored)
+        token.anchor.replace(head.anchored)
 
 
 def _commits(keys: Keys, count: int, record: bytes) -> Iterator[list[Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compiled import build
 from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
@@ -12,7 +12,7 @@ from pkcs11.constants import DEFAULT
 from worlds import TokenOf, in_token
 
 from strongroom_protocol.opaque.group import GENERATOR, add
-from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.token.open_token import open_token
 from strongroom_vault.hsm.token.vault_keys import VAULT, find_one
 
 if TYPE_CHECKING:
@@ -65,10 +65,8 @@ class Floor:
 
 def make_key(token_of: TokenOf) -> bytes:
     """Return a fresh wrapped OPRF key."""
-    with open_session(token_of.settings) as session:
-        wrapped = (
-            Pkcs11Token(session, token_of.settings.module).generate_oprf_key(resident=False).wrapped
-        )
+    with open_token(token_of.settings) as token:
+        wrapped = token.keys.oprf_keys.generate(resident=False).wrapped
     if wrapped is None:
         raise RuntimeError("the key is not wrapped")
     return wrapped
@@ -77,12 +75,11 @@ def make_key(token_of: TokenOf) -> bytes:
 def from_python(token_of: TokenOf, rounds: int) -> float:
     """Return the CPU time in us of the same calls through python-pkcs11."""
     point = add(GENERATOR, GENERATOR).encode_uncompressed()
-    with open_session(token_of.settings) as session:
-        wrapped = (
-            Pkcs11Token(session, token_of.settings.module).generate_oprf_key(resident=False).wrapped
-        )
-        wrap = find_one(session, VAULT.wrap, ObjectClass.SECRET_KEY)
-        identity = find_one(session, VAULT.identity, ObjectClass.PRIVATE_KEY)
+    with open_token(token_of.settings) as token:
+        session = token.session
+        wrapped = token.keys.oprf_keys.generate(resident=False).wrapped
+        wrap: Any = find_one(session, VAULT.wrap, ObjectClass.SECRET_KEY)
+        identity: Any = find_one(session, VAULT.identity, ObjectClass.PRIVATE_KEY)
         before = time.process_time()
         for _ in range(rounds):
             key = wrap.unwrap_key(

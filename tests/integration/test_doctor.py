@@ -73,7 +73,7 @@ def test_a_module_that_is_none(vault_folder: VaultFolder, module: str) -> None:
 def test_a_module_that_kills_the_process(vault_folder: VaultFolder) -> None:
     """libc is a library, but its C_GetFunctionList is none: whatever happens is reported."""
     findings = doctor(vault_folder, 1, STRONGROOM_VAULT_TOKEN_MODULE="libc.so.6")
-    assert failed(findings) & {"open", "examination"}
+    assert failed(findings) & {"open", "diagnostics"}
 
 
 def test_files_that_others_can_read(vault_folder: VaultFolder) -> None:

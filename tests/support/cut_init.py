@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from strongroom_vault.hsm.token import anchor_slots, vault_keys
+from strongroom_vault.hsm.token import vault_keys
+from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.operator import init
 from strongroom_vault.settings.config import load
 from strongroom_vault.store import sqlite
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-STEPS: Final[dict[str, tuple[ModuleType, str]]] = {
+STEPS: Final[dict[str, tuple[ModuleType | type, str]]] = {
     "the wrap key": (vault_keys, "make_wrap_key"),
     "the root": (vault_keys, "curve"),  # asked for between the root and the identity key
-    "all keys": (init, "check_token"),
+    "all keys": (init, "check_keys"),
     "the store's draft": (sqlite, "_fill"),
     "the store": (sqlite, "_sync_folder"),
-    "one slot of the anchor": (anchor_slots, "_write"),
+    "one slot of the anchor": (AnchorSlots, "_write"),
 }
 
 

@@ -61,8 +61,8 @@ def make_nss(folder: Path) -> NssToken:
     return NssToken(folder, str(_library("p11-kit-proxy.so")))
 
 
-def be_no_root() -> None:
-    """Keep root's rights, but answer "no" to whoever asks whether this is root."""
+def pretend_not_root() -> None:
+    """Keep the rights of root, under the real user id of nobody: p11-kit looks at that alone."""
     if os.getuid() == 0:
         os.setresuid(NOBODY, 0, 0)
 

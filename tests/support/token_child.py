@@ -10,9 +10,9 @@ import os
 import runpy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from nss import NssToken, be_no_root
+from nss import NssToken, pretend_not_root
 
-from strongroom_vault.hsm.token.pkcs11 import open_session
+from strongroom_vault.hsm.token.open_token import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def _open_and_work(
 ) -> object:
     os.environ.update(environment)
     if "XDG_CONFIG_HOME" in environment:
-        be_no_root()
+        pretend_not_root()
     work = runpy.run_path(path)[name]
     with open_session(settings) as session:
         return work(session, *arguments)

@@ -14,8 +14,9 @@ from pkcs11 import Attribute, ObjectClass
 from token_child import in_child, start_child
 
 from strongroom_vault.hsm.token import anchor_slots
-from strongroom_vault.hsm.token.anchor_slots import SLOTS, advance, newest, read_slots
-from strongroom_vault.hsm.token.interface import TokenError
+from strongroom_vault.hsm.token.anchor_slots import AnchorSlots, newest
+from strongroom_vault.hsm.token.errors import TokenError
+from strongroom_vault.hsm.token.vault_keys import VAULT
 from strongroom_vault.ledger.head import Anchored
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from token_child import AnyToken
 
 KILLS = 12
+SLOTS = VAULT.anchor
 
 
 def value(epoch: int) -> Anchored:
@@ -38,21 +40,23 @@ def token(empty_token: AnyToken) -> AnyToken:
 
 
 def _slots_in_turn(session: pkcs11.Session) -> None:
-    assert newest(read_slots(session)) is None
-    assert advance(session, value(1), value(2)) is None  # nothing there: not what is expected
-    anchor_slots.replace(session, value(0))
-    assert read_slots(session) == dict.fromkeys(SLOTS, value(0))
+    assert newest(AnchorSlots(session).read_slots()) is None
+    assert (
+        AnchorSlots(session).advance(value(1), value(2)) is None
+    )  # nothing there: not what is expected
+    AnchorSlots(session).replace(value(0))
+    assert AnchorSlots(session).read_slots() == dict.fromkeys(SLOTS, value(0))
     for epoch in range(1, 6):
-        before = read_slots(session)
-        assert advance(session, value(epoch - 1), value(epoch)) == value(epoch)
-        after = read_slots(session)
+        before = AnchorSlots(session).read_slots()
+        assert AnchorSlots(session).advance(value(epoch - 1), value(epoch)) == value(epoch)
+        after = AnchorSlots(session).read_slots()
         written = [label for label in SLOTS if before[label] != after[label]]
         assert len(written) == 1
         assert before[written[0]] != value(epoch - 1) or epoch == 1  # never the newest one
         assert newest(after) == value(epoch)
-    assert advance(session, value(4), value(5)) == value(5)  # a repetition is content
-    assert advance(session, value(3), value(4)) == value(5)  # a stranger is not let in
-    assert advance(session, value(6), value(7)) == value(5)
+    assert AnchorSlots(session).advance(value(4), value(5)) == value(5)  # a repetition is content
+    assert AnchorSlots(session).advance(value(3), value(4)) == value(5)  # a stranger is not let in
+    assert AnchorSlots(session).advance(value(6), value(7)) == value(5)
 
 
 def test_slots_in_turn(token: AnyToken) -> None:
@@ -60,18 +64,18 @@ def test_slots_in_turn(token: AnyToken) -> None:
 
 
 def _lost_and_damaged(session: pkcs11.Session) -> None:
-    anchor_slots.replace(session, value(0))
-    advance(session, value(0), value(1))
+    AnchorSlots(session).replace(value(0))
+    AnchorSlots(session).advance(value(0), value(1))
     for epoch in range(2, 6):
-        values = read_slots(session)
+        values = AnchorSlots(session).read_slots()
         older = next(label for label in SLOTS if values[label] != value(epoch - 1))
         slot = next(iter(session.get_objects({Attribute.LABEL: older})))
         if epoch % 2:
             slot.destroy()
         else:
             slot[Attribute.ID] = b"garbage"
-        assert newest(read_slots(session)) == value(epoch - 1)
-        assert advance(session, value(epoch - 1), value(epoch)) == value(epoch)
+        assert newest(AnchorSlots(session).read_slots()) == value(epoch - 1)
+        assert AnchorSlots(session).advance(value(epoch - 1), value(epoch)) == value(epoch)
     for slot in session.get_objects({Attribute.LABEL: SLOTS[0]}):
         assert slot[Attribute.SENSITIVE]
         assert not slot[Attribute.EXTRACTABLE]
@@ -82,7 +86,7 @@ def test_a_slot_that_is_lost_or_damaged_is_made_again(token: AnyToken) -> None:
 
 
 def _twice(session: pkcs11.Session) -> None:
-    anchor_slots.replace(session, value(0))
+    AnchorSlots(session).replace(value(0))
     slot = next(
         iter(
             session.get_objects(
@@ -92,7 +96,7 @@ def _twice(session: pkcs11.Session) -> None:
     )
     slot.copy({Attribute.TOKEN: True, Attribute.ID: b"other"})
     with pytest.raises(TokenError, match="2 objects"):
-        read_slots(session)
+        AnchorSlots(session).read_slots()
 
 
 def test_a_label_that_stands_for_two_is_an_error(token: AnyToken) -> None:
@@ -101,17 +105,17 @@ def test_a_label_that_stands_for_two_is_an_error(token: AnyToken) -> None:
 
 def _advance_for_ever(session: pkcs11.Session, epoch: int, acknowledged: Connection) -> None:
     while True:
-        assert advance(session, value(epoch), value(epoch + 1)) == value(epoch + 1)
+        assert AnchorSlots(session).advance(value(epoch), value(epoch + 1)) == value(epoch + 1)
         epoch += 1
         acknowledged.send(epoch)
 
 
 def _held(session: pkcs11.Session) -> list[Anchored | None]:
-    return list(read_slots(session).values())
+    return list(AnchorSlots(session).read_slots().values())
 
 
 def _prepare(session: pkcs11.Session) -> None:
-    anchor_slots.replace(session, value(0))
+    AnchorSlots(session).replace(value(0))
 
 
 def test_killed_inside_the_write(token: AnyToken) -> None:
@@ -147,32 +151,32 @@ def _received(pipe: Connection) -> Iterator[int]:
 
 def _missing_for_a_moment(session: pkcs11.Session) -> None:
     """What a token looks like while another process of it makes and destroys objects."""
-    anchor_slots.replace(session, value(0))
-    assert advance(session, value(0), value(1)) == value(1)
-    find = anchor_slots._find
+    AnchorSlots(session).replace(value(0))
+    assert AnchorSlots(session).advance(value(0), value(1)) == value(1)
+    find = AnchorSlots._find
     for hidden in SLOTS:
         for times in range(1, anchor_slots.LOOKS):
             left = times
-            held = read_slots(session)
+            held = AnchorSlots(session).read_slots()
             before = newest(held)
             assert before is not None
 
-            def sometimes(session: pkcs11.Session, label: str, hidden: str = hidden) -> Any:
+            def sometimes(self: AnchorSlots, label: str, hidden: str = hidden) -> Any:
                 nonlocal left
                 if label == hidden and left > 0:
                     left -= 1
                     return None
-                return find(session, label)
+                return find(self, label)
 
-            anchor_slots._find = sometimes
+            AnchorSlots._find = sometimes  # type: ignore[method-assign]  # in a child of its own
             try:
                 after = value(before.epoch + 1)
-                assert anchor_slots.look(session) == before
+                assert AnchorSlots(session).read() == before
                 left = times
-                assert advance(session, before, after) == after
+                assert AnchorSlots(session).advance(before, after) == after
             finally:
-                anchor_slots._find = find
-            assert all(read_slots(session).values())
+                AnchorSlots._find = find  # type: ignore[method-assign]
+            assert all(AnchorSlots(session).read_slots().values())
 
 
 def test_a_slot_that_seems_missing_for_a_moment_is_neither_old_nor_made_twice(

@@ -1,4 +1,4 @@
-"""The examination of a token finds both tests' tokens fit, and leaves nothing there."""
+"""The diagnostics find nothing wrong with the tokens of the tests, and leave nothing there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from nss import NssToken
 from pkcs11 import Attribute, ObjectClass
 from token_child import in_child
 
-from strongroom_vault.hsm.token import anchor_slots, vault_keys
-from strongroom_vault.hsm.token.diagnostics import LABELS, Finding, _examine_session
+from strongroom_vault.hsm.token import vault_keys
+from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
+from strongroom_vault.hsm.token.checks import LABELS
+from strongroom_vault.hsm.token.diagnostics import Finding, diagnose_open
+from strongroom_vault.hsm.token.open_token import OpenToken
 from strongroom_vault.ledger.head import Anchored
 
 if TYPE_CHECKING:
@@ -23,13 +26,13 @@ def _objects(session: pkcs11.Session) -> list[str]:
     )
 
 
-def _examined(session: pkcs11.Session, module: str) -> tuple[list[Finding], list[str]]:
-    return list(_examine_session(session, module)), _objects(session)
+def _diagnosed(session: pkcs11.Session, module: str) -> tuple[list[Finding], list[str]]:
+    return list(diagnose_open(OpenToken(session, module, LABELS))), _objects(session)
 
 
 def _initialised(session: pkcs11.Session) -> None:
     vault_keys.create_missing_keys(session)
-    anchor_slots.replace(session, Anchored(7, bytes(32)))
+    AnchorSlots(session).replace(Anchored(7, bytes(32)))
 
 
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
@@ -37,7 +40,7 @@ def by_check(findings: list[Finding]) -> dict[str, Finding]:
 
 
 def test_an_empty_token(empty_token: AnyToken) -> None:
-    findings, left = in_child(empty_token, _examined, empty_token.module)
+    findings, left = in_child(empty_token, _diagnosed, empty_token.module)
     found = by_check(findings)
     assert not [finding for finding in findings if finding.state == "failed"]
     assert found["RFC 9497 vectors"].state == "ok"
@@ -50,7 +53,7 @@ def test_an_empty_token(empty_token: AnyToken) -> None:
 def test_a_vaults_token(empty_token: AnyToken) -> None:
     in_child(empty_token, _initialised)
     before = in_child(empty_token, _objects)
-    findings, left = in_child(empty_token, _examined, empty_token.module)
+    findings, left = in_child(empty_token, _diagnosed, empty_token.module)
     found = by_check(findings)
     assert not [finding for finding in findings if finding.state == "failed"]
     assert "wrap, unwrap" in found["wrap keys"].detail
@@ -64,7 +67,7 @@ def _left_over(session: pkcs11.Session) -> None:
 
 def test_what_a_doctor_that_died_has_left_is_removed(empty_token: AnyToken) -> None:
     in_child(empty_token, _left_over)
-    findings, left = in_child(empty_token, _examined, empty_token.module)
+    findings, left = in_child(empty_token, _diagnosed, empty_token.module)
     assert by_check(findings)["make keys"].state == "ok"
     assert left == []
 
@@ -80,6 +83,6 @@ def _spoilt(session: pkcs11.Session) -> None:
 
 def test_a_key_or_anchor_that_is_missing_is_found(empty_token: AnyToken) -> None:
     in_child(empty_token, _spoilt)
-    findings, _ = in_child(empty_token, _examined, empty_token.module)
+    findings, _ = in_child(empty_token, _diagnosed, empty_token.module)
     failed = {finding.check for finding in findings if finding.state == "failed"}
     assert failed == {"strongroom.root", "anchor's value"}

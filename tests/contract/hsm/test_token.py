@@ -21,8 +21,11 @@ from strongroom_protocol.opaque.keys import SoftwareAkeKey
 from strongroom_protocol.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token import vault_keys
-from strongroom_vault.hsm.token.interface import KeyNotFound, TokenError
-from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, TokenKey, hot_operations
+from strongroom_vault.hsm.token.errors import KeyNotFound, TokenError
+from strongroom_vault.hsm.token.hot_operations import hot_operations
+from strongroom_vault.hsm.token.objects import as_object
+from strongroom_vault.hsm.token.token_key import TokenKey
+from strongroom_vault.hsm.token.token_keys import TokenKeys
 from strongroom_vault.records.record import StoredOprfKey
 
 if TYPE_CHECKING:
@@ -58,7 +61,7 @@ def imported(session: pkcs11.Session, module: str, scalar: Scalar) -> TokenKey:
         }
     )
     hot = hot_operations(session, module)
-    return TokenKey(hot, hot.key(private), scalar_multiply(scalar, GENERATOR))
+    return TokenKey(hot, hot.key(as_object(private)), scalar_multiply(scalar, GENERATOR))
 
 
 def left_behind(session: pkcs11.Session) -> int:
@@ -141,14 +144,14 @@ def _attributes(session: pkcs11.Session, module: str) -> None:
         assert key[Attribute.PRIVATE]
         with pytest.raises(AttributeSensitive):
             key[Attribute.VALUE]
-    token = Pkcs11Token(session, module)
-    assert token.identity.is_non_extractable
+    keys = TokenKeys(session, module)
+    assert keys.identity.is_non_extractable
     for is_resident in (False, True):
-        stored = token.generate_oprf_key(resident=is_resident)
+        stored = keys.oprf_keys.generate(resident=is_resident)
         assert stored.is_resident == is_resident
-        with token.oprf_key(stored) as key:
-            assert key.is_non_extractable
-            assert key.evaluate(GENERATOR) == Element.decode(stored.public_key)
+        with keys.oprf_keys.lend(stored) as lent:
+            assert lent.is_non_extractable
+            assert lent.evaluate(GENERATOR) == Element.decode(stored.public_key)
 
 
 def test_no_key_can_leave(token: AnyToken) -> None:
@@ -156,9 +159,9 @@ def test_no_key_can_leave(token: AnyToken) -> None:
 
 
 def _multiplication(session: pkcs11.Session, module: str) -> None:
-    token = Pkcs11Token(session, module)
+    keys = TokenKeys(session, module)
     for is_resident in (False, True):
-        with token.oprf_key(token.generate_oprf_key(resident=is_resident)) as key:
+        with keys.oprf_keys.lend(keys.oprf_keys.generate(resident=is_resident)) as key:
             one, two = (scalar_multiply(Scalar.random(), GENERATOR) for _ in range(2))
             assert key.evaluate(add(one, two)) == add(key.evaluate(one), key.evaluate(two))
             assert key.evaluate(key.public_key) != key.public_key
@@ -174,18 +177,18 @@ def test_multiplications_are_linear(token: AnyToken) -> None:
 
 
 def _foreign(session: pkcs11.Session, module: str) -> None:
-    token = Pkcs11Token(session, module)
-    ours, other = (token.generate_oprf_key(resident=False) for _ in range(2))
+    keys = TokenKeys(session, module)
+    ours, other = (keys.oprf_keys.generate(resident=False) for _ in range(2))
     before = left_behind(session)
     swapped = StoredOprfKey(ours.public_key, other.wrapped)
     with (
-        token.oprf_key(swapped) as key,
+        keys.oprf_keys.lend(swapped) as key,
         pytest.raises(TokenError, match="another"),
     ):
         key.evaluate(scalar_multiply(Scalar.random(), GENERATOR))
     with (
         pytest.raises(KeyNotFound),
-        token.oprf_key(StoredOprfKey(ours.public_key, None)),
+        keys.oprf_keys.lend(StoredOprfKey(ours.public_key, None)),
     ):
         pytest.fail("a resident key that is not there was lent")
     assert left_behind(session) == before
@@ -196,8 +199,8 @@ def test_a_key_that_is_not_the_records_is_caught(token: AnyToken) -> None:
 
 
 def _damaged(session: pkcs11.Session, module: str) -> None:
-    token = Pkcs11Token(session, module)
-    stored = token.generate_oprf_key(resident=False)
+    keys = TokenKeys(session, module)
+    stored = keys.oprf_keys.generate(resident=False)
     wrapped = stored.wrapped
     assert wrapped is not None
     before = left_behind(session)
@@ -215,11 +218,11 @@ def _damaged(session: pkcs11.Session, module: str) -> None:
     for blob in damaged:
         with (
             pytest.raises(TokenError) as refused,
-            token.oprf_key(StoredOprfKey(stored.public_key, blob)),
+            keys.oprf_keys.lend(StoredOprfKey(stored.public_key, blob)),
         ):
             pytest.fail("a damaged key was unwrapped")
         assert not refused.value.is_session_lost
-    with token.oprf_key(stored) as key:
+    with keys.oprf_keys.lend(stored) as key:
         assert key.evaluate(GENERATOR).encode() == stored.public_key
     assert left_behind(session) == before
 
@@ -229,17 +232,17 @@ def test_a_damaged_wrapped_key_is_refused_and_nothing_else_suffers(token: AnyTok
 
 
 def _leftovers(session: pkcs11.Session, module: str) -> None:
-    token = Pkcs11Token(session, module)
-    stored = [token.generate_oprf_key(resident=is_resident) for is_resident in (False, True)]
+    keys = TokenKeys(session, module)
+    stored = [keys.oprf_keys.generate(resident=is_resident) for is_resident in (False, True)]
     before = left_behind(session)
     for key in stored * 3:
         with ExitStack() as stack:
             stack.enter_context(pytest.raises(ZeroDivisionError))
-            lent = stack.enter_context(token.oprf_key(key))
+            lent = stack.enter_context(keys.oprf_keys.lend(key))
             lent.evaluate(GENERATOR)
             assert 1 // 0
     for is_resident in (False, True):
-        token.generate_oprf_key(resident=is_resident)
+        keys.oprf_keys.generate(resident=is_resident)
     assert left_behind(session) == before
 
 
@@ -248,30 +251,30 @@ def test_nothing_is_left_behind(token: AnyToken) -> None:
 
 
 def _resident(session: pkcs11.Session, module: str) -> list[bytes]:
-    token = Pkcs11Token(session, module)
-    keys = [token.generate_oprf_key(resident=True).public_key for _ in range(5)]
-    assert set(token.resident_oprf_keys()) == set(keys)
-    assert token.destroy_oprf_key(keys[0])
-    assert not token.destroy_oprf_key(keys[0])
-    with pytest.raises(TokenError), token.oprf_key(StoredOprfKey(keys[0], None)):
+    keys = TokenKeys(session, module)
+    made = [keys.oprf_keys.generate(resident=True).public_key for _ in range(5)]
+    assert set(keys.oprf_keys.list_resident()) == set(made)
+    assert keys.oprf_keys.destroy(made[0])
+    assert not keys.oprf_keys.destroy(made[0])
+    with pytest.raises(TokenError), keys.oprf_keys.lend(StoredOprfKey(made[0], None)):
         pytest.fail("a destroyed key was lent")
-    assert set(token.resident_oprf_keys()) == set(keys[1:])
-    return keys[1:]
+    assert set(keys.oprf_keys.list_resident()) == set(made[1:])
+    return made[1:]
 
 
 def _still_there(session: pkcs11.Session, module: str) -> list[bytes]:
-    token = Pkcs11Token(session, module)
-    for public_key in token.resident_oprf_keys():
-        with token.oprf_key(StoredOprfKey(public_key, None)) as key:
+    keys = TokenKeys(session, module)
+    for public_key in keys.oprf_keys.list_resident():
+        with keys.oprf_keys.lend(StoredOprfKey(public_key, None)) as key:
             assert key.evaluate(GENERATOR).encode() == public_key
-    return list(token.resident_oprf_keys())
+    return list(keys.oprf_keys.list_resident())
 
 
 def _destroyed(session: pkcs11.Session, module: str) -> None:
-    token = Pkcs11Token(session, module)
-    stored = token.generate_oprf_key(resident=True)
-    assert token.destroy_oprf_key(stored.public_key)
-    with pytest.raises(KeyNotFound) as missing, token.oprf_key(stored):
+    keys = TokenKeys(session, module)
+    stored = keys.oprf_keys.generate(resident=True)
+    assert keys.oprf_keys.destroy(stored.public_key)
+    with pytest.raises(KeyNotFound) as missing, keys.oprf_keys.lend(stored):
         pytest.fail("a key that was destroyed was lent")
     assert not missing.value.is_session_lost
 
@@ -288,12 +291,12 @@ def test_resident_keys_outlive_the_session_until_they_are_destroyed(token: AnyTo
 
 def _twice(session: pkcs11.Session, module: str) -> None:
     vault_keys.create_missing_keys(session)  # makes none: none is missing
-    Pkcs11Token(session, module)
+    TokenKeys(session, module)
     vault_keys.find_one(session, vault_keys.VAULT.wrap, ObjectClass.SECRET_KEY).copy(
         {Attribute.TOKEN: True}
     )
     with pytest.raises(OperatorError, match=r"2 objects .* strongroom\.wrap"):
-        Pkcs11Token(session, module)
+        TokenKeys(session, module)
 
 
 def test_a_label_that_stands_for_two_keys_is_an_error(token: AnyToken) -> None:
@@ -301,34 +304,34 @@ def test_a_label_that_stands_for_two_keys_is_an_error(token: AnyToken) -> None:
 
 
 def _rotation(session: pkcs11.Session, module: str) -> None:
-    token = Pkcs11Token(session, module)
-    stored = token.generate_oprf_key(resident=False)
+    keys = TokenKeys(session, module)
+    stored = keys.oprf_keys.generate(resident=False)
     before = left_behind(session)
-    assert (token.wrap_keys(), stored.wrap_key) == ((0,), 0)
-    token.make_wrap_key()
-    token.make_wrap_key()  # a repetition makes no third
-    assert token.wrap_keys() == (0, 1)
-    again = token.rewrap(stored)
+    assert (keys.wrap_keys.numbers(), stored.wrap_key) == ((0,), 0)
+    keys.wrap_keys.make()
+    keys.wrap_keys.make()  # a repetition makes no third
+    assert keys.wrap_keys.numbers() == (0, 1)
+    again = keys.oprf_keys.rewrap(stored)
     assert (again.public_key, again.wrap_key) == (stored.public_key, 1)
     assert again.wrapped != stored.wrapped
-    assert token.generate_oprf_key(resident=False).wrap_key == 1
+    assert keys.oprf_keys.generate(resident=False).wrap_key == 1
     with pytest.raises(TokenError):
-        token.rewrap(token.generate_oprf_key(resident=True))
-    other = token.generate_oprf_key(resident=False)
+        keys.oprf_keys.rewrap(keys.oprf_keys.generate(resident=True))
+    other = keys.oprf_keys.generate(resident=False)
     with pytest.raises(TokenError, match=r"another|record's"):
-        token.rewrap(replace(stored, wrapped=other.wrapped, wrap_key=1))
+        keys.oprf_keys.rewrap(replace(stored, wrapped=other.wrapped, wrap_key=1))
     for either in (stored, again):
-        with token.oprf_key(either) as key:
+        with keys.oprf_keys.lend(either) as key:
             assert key.is_non_extractable
             assert key.evaluate(GENERATOR).encode() == stored.public_key
     assert left_behind(session) == before + 1  # the session's copy of the new wrap key
-    token.destroy_wrap_keys({5})
-    assert token.wrap_keys() == (0, 1)
-    token.destroy_wrap_keys({0, 1})  # never the newest
-    assert token.wrap_keys() == (1,)
-    with pytest.raises(TokenError, match="wrap key 0"), token.oprf_key(stored):
+    keys.wrap_keys.destroy({5})
+    assert keys.wrap_keys.numbers() == (0, 1)
+    keys.wrap_keys.destroy({0, 1})  # never the newest
+    assert keys.wrap_keys.numbers() == (1,)
+    with pytest.raises(TokenError, match="wrap key 0"), keys.oprf_keys.lend(stored):
         pytest.fail("unwrapped by a destroyed key")
-    with token.oprf_key(again) as key:
+    with keys.oprf_keys.lend(again) as key:
         assert key.evaluate(_POINT) == scalar_multiply(Scalar(2), key.public_key)
 
 
@@ -340,12 +343,12 @@ def test_rotation_of_the_wrap_key(token: AnyToken) -> None:
 
 
 def _unaware(session: pkcs11.Session, module: str) -> None:
-    token, other = Pkcs11Token(session, module), Pkcs11Token(session, module)
-    stored = token.generate_oprf_key(resident=False)
-    other.make_wrap_key()
-    again = other.rewrap(stored)
+    keys, other = TokenKeys(session, module), TokenKeys(session, module)
+    stored = keys.oprf_keys.generate(resident=False)
+    other.wrap_keys.make()
+    again = other.oprf_keys.rewrap(stored)
     assert (stored.wrap_key, again.wrap_key) == (0, 1)
-    with token.oprf_key(again) as key:
+    with keys.oprf_keys.lend(again) as key:
         assert key.evaluate(GENERATOR).encode() == stored.public_key
 
 
@@ -354,10 +357,10 @@ def test_a_worker_that_does_not_know_of_a_rotation_yet(token: AnyToken) -> None:
 
 
 def _rewraps_unaware(session: pkcs11.Session, module: str) -> None:
-    token, other = Pkcs11Token(session, module), Pkcs11Token(session, module)
-    stored = token.generate_oprf_key(resident=False)
-    other.make_wrap_key()
-    assert token.rewrap(stored).wrap_key == 1
+    keys, other = TokenKeys(session, module), TokenKeys(session, module)
+    stored = keys.oprf_keys.generate(resident=False)
+    other.wrap_keys.make()
+    assert keys.oprf_keys.rewrap(stored).wrap_key == 1
 
 
 def test_a_rewrap_by_a_worker_that_does_not_know_of_the_newest_key(token: AnyToken) -> None:
@@ -365,7 +368,7 @@ def test_a_rewrap_by_a_worker_that_does_not_know_of_the_newest_key(token: AnyTok
 
 
 def _numbers(session: pkcs11.Session, module: str) -> tuple[int, ...]:
-    return Pkcs11Token(session, module).wrap_keys()
+    return TokenKeys(session, module).wrap_keys.numbers()
 
 
 def test_a_rotation_outlives_the_session(token: AnyToken) -> None:
@@ -375,14 +378,14 @@ def test_a_rotation_outlives_the_session(token: AnyToken) -> None:
 
 
 def _after_rotation_to(session: pkcs11.Session, module: str, number: int) -> None:
-    token = Pkcs11Token(session, module)
-    token.make_wrap_key()
-    token.destroy_wrap_keys(range(number))
+    keys = TokenKeys(session, module)
+    keys.wrap_keys.make()
+    keys.wrap_keys.destroy(range(number))
 
 
 def _secrets(session: pkcs11.Session, module: str) -> tuple[bytes, bytes]:
-    token = Pkcs11Token(session, module)
-    return token.derive_secret("one"), token.derive_secret("two")
+    keys = TokenKeys(session, module)
+    return keys.derive_secret("one"), keys.derive_secret("two")
 
 
 def test_derived_secrets_are_the_same_in_every_session(token: AnyToken) -> None:

@@ -42,7 +42,7 @@ from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_vault import errors
 from strongroom_vault.api import auth, bounds, guard, status
 from strongroom_vault.api import requests as vault_requests
-from strongroom_vault.hsm import dispatcher
+from strongroom_vault.hsm import supervisor
 from strongroom_vault.ledger import audit, head, journal
 from strongroom_vault.settings import config
 
@@ -312,7 +312,7 @@ def test_every_number_of_the_labels_has_its_row(module: Any) -> None:
 def test_every_delay() -> None:
     longest = msgspec.inspect.type_info(config.Seconds)
     assert isinstance(longest, msgspec.inspect.IntType)
-    assert vault_requests.RETRY_AFTER == dispatcher.RETRY_AFTER
+    assert vault_requests.RETRY_AFTER == supervisor.RETRY_AFTER
     assert [numbers(row[1]) for row in table("delay", "seconds")] == [
         [vault_requests.RETRY_AFTER],
         [journal.RETRY_AFTER_STORE_ERROR],

@@ -1,6 +1,6 @@
 """Messages on the pipe between the vault and a worker: a length of 4 bytes, then msgpack.
 
-The vault sends some jobs in one frame; the worker answers each in a frame of its own, in order.
+The vault sends one or more jobs in a frame; the worker answers each job in its own frame, in order.
 """
 
 from __future__ import annotations
@@ -10,37 +10,40 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from strongroom_vault.errors import StrongroomVaultError
-from strongroom_vault.hsm.jobs import Answer, Job
+from strongroom_vault.hsm.jobs import AnyAnswer, AnyJob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from socket import socket
+    from typing import Any
+
+    from strongroom_vault.hsm.jobs import Job
 
 LENGTH_SIZE: Final = 4
 MAX_SIZE: Final = 16 * 1024 * 1024
-"""More than the longest message, which names every resident key of a token."""
+"""Larger than the longest message, a list of every resident key of a token."""
 READ_SIZE: Final = 64 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
-_jobs_decoder: Final = msgspec.msgpack.Decoder(tuple[Job, ...])
-_answer_decoder: Final = msgspec.msgpack.Decoder(Answer)
+_jobs_decoder: Final = msgspec.msgpack.Decoder(tuple[AnyJob, ...])
+_answer_decoder: Final = msgspec.msgpack.Decoder(AnyAnswer)
 
 
 class FrameError(StrongroomVaultError):
-    """The other side sent what is no message."""
+    """The other side sent something that is not a message."""
 
 
-def frame(message: Sequence[Job] | Answer) -> bytes:
-    """Return jobs, or an answer, as they go over the pipe."""
+def frame(message: Sequence[Job[Any]] | AnyAnswer) -> bytes:
+    """Encode jobs, or one answer, for the pipe."""
     body = _encode(message)
     return len(body).to_bytes(LENGTH_SIZE, "big") + body
 
 
 def first_body(received: bytes | bytearray) -> bytes | None:
-    """Return the body of the first frame in what was received, None until all of it is there.
+    """Return the body of the first frame received, None while it is incomplete.
 
     Raises:
-        FrameError: the frame is larger than any message.
+        FrameError: the frame is larger than any message can be.
     """
     if len(received) < LENGTH_SIZE:
         return None
@@ -50,32 +53,32 @@ def first_body(received: bytes | bytearray) -> bytes | None:
     return bytes(received[LENGTH_SIZE:end]) if len(received) >= end else None
 
 
-def decode_answer(body: bytes) -> Answer:
-    """Return the answer, strictly typed.
+def decode_answer(body: bytes) -> AnyAnswer:
+    """Decode an answer, strictly by type.
 
     Raises:
-        FrameError: it is none.
+        FrameError: the body is not an answer.
     """
     try:
-        answer: Answer = _answer_decoder.decode(body)
+        answer: AnyAnswer = _answer_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FrameError(str(error)) from error
     return answer
 
 
-def receive_jobs(pipe: socket) -> tuple[Job, ...]:
-    """Return the next jobs; none when the vault has closed the pipe or is gone.
+def receive_jobs(pipe: socket) -> tuple[AnyJob, ...]:
+    """Wait for the next jobs; return an empty tuple once the vault has closed the pipe or died.
 
-    The vault sends no jobs before the last ones are answered, so what comes is one frame.
+    The vault sends no jobs before the previous ones are answered, so at most one frame arrives.
     """
     received = b""
     while (body := first_body(received)) is None:
         try:
             part = pipe.recv(READ_SIZE)
-        except ConnectionResetError:  # the vault was killed before it had read all
+        except ConnectionResetError:  # the vault was killed before it had read every answer
             part = b""
         if not part:
             return ()
         received += part
-    jobs: tuple[Job, ...] = _jobs_decoder.decode(body)
+    jobs: tuple[AnyJob, ...] = _jobs_decoder.decode(body)
     return jobs

@@ -1,12 +1,12 @@
-"""What a token worker is asked and what it answers: one class for each message.
+"""The jobs of a token worker and their answers: one class for each message.
 
-The messages cross a pipe between two processes as msgpack, decoded strictly by type, so that a
-worker can hand its parent nothing but these.
+Each job is typed by its answer. The messages cross a pipe between two processes as msgpack, decoded
+strictly by type, so that a worker can hand its parent nothing but these.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -16,17 +16,29 @@ from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.records.record import StoredOprfKey
 from strongroom_vault.settings.token_settings import TokenSettings
 
+Answer = TypeVar("Answer")
 
-class Hello(msgspec.Struct, frozen=True, tag=True):
-    """Asks to open the token and for what the vault needs once; known answers are run first.
+
+class Job(msgspec.Struct, Generic[Answer], frozen=True, tag=True):
+    """A job that is answered with an `Answer`, or with Failed.
 
     Attributes:
-        token: which one.
-        labels: what to derive from `strongroom.root`, one secret for each.
+        answer_type: the class of the answer, as a subclass states it: `Job[Ready]`.
     """
 
-    token: TokenSettings
-    labels: tuple[str, ...]
+    answer_type: ClassVar[type]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        (base,) = cls.__orig_bases__  # type: ignore[attr-defined]  # Job[...] as it was written
+        (cls.answer_type,) = get_args(base)
+
+
+class RunsJobs(Protocol):
+    """Has jobs done by the token: `dispatcher.TokenPool`."""
+
+    async def run(self, job: Job[Answer]) -> Answer:
+        """Return the answer to a job."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -34,7 +46,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         identity_public_key: 33 bytes, SEC 1 compressed.
-        secrets: HMAC(strongroom.root, label), 32 bytes each, in the order asked.
+        secrets: HMAC(strongroom.root, label), 32 bytes each, in the order of `labels`.
     """
 
     identity_public_key: bytes
@@ -44,16 +56,16 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
         return "Ready(...)"
 
 
-class CreateRegistrationResponse(msgspec.Struct, frozen=True, tag=True):
-    """Asks for a fresh OPRF key and its first evaluation.
+class Hello(Job[Ready], frozen=True, tag=True):
+    """Opens the token, tests it, and derives what the vault needs once.
 
     Attributes:
-        registration_request: 33 bytes, RFC 9807 RegistrationRequest.
-        resident: whether the key is to rest in the token.
+        token: which token.
+        labels: what to derive from `strongroom.root`, one secret for each.
     """
 
-    registration_request: bytes
-    resident: bool = False
+    token: TokenSettings
+    labels: tuple[str, ...]
 
 
 class NewRegistration(msgspec.Struct, frozen=True, tag=True):
@@ -68,13 +80,41 @@ class NewRegistration(msgspec.Struct, frozen=True, tag=True):
     registration_response: bytes
 
 
-class GenerateKE2(msgspec.Struct, frozen=True, tag=True):
-    """Asks for the answer to a charged attempt.
+class CreateRegistrationResponse(Job[NewRegistration], frozen=True, tag=True):
+    """Makes a fresh OPRF key and evaluates with it for the first time.
 
     Attributes:
-        blinded_message: of KE1, 65 bytes, SEC 1 uncompressed: to decode it again costs no root.
+        registration_request: 33 bytes, RFC 9807 RegistrationRequest.
+        resident: whether the key stays in the token.
+    """
+
+    registration_request: bytes
+    resident: bool = False
+
+
+class GeneratedKE2(msgspec.Struct, frozen=True, tag=True):
+    """Answers GenerateKE2.
+
+    Attributes:
+        ke2: 259 bytes, RFC 9807 KE2.
+        expected_client_mac: 32 bytes, what KE3 must be.
+    """
+
+    ke2: bytes
+    expected_client_mac: bytes
+
+    def __repr__(self) -> str:
+        return "GeneratedKE2(...)"
+
+
+class GenerateKE2(Job[GeneratedKE2], frozen=True, tag=True):
+    """Computes the answer to a charged attempt.
+
+    Attributes:
+        blinded_message: of KE1, 65 bytes, SEC 1 uncompressed: decoding it again needs no square
+            root.
         client_nonce: of KE1, 32 bytes.
-        client_public_keyshare: of KE1, as `blinded_message`.
+        client_public_keyshare: of KE1, encoded as `blinded_message`.
         oprf_key: the record's OPRF key.
         registration_record: 129 bytes, RFC 9807 RegistrationRecord.
         client_identity: the account, UTF-8.
@@ -114,7 +154,7 @@ class GenerateKE2(msgspec.Struct, frozen=True, tag=True):
         """Return the message.
 
         Raises:
-            DecodeError: a point is none.
+            DecodeError: 65 bytes are not a point of the curve.
         """
         return KE1(
             CredentialRequest(Element.decode_uncompressed(self.blinded_message)),
@@ -124,23 +164,17 @@ class GenerateKE2(msgspec.Struct, frozen=True, tag=True):
         )
 
 
-class GeneratedKE2(msgspec.Struct, frozen=True, tag=True):
-    """Answers GenerateKE2.
+class OprfKeys(msgspec.Struct, frozen=True, tag=True):
+    """Answers DestroyOprfKey and ListOprfKeys: public keys, 33 bytes each.
 
-    Attributes:
-        ke2: 259 bytes, RFC 9807 KE2.
-        expected_client_mac: 32 bytes, what KE3 must be.
+    Those destroyed by this job, or those that the token has.
     """
 
-    ke2: bytes
-    expected_client_mac: bytes
-
-    def __repr__(self) -> str:
-        return "GeneratedKE2(...)"
+    public_keys: tuple[bytes, ...]
 
 
-class DestroyOprfKey(msgspec.Struct, frozen=True, tag=True):
-    """Asks to destroy a resident OPRF key. Repeating it is safe.
+class DestroyOprfKey(Job[OprfKeys], frozen=True, tag=True):
+    """Destroys a resident OPRF key. Repeating it is safe.
 
     Attributes:
         public_key: 33 bytes, which key.
@@ -149,40 +183,28 @@ class DestroyOprfKey(msgspec.Struct, frozen=True, tag=True):
     public_key: bytes
 
 
-class ListOprfKeys(msgspec.Struct, frozen=True, tag=True):
-    """Asks which resident OPRF keys the token has."""
-
-
-class OprfKeys(msgspec.Struct, frozen=True, tag=True):
-    """Answers both: public keys, 33 bytes each, of those destroyed now or of those there."""
-
-    public_keys: tuple[bytes, ...]
-
-
-class ListWrapKeys(msgspec.Struct, frozen=True, tag=True):
-    """Asks which `strongroom.wrap` keys the token has."""
-
-
-class MakeWrapKey(msgspec.Struct, frozen=True, tag=True):
-    """Asks for a second wrap key, which wraps from now on. Where there are two, nothing is made."""
-
-
-class DestroyWrapKeys(msgspec.Struct, frozen=True, tag=True):
-    """Asks to destroy the wrap keys with these numbers, never the newest. Repeating it is safe."""
-
-    numbers: tuple[int, ...]
+class ListOprfKeys(Job[OprfKeys], frozen=True, tag=True):
+    """Lists the resident OPRF keys of the token."""
 
 
 class WrapKeys(msgspec.Struct, frozen=True, tag=True):
-    """Answers the three: the numbers of the wrap keys there are, ascending."""
+    """Answers the jobs on wrap keys: the numbers of those that the token has, ascending."""
 
     numbers: tuple[int, ...]
 
 
-class Rewrap(msgspec.Struct, frozen=True, tag=True):
-    """Asks for a wrapped OPRF key under the newest wrap key."""
+class ListWrapKeys(Job[WrapKeys], frozen=True, tag=True):
+    """Lists the `strongroom.wrap` keys of the token."""
 
-    oprf_key: StoredOprfKey
+
+class MakeWrapKey(Job[WrapKeys], frozen=True, tag=True):
+    """Makes a second wrap key, which wraps from now on. If there are two already, does nothing."""
+
+
+class DestroyWrapKeys(Job[WrapKeys], frozen=True, tag=True):
+    """Destroys the wrap keys with these numbers, never the newest. Repeating it is safe."""
+
+    numbers: tuple[int, ...]
 
 
 class Rewrapped(msgspec.Struct, frozen=True, tag=True):
@@ -191,33 +213,39 @@ class Rewrapped(msgspec.Struct, frozen=True, tag=True):
     oprf_key: StoredOprfKey
 
 
-class ReadAnchor(msgspec.Struct, frozen=True, tag=True):
-    """Asks what the token's anchor remembers."""
+class Rewrap(Job[Rewrapped], frozen=True, tag=True):
+    """Wraps a wrapped OPRF key again, under the newest wrap key."""
+
+    oprf_key: StoredOprfKey
 
 
-class AdvanceAnchor(msgspec.Struct, frozen=True, tag=True):
-    """Asks the anchor to remember `new` instead of `expected`."""
+class AnchorIs(msgspec.Struct, frozen=True, tag=True):
+    """Answers ReadAnchor and AdvanceAnchor: what the anchor holds now; None if nothing."""
+
+    value: Anchored | None
+
+
+class ReadAnchor(Job[AnchorIs], frozen=True, tag=True):
+    """Reads the token's anchor."""
+
+
+class AdvanceAnchor(Job[AnchorIs], frozen=True, tag=True):
+    """Moves the anchor to `new` if it holds `expected`."""
 
     expected: Anchored
     new: Anchored
 
 
-class AnchorIs(msgspec.Struct, frozen=True, tag=True):
-    """Answers both: what the anchor remembers now; None where it remembers nothing."""
-
-    value: Anchored | None
-
-
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The token refused, or answered nonsense.
+    """Answers any job: the token refused it, or gave a wrong result.
 
     Attributes:
-        problem: what a log may say: nothing secret.
-        is_session_lost: this worker is of no more use and ends.
+        problem: for a log; contains nothing secret.
+        is_session_lost: this worker cannot go on, and exits.
         is_final: another worker would fail the same way; with a wrong PIN, each try would bring the
             token nearer to locking it.
         is_not_found: the token does not find the resident key that the job names.
-        hint: what an operator may do about it.
+        hint: what an operator can do about it.
     """
 
     problem: str
@@ -227,8 +255,9 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     hint: str = ""
 
 
-Request: TypeAlias = (
-    CreateRegistrationResponse
+AnyJob: TypeAlias = (
+    Hello
+    | CreateRegistrationResponse
     | GenerateKE2
     | DestroyOprfKey
     | ListOprfKeys
@@ -239,7 +268,8 @@ Request: TypeAlias = (
     | ReadAnchor
     | AdvanceAnchor
 )
-Job: TypeAlias = Hello | Request
-Answer: TypeAlias = (
+"""What the worker decodes."""
+AnyAnswer: TypeAlias = (
     Ready | NewRegistration | GeneratedKE2 | OprfKeys | WrapKeys | Rewrapped | AnchorIs | Failed
 )
+"""What the vault decodes."""

@@ -1,4 +1,4 @@
-"""One worker process as the vault sees it: started, asked, killed."""
+"""One worker process as the vault sees it: started, given jobs, killed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import sys
 from collections import deque
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
@@ -18,24 +18,22 @@ from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from strongroom_vault.hsm.jobs import Answer, Job
+    from strongroom_vault.hsm.jobs import AnyAnswer, Job
 
 log = structlog.get_logger()
 
 START_TIMEOUT: Final = 60.0
-"""Seconds for a worker to start, open the token and pass its known answers."""
-
-
+"""Seconds for a worker to start, open the token and pass its tests."""
 LINE_MAX: Final = 4096
-"""A longer line of what a worker prints becomes several."""
+"""A longer line that a worker prints is logged as several."""
 
 
 class WorkerLost(StrongroomVaultError):
-    """The worker died, hung or answered nonsense, or could not be started."""
+    """The worker died, hung, sent something invalid, or could not be started."""
 
 
 class WorkerRefused(OperatorError):
-    """The worker could not open the token. `is_final` when another would fail the same way."""
+    """The worker could not open the token. `is_final` if any other would fail the same way."""
 
     def __init__(self, failed: Failed) -> None:
         super().__init__(failed.problem, failed.hint)
@@ -43,12 +41,12 @@ class WorkerRefused(OperatorError):
 
 
 class _Pipe(asyncio.Protocol):
-    """Our end of the pipe: jobs out, one frame back for each, in order."""
+    """Our end of the pipe: sends jobs, and receives one frame for each, in order."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._received = bytearray()
-        self._open: deque[asyncio.Future[Answer]] = deque()
+        self._unanswered: deque[asyncio.Future[AnyAnswer]] = deque()
         self.is_lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,11 +66,11 @@ class _Pipe(asyncio.Protocol):
         self.is_lost.set()
         self._fail(exc or EOFError("the worker has closed its end"))
 
-    def ask(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
-        """Send jobs; the futures become their answers, in order."""
+    def send(self, jobs: Sequence[Job[Any]]) -> list[asyncio.Future[AnyAnswer]]:
+        """Send jobs; return a future for the answer to each, in order."""
         create_future = asyncio.get_running_loop().create_future
-        answers: list[asyncio.Future[Answer]] = [create_future() for _ in jobs]
-        self._open.extend(answers)
+        answers: list[asyncio.Future[AnyAnswer]] = [create_future() for _ in jobs]
+        self._unanswered.extend(answers)
         if self._transport.is_closing():
             self._fail(EOFError("the pipe is closed"))
         else:
@@ -83,23 +81,27 @@ class _Pipe(asyncio.Protocol):
         """Close our end, which ends the worker."""
         self._transport.close()
 
-    def _settle(self, answer: Answer) -> None:
-        if not self._open:
-            raise FrameError("an answer to nothing")
-        asked = self._open.popleft()
-        if not asked.done():
-            asked.set_result(answer)
+    def _settle(self, answer: AnyAnswer) -> None:
+        if not self._unanswered:
+            raise FrameError("an answer without a job")
+        future = self._unanswered.popleft()
+        if not future.done():
+            future.set_result(answer)
 
     def _fail(self, error: Exception) -> None:
-        for asked in self._open:
-            if not asked.done():
-                asked.set_exception(error)
-                asked.exception()  # one that nobody awaits any more is no noise
-        self._open.clear()
+        for future in self._unanswered:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # asyncio need not log one that nobody awaits any more
+        self._unanswered.clear()
 
 
 class WorkerProcess:
-    """A process that holds one token session and does one job after the other."""
+    """A process that holds one token session and does one job after the other.
+
+    `supervisor.py` owns the three attributes on replacement; `replacement` is None in a renewal,
+    which waits for the successor itself.
+    """
 
     def __init__(
         self, process: asyncio.subprocess.Process, pipe: _Pipe, printed: asyncio.StreamReader
@@ -108,8 +110,8 @@ class WorkerProcess:
         self._pipe = pipe
         self._logging = asyncio.create_task(_log_lines(printed, process.pid))
         self.calls = 0
-        self.has_successor = False
-        self.succession: asyncio.Task[None] | None = None
+        self.is_being_replaced = False
+        self.replacement: asyncio.Task[None] | None = None
         self.is_retired = False
 
     @classmethod
@@ -125,7 +127,7 @@ class WorkerProcess:
         except OSError as error:
             raise WorkerLost(f"cannot be started: {error}") from error
         try:
-            answer = await worker.answer(worker.ask((hello,))[0], START_TIMEOUT)
+            answer = await worker.answer(worker.send((hello,))[0], START_TIMEOUT)
         except WorkerLost:
             await worker.kill()
             raise
@@ -134,7 +136,7 @@ class WorkerProcess:
         await worker.kill()
         if isinstance(answer, Failed):
             raise WorkerRefused(answer)
-        raise WorkerLost("the worker's first answer is none to Hello")
+        raise WorkerLost("the worker did not answer Hello")
 
     @classmethod
     async def _start(cls) -> WorkerProcess:
@@ -144,7 +146,7 @@ class WorkerProcess:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    "-P",  # nothing in the working directory may stand in for a module
+                    "-P",  # no file in the working directory may replace a module
                     "-m",
                     "strongroom_vault.hsm.token.worker",
                     str(theirs.fileno()),
@@ -164,26 +166,26 @@ class WorkerProcess:
         """The process id."""
         return self._process.pid
 
-    def ask(self, jobs: Sequence[Job]) -> list[asyncio.Future[Answer]]:
-        """Send jobs, to be done in order; `answer` awaits each of what this returns, in order."""
+    def send(self, jobs: Sequence[Job[Any]]) -> list[asyncio.Future[AnyAnswer]]:
+        """Send jobs, to be done in order; return a future for `answer` for each, in order."""
         self.calls += len(jobs)
-        return self._pipe.ask(jobs)
+        return self._pipe.send(jobs)
 
     async def answer(
         self,
-        asked: asyncio.Future[Answer],
+        future: asyncio.Future[AnyAnswer],
         timeout: float,  # noqa: ASYNC109 -- it ends in a kill
-    ) -> Answer:
-        """Return the answer to a job, which may take `timeout` seconds once its turn has come.
+    ) -> AnyAnswer:
+        """Return the answer to a job, which may take `timeout` seconds from now.
 
         Raises:
-            WorkerLost: it died, hung or answered nonsense; it is to be killed.
+            WorkerLost: it died, hung or sent something invalid; it is to be killed.
         """
         try:
-            if not asked.done():
+            if not future.done():
                 async with asyncio.timeout(timeout):
-                    await asked
-            return asked.result()
+                    await future
+            return future.result()
         except (TimeoutError, EOFError, OSError, FrameError) as error:
             raise WorkerLost(f"{type(error).__name__} in a call") from error
 
@@ -195,7 +197,7 @@ class WorkerProcess:
         await self._process.wait()
 
     async def ended(self) -> None:
-        """Wait until the pipe is closed, by whichever side."""
+        """Wait until either side has closed the pipe."""
         await self._pipe.is_lost.wait()
 
     async def wait(self) -> None:
@@ -203,7 +205,7 @@ class WorkerProcess:
         await self._process.wait()
 
     async def retire(self) -> None:
-        """Let the process end by itself: it does when the pipe does."""
+        """Close the pipe, upon which the process ends by itself; kill it if it does not."""
         self._pipe.close()
         try:
             async with asyncio.timeout(5):
@@ -213,7 +215,7 @@ class WorkerProcess:
 
 
 async def _log_lines(printed: asyncio.StreamReader, pid: int) -> None:
-    """Log what a worker prints: its last words, and whatever a vendor's module has to say."""
+    """Log what a worker prints: an uncaught error, or whatever a vendor's module prints."""
     rest = b""
     while part := await printed.read(LINE_MAX):
         *lines, rest = (rest + part).split(b"\n")

@@ -1,4 +1,4 @@
-"""The anchor in the token, as the ledger sees it; `anchor_slots.py` says how it is kept."""
+"""The anchor in the token, as the ledger sees it; `token/anchor_slots.py` says how it is kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from strongroom_vault.hsm.jobs import AdvanceAnchor, AnchorIs, ReadAnchor
+from strongroom_vault.hsm.jobs import AdvanceAnchor, ReadAnchor
 from strongroom_vault.ledger.anchor import AnchorMoved
 
 if TYPE_CHECKING:
@@ -23,22 +23,30 @@ class TokenAnchor:
         self._pool = pool
 
     async def read(self) -> Anchored | None:
-        """Return what the anchor remembers, None where it remembers nothing."""
-        answer = await self._pool.run(ReadAnchor())
-        return answer.value
+        """Return what the anchor remembers, None if nothing."""
+        return (await self._pool.run(ReadAnchor())).value
 
     async def advance(self, expected: Anchored, new: Anchored) -> None:
         """Remember `new` instead of `expected`.
 
-        A session that sees an older value, or none, may have lost sight of a slot (SoftHSM hides
-        objects while others are made and destroyed), so that only new ones are believed.
+        1. Move the anchor. A worker that finds something newer there has found another vault.
+        2. Do not believe a session that finds something older, or nothing: it may have lost sight
+           of a slot, as SoftHSM's do while other objects are made and destroyed. Open new sessions
+           and ask one of them. Stopping at once would take a vault down for a fault of one process.
+        3. Believe what a new session finds, even if it is nothing. A vault that went on without an
+           anchor could be rolled back to an old database, with every guess that it had counted.
+
+        Raises:
+            AnchorMoved: the anchor holds something else, or is gone.
+            HsmUnavailable: no worker answers, or no new one starts.
         """
         job = AdvanceAnchor(expected, new)
-        answer: AnchorIs = await self._pool.run(job)
-        epoch = -1 if answer.value is None else answer.value.epoch
-        if epoch < expected.epoch:
-            log.warning("the anchor looks older than it was", epoch=epoch)
+        held = (await self._pool.run(job)).value  # 1
+        if held is None or held.epoch < expected.epoch:  # 2
+            log.warning("the anchor looks older than it was", epoch=held.epoch if held else -1)
             await self._pool.renew()
-            answer = await self._pool.run(job)
-        if answer.value != new:
+            held = (await self._pool.run(job)).value
+        if held is None:  # 3
+            raise AnchorMoved("the token has lost its anchor")
+        if held != new:
             raise AnchorMoved("the token's anchor was moved by somebody else")

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_protocol import labels
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.hsm.token import anchor_slots
-from strongroom_vault.hsm.token.interface import TokenError
-from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
+from strongroom_vault.hsm.token.errors import TokenError
+from strongroom_vault.hsm.token.open_token import OpenToken, open_token
 from strongroom_vault.ledger import audit
 from strongroom_vault.ledger.anchor import check_newest
 from strongroom_vault.ledger.head import InvalidHead, open_head, seal_head
@@ -32,8 +31,6 @@ from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-    import pkcs11
 
     from strongroom_vault.ledger.head import Anchored, Head
     from strongroom_vault.settings.config import Settings
@@ -79,7 +76,7 @@ def lost_keys(settings: Settings) -> int:
         OperatorError: one of them cannot be read.
     """
     with (
-        _token(settings) as (_, token),
+        _token(settings) as token,
         closing(SqliteReader(settings.store.path, settings.vault.id)) as store,
     ):
         return _lost_keys(store, token)
@@ -134,9 +131,9 @@ def restore(settings: Settings, source: Path, *, older: bool) -> tuple[AnchorSta
         OperatorError: the copy is not whole, not this vault's, or older and `older` is not given.
     """
     path = settings.store.path
-    with _downtime(settings), _token(settings) as (session, token):
+    with _downtime(settings), _token(settings) as token:
         with closing(SqliteReader(source, settings.vault.id)) as copy:
-            found = _anchor_status(settings, session, token, copy)
+            found = _anchor_status(settings, token, copy)
             verify_rows(copy, found.head)
             lost = _lost_keys(copy, token)
             if found.problem and not older:
@@ -163,17 +160,17 @@ def accept_loss(settings: Settings) -> AnchorStatus:
     """
     with (
         _token_lock(settings),
-        _token(settings) as (session, token),
+        _token(settings) as token,
         closing(SqliteStore(settings.store.path, settings.vault.id)) as store,
     ):
-        found = _anchor_status(settings, session, token, store)
+        found = _anchor_status(settings, token, store)
         if not found.problem:
             raise OperatorError("the database is the newest one; there is no loss to accept")
         verify_rows(store, found.head)
         head, event = _after_loss(found)
-        key = token.derive_secret(labels.HEAD)
+        key = token.keys.derive_secret(labels.HEAD)
         store.commit(Commit((), {}, [event], seal_head(head, key)))
-        anchor_slots.advance(session, found.anchored, head.anchored)
+        token.anchor.advance(found.anchored, head.anchored)
         return found
 
 
@@ -207,10 +204,13 @@ def _buckets(store: SqliteReader) -> Iterator[tuple[int, Mapping[bytes, bytes]]]
         yield from store.read_buckets(range(first, first + BUCKETS_AT_ONCE)).items()
 
 
-def _lost_keys(store: SqliteReader, token: Pkcs11Token) -> int:
+def _lost_keys(store: SqliteReader, token: OpenToken) -> int:
     """Count the keys whose wrap key, or who themselves, were destroyed in the token."""
-    sealer = RowSealer(token.derive_secret(labels.RECORD_SEALING))
-    wrap_keys, residents = set(token.wrap_keys()), set(token.resident_oprf_keys())
+    sealer = RowSealer(token.keys.derive_secret(labels.RECORD_SEALING))
+    wrap_keys, residents = (
+        set(token.keys.wrap_keys.numbers()),
+        set(token.keys.oprf_keys.list_resident()),
+    )
     lost = 0
     for _, rows in _buckets(store):
         for record_id, row in rows.items():
@@ -244,16 +244,15 @@ def _after_loss(found: AnchorStatus) -> tuple[Head, bytes]:
 def _opened(settings: Settings) -> Iterator[tuple[SqliteReader, AnchorStatus]]:
     """One moment of the store, and how it stands to the anchor; the vault may be serving."""
     path, vault_id = settings.store.path, settings.vault.id
-    with _token(settings) as (session, token):
-        before = anchor_slots.look(session)
+    with _token(settings) as token:
+        before = token.anchor.read()
         with closing(SqliteReader(path, vault_id)) as store:
-            yield store, _anchor_status(settings, session, token, store, before)
+            yield store, _anchor_status(settings, token, store, before)
 
 
 def _anchor_status(
     settings: Settings,
-    session: pkcs11.Session,
-    token: Pkcs11Token,
+    token: OpenToken,
     store: SqliteReader,
     before: Anchored | None = None,
 ) -> AnchorStatus:
@@ -263,10 +262,12 @@ def _anchor_status(
     `before` is the one from before the store was opened, None where no vault can be serving.
     """
     try:
-        head = open_head(store.load().head, token.derive_secret(labels.HEAD), settings.vault.id)
+        head = open_head(
+            store.load().head, token.keys.derive_secret(labels.HEAD), settings.vault.id
+        )
     except InvalidHead as error:
         raise OperatorError(str(error)) from error
-    anchored = anchor_slots.look(session)
+    anchored = token.anchor.read()
     if before and anchored and before.epoch < head.epoch < anchored.epoch:
         return AnchorStatus(head, before, "")
     if before and head.epoch <= before.epoch:
@@ -279,11 +280,10 @@ def _anchor_status(
 
 
 @contextmanager
-def _token(settings: Settings) -> Iterator[tuple[pkcs11.Session, Pkcs11Token]]:
+def _token(settings: Settings) -> Iterator[OpenToken]:
     try:
-        opened = settings.token.for_workers()
-        with open_session(opened) as session:
-            yield session, Pkcs11Token(session, opened.module)
+        with open_token(settings.token.for_workers()) as token:
+            yield token
     except (TokenError, StoreError) as error:
         raise OperatorError(str(error)) from error
 

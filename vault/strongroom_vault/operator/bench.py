@@ -23,9 +23,8 @@ from strongroom_protocol.opaque.messages import RegistrationResponse
 from strongroom_vault.errors import HsmUnavailable, OperatorError
 from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import CreateRegistrationResponse, GenerateKE2
-from strongroom_vault.hsm.token import anchor_slots
-from strongroom_vault.hsm.token.interface import TokenError
-from strongroom_vault.hsm.token.pkcs11 import open_session
+from strongroom_vault.hsm.token.errors import TokenError
+from strongroom_vault.hsm.token.open_token import open_token
 from strongroom_vault.hsm.token.vault_keys import Labels
 from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.operator.init import first_commit
@@ -35,8 +34,7 @@ from strongroom_vault.store.interface import Commit, Row, StoreError, bucket_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pkcs11
-
+    from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
     from strongroom_vault.settings.config import Settings
 
 LABELS: Final = Labels("strongroom.bench")
@@ -122,13 +120,16 @@ async def _attempt(pool: TokenPool) -> GenerateKE2:
 def _anchor(settings: Settings, seconds: float) -> Rate:
     """Move an anchor of its own."""
     try:
-        with open_session(settings.token.for_workers()) as session, _no_slots(session):
+        with (
+            open_token(settings.token.for_workers(), LABELS) as token,
+            _no_slots(token.anchor),
+        ):
             now: Anchored | None = None
 
             def move() -> None:
                 nonlocal now
                 new = Anchored(now.epoch + 1 if now else 0, os.urandom(_HASH_SIZE))
-                now = anchor_slots.advance(session, now, new, LABELS.anchor)
+                now = token.anchor.advance(now, new)
 
             return _rate("token: anchor moved", *_repeat(move, seconds))
     except TokenError as error:
@@ -136,13 +137,13 @@ def _anchor(settings: Settings, seconds: float) -> Rate:
 
 
 @contextmanager
-def _no_slots(session: pkcs11.Session) -> Iterator[None]:
+def _no_slots(anchor: AnchorSlots) -> Iterator[None]:
     """Remove the slots of a bench that was cut off, and afterwards those of this one."""
-    anchor_slots.remove(session, LABELS.anchor)
+    anchor.remove()
     try:
         yield
     finally:
-        anchor_slots.remove(session, LABELS.anchor)
+        anchor.remove()
 
 
 def _commits(settings: Settings, seconds: float) -> Rate:

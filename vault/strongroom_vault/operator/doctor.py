@@ -1,6 +1,6 @@
 """What `strongroom-vault doctor` does: looks at the files that the settings name, and the token.
 
-The token is examined in a process of its own (`hsm/token/diagnostics.py`), which may crash or hang.
+The token is tried in a process of its own (`hsm/token/diagnostics.py`), which may crash or hang.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def usable(findings: Sequence[Finding]) -> tuple[Residency, ...]:
 
 
 def _token(settings: Settings) -> Iterator[Finding]:
-    """Examine the token in a process of its own, and say so if it does not come to its end."""
+    """Try the token in a process of its own, and say so if that does not come to its end."""
     program = [sys.executable, "-P", "-m", "strongroom_vault.hsm.token.diagnostics"]
     asked = msgspec.json.encode(settings.token.for_workers())
     process = subprocess.Popen(  # noqa: S603 -- our own program
@@ -75,7 +75,7 @@ def _token(settings: Settings) -> Iterator[Finding]:
     yield from (msgspec.json.decode(line, type=Finding) for line in output.splitlines())
     if ending:
         meaning = "The module crashed or hung in the check after the last one above."
-        yield Finding("examination", "failed", ending, meaning, BOTH)
+        yield Finding("diagnostics", "failed", ending, meaning, BOTH)
 
 
 def _file(check: str, look: Callable[[Path], str], path: Path, hint: str) -> Finding:

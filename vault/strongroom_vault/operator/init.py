@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from strongroom_protocol import labels
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.hsm.token import anchor_slots, vault_keys
-from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
-from strongroom_vault.hsm.token.self_test import check_token
+from strongroom_vault.hsm.token import vault_keys
+from strongroom_vault.hsm.token.open_token import OpenToken, open_token
+from strongroom_vault.hsm.token.self_test import check_keys
 from strongroom_vault.ledger.audit import NO_EVENT, extend
 from strongroom_vault.ledger.head import NO_HEAD, Head, InvalidHead, open_head, seal_head
 from strongroom_vault.ledger.merkle import Tree
@@ -27,8 +27,6 @@ from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
-    import pkcs11
 
     from strongroom_vault.ledger.head import Anchored
     from strongroom_vault.settings.config import Settings
@@ -63,8 +61,8 @@ def make_plan(settings: Settings) -> Plan:
     Raises:
         OperatorError: the token cannot be opened.
     """
-    with _session(settings) as session:
-        return _plan(session, settings)
+    with _token(settings) as token:
+        return _plan(token, settings)
 
 
 def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
@@ -84,16 +82,15 @@ def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
         return _check(settings)
     lock = lock_exclusively(settings.token.pin_file, "the vault is running, or another init")
     try:
-        with _session(settings) as session:
-            if _plan(session, settings) != plan:
+        with _token(settings) as token:
+            if _plan(token, settings) != plan:
                 raise OperatorError("token or store have changed meanwhile; run init again")
             _refuse_what_does_not_fit(plan, new_store=new_store)
-            vault_keys.create_missing_keys(session)
-            token = Pkcs11Token(session, str(settings.token.module))
-            check_token(token)
+            vault_keys.create_missing_keys(token.session)
+            check_keys(token.keys)
             anchored = _make_store(settings, token, plan)
-            anchor_slots.replace(session, anchored)
-            return token.identity.public_key.encode()
+            token.anchor.replace(anchored)
+            return token.keys.identity.public_key.encode()
     finally:
         os.close(lock)
 
@@ -111,20 +108,19 @@ def identity_of(settings: Settings) -> bytes:
     Raises:
         OperatorError: the token cannot be opened, or has no such key.
     """
-    with _session(settings) as session:
-        token = Pkcs11Token(session, str(settings.token.module))
-        return token.identity.public_key.encode()
+    with _token(settings) as token:
+        return token.keys.identity.public_key.encode()
 
 
-def _session(settings: Settings) -> AbstractContextManager[pkcs11.Session]:
-    return open_session(settings.token.for_workers())
+def _token(settings: Settings) -> AbstractContextManager[OpenToken]:
+    return open_token(settings.token.for_workers())
 
 
-def _plan(session: pkcs11.Session, settings: Settings) -> Plan:
+def _plan(token: OpenToken, settings: Settings) -> Plan:
     return Plan(
-        tuple(vault_keys.existing_labels(session)),
-        tuple(vault_keys.missing_labels(session)),
-        anchor_slots.look(session),
+        tuple(vault_keys.existing_labels(token.session)),
+        tuple(vault_keys.missing_labels(token.session)),
+        token.anchor.read(),
         settings.store.path.exists(),
     )
 
@@ -148,10 +144,10 @@ def _refuse_what_does_not_fit(plan: Plan, *, new_store: bool) -> None:
         )
 
 
-def _make_store(settings: Settings, token: Pkcs11Token, plan: Plan) -> Anchored:
+def _make_store(settings: Settings, token: OpenToken, plan: Plan) -> Anchored:
     """Make the store if there is none; return what the anchor must remember of it."""
     path, vault_id = settings.store.path, settings.vault.id
-    head_key = token.derive_secret(labels.HEAD)
+    head_key = token.keys.derive_secret(labels.HEAD)
     if not plan.has_store:
         first, anchored = first_commit(vault_id, head_key)
         sqlite_file.create(path, vault_id, first)

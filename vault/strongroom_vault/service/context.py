@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from strongroom_protocol import labels
 from strongroom_protocol.opaque.errors import DecodeError
 from strongroom_vault.errors import Malformed, StateExpired
+from strongroom_vault.hsm.jobs import RunsJobs
 from strongroom_vault.platform.clock import now_ms
 from strongroom_vault.platform.tasks import TaskGroup
 from strongroom_vault.records.sealing import InvalidSeal
@@ -16,12 +17,6 @@ from strongroom_vault.records.sealing import InvalidSeal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from strongroom_vault.hsm.jobs import (
-        CreateRegistrationResponse,
-        GeneratedKE2,
-        GenerateKE2,
-        NewRegistration,
-    )
     from strongroom_vault.ledger.group_commit import Ledger
     from strongroom_vault.records import policy
     from strongroom_vault.records.codec import RecoveryState, RegistrationState
@@ -31,13 +26,8 @@ if TYPE_CHECKING:
     State = TypeVar("State", RegistrationState, RecoveryState)
 
 
-class TokenWorkers(Protocol):
-    """What the service asks of the token: `hsm.pool.TokenPool`."""
-
-    @overload
-    async def run(self, job: CreateRegistrationResponse) -> NewRegistration: ...
-    @overload
-    async def run(self, job: GenerateKE2) -> GeneratedKE2: ...
+class TokenWorkers(RunsJobs, Protocol):
+    """What the service asks of the token: `hsm.dispatcher.TokenPool`."""
 
     def renew_soon(self) -> None:
         """Open new sessions, for those that are open do not find a key that must be there."""

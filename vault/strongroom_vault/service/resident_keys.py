@@ -18,7 +18,7 @@ import asyncio
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, overload
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 import structlog
@@ -31,7 +31,7 @@ from strongroom_vault.records.record import Active
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from strongroom_vault.hsm.jobs import OprfKeys
+    from strongroom_vault.hsm.jobs import RunsJobs
     from strongroom_vault.ledger.group_commit import Ledger
     from strongroom_vault.records.record import Record, StoredOprfKey
 
@@ -48,15 +48,6 @@ PATIENCE_S: Final = 10.0
 RETRY_AFTER: Final = 1.0
 
 
-class TokenWorkers(Protocol):
-    """What is asked of the token: `hsm.pool.TokenPool`."""
-
-    @overload
-    async def run(self, job: DestroyOprfKey) -> OprfKeys: ...
-    @overload
-    async def run(self, job: ListOprfKeys) -> OprfKeys: ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Unfinished:
     """Whose registration it is (a record id), and how long its state lives, in ms."""
@@ -68,7 +59,7 @@ class _Unfinished:
 class ResidentKeys:
     """Destroys what nobody needs. Owned by one event loop; the ledger's thread asks `is_late`."""
 
-    def __init__(self, token: TokenWorkers) -> None:
+    def __init__(self, token: RunsJobs) -> None:
         self._token = token
         self._unfinished: dict[bytes, _Unfinished] = {}  # the oldest first
         self._evicted: dict[bytes, _Unfinished] = {}  # until they are destroyed

@@ -29,7 +29,7 @@ from strongroom_vault.errors import (
 )
 from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.token import vault_keys
-from strongroom_vault.hsm.token.pkcs11 import open_session
+from strongroom_vault.hsm.token.open_token import open_session
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.platform.clock import now_ms
 from strongroom_vault.records import policy, registration

@@ -1,4 +1,4 @@
-"""What a worker does for each job: one function each, over any Token."""
+"""What a worker does for each job: one function each, over the open token."""
 
 from __future__ import annotations
 
@@ -29,71 +29,71 @@ from strongroom_vault.hsm.jobs import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from strongroom_vault.hsm.jobs import Answer
-    from strongroom_vault.hsm.token.interface import Token
+    from strongroom_vault.hsm.jobs import AnyAnswer
+    from strongroom_vault.hsm.token.open_token import OpenToken
 
 
-def start_registration(token: Token, job: CreateRegistrationResponse) -> NewRegistration:
-    """Make an OPRF key and evaluate with its wrapped form, which this proves to be good."""
+def start_registration(token: OpenToken, job: CreateRegistrationResponse) -> NewRegistration:
+    """Make an OPRF key, and evaluate with its wrapped form, to be sure that it unwraps."""
     request = RegistrationRequest.decode(job.registration_request)
-    stored = token.generate_oprf_key(resident=job.resident)
-    with token.oprf_key(stored) as oprf_key:
-        response = create_registration_response(request, token.identity.public_key, oprf_key)
+    stored = token.keys.oprf_keys.generate(resident=job.resident)
+    with token.keys.oprf_keys.lend(stored) as oprf_key:
+        response = create_registration_response(request, token.keys.identity.public_key, oprf_key)
     return NewRegistration(stored, response.encode())
 
 
-def start_recovery(token: Token, job: GenerateKE2) -> GeneratedKE2:
-    """Evaluate a charged attempt and make KE2."""
+def start_recovery(token: OpenToken, job: GenerateKE2) -> GeneratedKE2:
+    """Answer a charged attempt: evaluate, and make KE2."""
     record = RegistrationRecord.decode(job.registration_record)
     identities = Identities(client=job.client_identity, server=job.server_identity)
-    with token.oprf_key(job.oprf_key) as oprf_key:
-        ke2, expected = generate_ke2(job.ke1(), record, token.identity, oprf_key, identities)
+    with token.keys.oprf_keys.lend(job.oprf_key) as oprf_key:
+        ke2, expected = generate_ke2(job.ke1(), record, token.keys.identity, oprf_key, identities)
     return GeneratedKE2(ke2.encode(), expected.client_mac)
 
 
-def destroy_oprf_key(token: Token, job: DestroyOprfKey) -> OprfKeys:
+def destroy_oprf_key(token: OpenToken, job: DestroyOprfKey) -> OprfKeys:
     """Destroy a resident key for good."""
-    return OprfKeys((job.public_key,) if token.destroy_oprf_key(job.public_key) else ())
+    return OprfKeys((job.public_key,) if token.keys.oprf_keys.destroy(job.public_key) else ())
 
 
-def list_oprf_keys(token: Token, _job: ListOprfKeys) -> OprfKeys:
-    """Say which resident keys there are."""
-    return OprfKeys(token.resident_oprf_keys())
+def list_oprf_keys(token: OpenToken, _job: ListOprfKeys) -> OprfKeys:
+    """List the resident keys."""
+    return OprfKeys(token.keys.oprf_keys.list_resident())
 
 
-def list_wrap_keys(token: Token, _job: ListWrapKeys) -> WrapKeys:
-    """Say which wrap keys there are."""
-    return WrapKeys(token.wrap_keys())
+def list_wrap_keys(token: OpenToken, _job: ListWrapKeys) -> WrapKeys:
+    """List the wrap keys."""
+    return WrapKeys(token.keys.wrap_keys.numbers())
 
 
-def make_wrap_key(token: Token, _job: MakeWrapKey) -> WrapKeys:
-    """Make the wrap key that a rotation leads to, unless it is there."""
-    token.make_wrap_key()
-    return WrapKeys(token.wrap_keys())
+def make_wrap_key(token: OpenToken, _job: MakeWrapKey) -> WrapKeys:
+    """Make the wrap key that a rotation leads to, unless the token has it."""
+    token.keys.wrap_keys.make()
+    return WrapKeys(token.keys.wrap_keys.numbers())
 
 
-def destroy_wrap_keys(token: Token, job: DestroyWrapKeys) -> WrapKeys:
-    """Destroy what a rotation leaves behind, for good."""
-    token.destroy_wrap_keys(job.numbers)
-    return WrapKeys(token.wrap_keys())
+def destroy_wrap_keys(token: OpenToken, job: DestroyWrapKeys) -> WrapKeys:
+    """Destroy wrap keys that a rotation has made useless, for good."""
+    token.keys.wrap_keys.destroy(job.numbers)
+    return WrapKeys(token.keys.wrap_keys.numbers())
 
 
-def rewrap(token: Token, job: Rewrap) -> Rewrapped:
-    """Put an OPRF key under the newest wrap key."""
-    return Rewrapped(token.rewrap(job.oprf_key))
+def rewrap(token: OpenToken, job: Rewrap) -> Rewrapped:
+    """Wrap an OPRF key under the newest wrap key."""
+    return Rewrapped(token.keys.oprf_keys.rewrap(job.oprf_key))
 
 
-def read_anchor(token: Token, _job: ReadAnchor) -> AnchorIs:
-    """Say what the anchor remembers."""
-    return AnchorIs(token.read_anchor())
+def read_anchor(token: OpenToken, _job: ReadAnchor) -> AnchorIs:
+    """Read the anchor."""
+    return AnchorIs(token.anchor.read())
 
 
-def advance_anchor(token: Token, job: AdvanceAnchor) -> AnchorIs:
-    """Move the anchor, if it holds what is expected."""
-    return AnchorIs(token.advance_anchor(job.expected, job.new))
+def advance_anchor(token: OpenToken, job: AdvanceAnchor) -> AnchorIs:
+    """Move the anchor, if it holds what the job expects."""
+    return AnchorIs(token.anchor.advance(job.expected, job.new))
 
 
-HANDLERS: Final[dict[type[Any], Callable[[Token, Any], Answer]]] = {
+HANDLERS: Final[dict[type[Any], Callable[[OpenToken, Any], AnyAnswer]]] = {
     CreateRegistrationResponse: start_registration,
     GenerateKE2: start_recovery,
     DestroyOprfKey: destroy_oprf_key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pkcs11 import TokenFlag
 from pkcs11.exceptions import (
@@ -21,6 +21,8 @@ from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
+    from pkcs11 import Slot
+
     from strongroom_vault.settings.token_settings import TokenSettings
 
 SOFTHSM2_CONF: Final = "SOFTHSM2_CONF"
@@ -37,23 +39,34 @@ _INITIALISE: Final = (
 )
 
 
+class Library(Protocol):
+    """A module that python-pkcs11 has loaded."""
+
+    def get_slots(self, *, token_present: bool) -> list[Slot]:
+        """Return its slots."""
+
+
 def no_module(settings: TokenSettings, error: Exception) -> OperatorError:
-    """Say why the module cannot be loaded."""
+    """Return why the module cannot be loaded."""
     path = settings.module
     setting = named("token", "module")
     if "/" in path and not Path(path).exists():
-        found = " and ".join(one for one in _MODULES if Path(one).exists())
-        here = f"SoftHSM's is {found} here." if found else "An HSM's vendor says where its is."
+        installed = " and ".join(module for module in _MODULES if Path(module).exists())
+        here = (
+            f"SoftHSM's is {installed} here."
+            if installed
+            else "An HSM's vendor says where its module is."
+        )
         return OperatorError(f"there is no PKCS#11 module at {path}", f"{setting} names it. {here}")
-    said = str(error).rpartition(f"{path}: ")[2] or type(error).__name__
+    reason = str(error).rpartition(f"{path}: ")[2] or type(error).__name__
     hint = _softhsm(path) if isinstance(error, PKCS11Error) else ""
     return OperatorError(
-        f"cannot load the module {path}: {said}", hint or f"{setting} names a PKCS#11 module."
+        f"cannot load the module {path}: {reason}", hint or f"{setting} names a PKCS#11 module."
     )
 
 
-def refused(settings: TokenSettings, library: Any, error: PKCS11Error) -> OperatorError:  # noqa: ANN401 -- python-pkcs11 has no types
-    """Say why the token cannot be opened."""
+def refused(settings: TokenSettings, library: Library, error: PKCS11Error) -> OperatorError:
+    """Return why the token cannot be opened."""
     name = type(error).__name__
     label = f"the token {settings.label!r}"
     match error:
@@ -79,8 +92,8 @@ def _pin(settings: TokenSettings, error: PKCS11Error) -> str:
     return f"Put its user PIN into {settings.pin_file}. Do not try PINs: a token locks after a few."
 
 
-def _tokens(library: Any) -> str:  # noqa: ANN401 -- as above
-    """The tokens that can be named, for an operator who named another."""
+def _tokens(library: Library) -> str:
+    """List the tokens of the module, for an operator who named one that it does not have."""
     labels = []
     try:
         for slot in library.get_slots(token_present=True):
@@ -95,7 +108,7 @@ def _tokens(library: Any) -> str:  # noqa: ANN401 -- as above
 
 
 def _softhsm(module: str) -> str:
-    """Where SoftHSM looks for its tokens, or why it cannot."""
+    """Say where SoftHSM looks for its tokens, or why it cannot."""
     if "softhsm" not in module:
         return ""
     conf = os.environ.get(SOFTHSM2_CONF)
@@ -108,8 +121,8 @@ def _softhsm(module: str) -> str:
         text = Path(conf).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         return f"{SOFTHSM2_CONF} is {conf}, which cannot be read: {error.strerror}."
-    found = re.search(r"^\s*directories\.tokendir\s*=\s*(.*?)\s*$", text, re.MULTILINE)
-    folder = Path(found[1]) if found else None
+    setting = re.search(r"^\s*directories\.tokendir\s*=\s*(.*?)\s*$", text, re.MULTILINE)
+    folder = Path(setting[1]) if setting else None
     if folder is not None and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return f"{SOFTHSM2_CONF} is {conf}; this user cannot use its tokens' folder {folder}."
     return f"SoftHSM looks where {SOFTHSM2_CONF} says: {conf}."

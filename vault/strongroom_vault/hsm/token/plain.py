@@ -1,51 +1,21 @@
-"""The hot operations through python-pkcs11, for modules that `native.py` cannot be used with."""
+"""The hot operations through python-pkcs11, for modules with which `native.py` does not work."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from pkcs11 import KDF, Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.constants import DEFAULT
-from pkcs11.exceptions import (
-    DeviceError,
-    DeviceMemory,
-    DeviceRemoved,
-    HostMemory,
-    KeyHandleInvalid,
-    ObjectHandleInvalid,
-    PKCS11Error,
-    SessionClosed,
-    SessionHandleInvalid,
-    TokenNotPresent,
-    TokenNotRecognised,
-    UserNotLoggedIn,
-)
 
-from strongroom_vault.hsm.token.interface import TokenError
+from strongroom_vault.hsm.token.errors import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from strongroom_vault.hsm.token.objects import Template, TokenObject
     from strongroom_vault.hsm.token.quirks import Quirks
-    from strongroom_vault.hsm.token.vault_keys import TokenObject
 
-_SESSION_LOST: Final = (
-    DeviceError,
-    DeviceMemory,
-    DeviceRemoved,
-    HostMemory,
-    KeyHandleInvalid,
-    ObjectHandleInvalid,
-    SessionClosed,
-    SessionHandleInvalid,
-    TokenNotPresent,
-    TokenNotRecognised,
-    UserNotLoggedIn,
-)
 _COORDINATE_BITS: Final = 256
 # python-pkcs11 would add ENCRYPT, WRAP and VERIFY, which SoftHSM refuses for a private key.
-_UNWRAPPED: Final = {
+_UNWRAPPED: Final[Template] = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
     Attribute.EXTRACTABLE: False,
@@ -54,47 +24,24 @@ _UNWRAPPED: Final = {
     Attribute.WRAP: DEFAULT,
     Attribute.VERIFY: DEFAULT,
 }
-# The answer of a derivation: the vault reads it, so it is no secret of the token's.
-_COORDINATE: Final = {
+# The result of a derivation. The vault reads it, so the token need not keep it secret.
+_COORDINATE: Final[Template] = {
     Attribute.PRIVATE: False,
     Attribute.SENSITIVE: False,
     Attribute.EXTRACTABLE: True,
 }
 
 
-KeyHandle: TypeAlias = Any
-"""Whatever `key` and `unwrap` of the same HotOperations return."""
-
-
-class HotOperations(Protocol):
-    """What a recovery does with keys in the token. Every method raises TokenError."""
-
-    def key(self, found: TokenObject) -> KeyHandle:
-        """Return an object of python-pkcs11 as a key."""
-
-    def unwrap(self, wrapping_key: TokenObject, wrapped: bytes, point: bytes) -> KeyHandle:
-        """Unwrap an EC private key, whose public point is 65 bytes, as a session object."""
-
-    def multiply(self, key: KeyHandle, point: bytes) -> bytes:
-        """Return the x coordinate, 32 bytes, of the key times a point (65 bytes, uncompressed)."""
-
-    def is_non_extractable(self, key: KeyHandle) -> bool:
-        """Whether the token says that it would not let the key out."""
-
-    def destroy(self, key: KeyHandle) -> None:
-        """Destroy an object."""
-
-
 class PlainOperations:
-    """See `HotOperations`."""
+    """See `hot_operations.HotOperations`."""
 
     def __init__(self, wrap_mechanism: Mechanism, quirks: Quirks) -> None:
         self._wrap_mechanism = wrap_mechanism
         self._quirks = quirks
 
-    def key(self, found: TokenObject) -> TokenObject:
+    def key(self, private: TokenObject) -> TokenObject:
         """Return an object of python-pkcs11 as a key."""
-        return found
+        return private
 
     def unwrap(
         self,
@@ -135,7 +82,7 @@ class PlainOperations:
                 secret.destroy()
 
     def is_non_extractable(self, key: TokenObject) -> bool:
-        """Whether the token says that it would not let the key out."""
+        """Whether the token says that the key is sensitive and not extractable."""
         with translated():
             return bool(key[Attribute.SENSITIVE]) and not key[Attribute.EXTRACTABLE]
 
@@ -143,13 +90,3 @@ class PlainOperations:
         """Destroy an object."""
         with translated():
             key.destroy()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn errors of python-pkcs11 into TokenError."""
-    try:
-        yield
-    except PKCS11Error as error:
-        is_lost = isinstance(error, _SESSION_LOST)
-        raise TokenError(type(error).__name__, is_session_lost=is_lost) from error

@@ -1,4 +1,4 @@
-"""What differs between PKCS#11 modules beyond what the standard lets one ask for. All of it."""
+"""How PKCS#11 modules deviate from the standard: all that they cannot be asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Quirks:
     """How a token differs from the standard.
 
     Attributes:
-        name: of the module, for operators; empty for none.
+        name: for operators; empty for a token without quirks.
         point_to_unwrap: the attribute under which the template of an unwrapped EC key must have the
             public point, because the module cannot compute it; None where it can.
     """

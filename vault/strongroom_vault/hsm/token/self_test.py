@@ -1,7 +1,7 @@
 """What a token must get right before it serves: checked by every worker when it starts.
 
-A real token does not let a known private key in, so the answers are known by algebra: they are
-right for a fresh key, through generation, wrapping and unwrapping, or service is refused.
+No known private key can be brought into a real token, so algebra says what is right: a fresh key,
+generated, wrapped and unwrapped, must multiply as its public key demands, or the worker refuses.
 """
 
 from __future__ import annotations
@@ -13,46 +13,47 @@ from strongroom_protocol.opaque.oprf import hash_input_to_group
 from strongroom_vault.errors import OperatorError
 
 if TYPE_CHECKING:
-    from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, TokenKey
+    from strongroom_vault.hsm.token.token_key import TokenKey
+    from strongroom_vault.hsm.token.token_keys import TokenKeys
 
 _LABEL: Final = "strongroom/v1 known answer"
 _SECRET_SIZE: Final = 32
 
 
-def check_token(token: Pkcs11Token) -> None:
-    """Try every operation that the vault needs.
+def check_keys(keys: TokenKeys) -> None:
+    """Try every operation on keys that the vault needs.
 
     Raises:
         OperatorError: the token answers wrongly; the message names what.
         TokenError: the token refuses an operation.
     """
-    check_key(token.identity, "the identity key")
-    stored = token.generate_oprf_key(resident=False)
-    if token.generate_oprf_key(resident=False) == stored:
+    check_key(keys.identity, "the identity key")
+    stored = keys.oprf_keys.generate(resident=False)
+    if keys.oprf_keys.generate(resident=False) == stored:
         raise OperatorError("the token makes the same key twice")
-    with token.oprf_key(stored) as key:
+    with keys.oprf_keys.lend(stored) as key:
         check_key(key, "an unwrapped OPRF key")
-    check_secrets(token)
+    check_secrets(keys)
 
 
-def check_secrets(token: Pkcs11Token) -> None:
-    """Derived secrets are those of their labels.
+def check_secrets(keys: TokenKeys) -> None:
+    """Check that derived secrets depend on their labels, and on nothing else.
 
     Raises:
-        OperatorError: they are not.
+        OperatorError: they do not.
     """
-    secret = token.derive_secret(_LABEL)
-    if len(secret) != _SECRET_SIZE or secret != token.derive_secret(_LABEL):
+    secret = keys.derive_secret(_LABEL)
+    if len(secret) != _SECRET_SIZE or secret != keys.derive_secret(_LABEL):
         raise OperatorError("the token's HMAC-SHA-256 is not a function of its input")
-    if secret == token.derive_secret(_LABEL + "!"):
+    if secret == keys.derive_secret(_LABEL + "!"):
         raise OperatorError("the token's HMAC-SHA-256 does not depend on its input")
 
 
 def check_key(key: TokenKey, name: str = "the key") -> None:
-    """The key multiplies as its public key says, linearly, and cannot be read.
+    """Check that the key multiplies as its public key demands, and cannot be extracted.
 
     Raises:
-        OperatorError: it does not; `name` says whose fault it is.
+        OperatorError: it does not; the message begins with `name`.
     """
     point = hash_input_to_group(_LABEL.encode())
     if key.evaluate(GENERATOR) != key.public_key:
@@ -63,4 +64,4 @@ def check_key(key: TokenKey, name: str = "the key") -> None:
     if key.evaluate(add(point, doubled)) != add(key.evaluate(point), key.evaluate(doubled)):
         raise OperatorError(f"{name}: multiplications do not add up")
     if not key.is_non_extractable:
-        raise OperatorError(f"{name}: the token would let it out")
+        raise OperatorError(f"{name}: it is extractable, or not sensitive")

@@ -4,26 +4,26 @@
     strongroom.identity  P-256 key pair, the vault's identity
     strongroom.root      generic secret of 32 bytes, HMAC-SHA-256
 
-None can be extracted. Zero or two objects for a label is an error that names the label; of wrap
-keys there are two, with different numbers, while a rotation is under way.
+No key can be extracted. Zero or two objects with a label is an error that names the label; only of
+wrap keys there are two, with different numbers, while a rotation is under way.
 
-    strongroom.oprf      the OPRF keys of accounts that rest in the token: CKA_ID = public key
+    strongroom.oprf      the OPRF keys of accounts that stay in the token: CKA_ID = public key
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm.token.objects import find_objects
 
 if TYPE_CHECKING:
     import pkcs11
 
-TokenObject: TypeAlias = Any
-"""python-pkcs11 gives each object the methods of what it may do, which no static type shows."""
+    from strongroom_vault.hsm.token.objects import Template, TokenObject
 
 KEY_BITS: Final = 256
 MAX_WRAP_KEYS: Final = 2
@@ -53,7 +53,7 @@ class Labels:
 
 VAULT: Final = Labels("strongroom")
 
-NEVER_LEAVES: Final = {
+NON_EXTRACTABLE: Final[Template] = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
     Attribute.EXTRACTABLE: False,
@@ -69,23 +69,23 @@ def find_one(session: pkcs11.Session, label: str, object_class: ObjectClass) -> 
     """Return the one object of a class with a label.
 
     Raises:
-        OperatorError: there is none, or more than one.
+        OperatorError: it has none, or more than one.
     """
-    found = _find(session, label, object_class)
-    if len(found) != 1:
+    objects = _find(session, label, object_class)
+    if len(objects) != 1:
         raise OperatorError(
-            f"the token has {len(found)} objects of class {object_class.name} with the label"
+            f"the token has {len(objects)} objects of class {object_class.name} with the label"
             f" {label}, and the vault needs exactly one",
-            "" if found else _NEW,
+            "" if objects else _NEW,
         )
-    return found[0]
+    return objects[0]
 
 
 def find_wrap_keys(session: pkcs11.Session, labels: Labels = VAULT) -> dict[int, TokenObject]:
     """Return the wrap keys by number, ascending: one, or two while a rotation is under way.
 
     Raises:
-        OperatorError: there are none, or more, or two of the same number.
+        OperatorError: it has none, or more than two, or two with one number.
     """
     found = _find(session, labels.wrap, ObjectClass.SECRET_KEY)
     keys = {int.from_bytes(key[Attribute.ID]): key for key in found}
@@ -107,35 +107,35 @@ def make_wrap_key(session: pkcs11.Session, number: int, labels: Labels = VAULT) 
         id=number.to_bytes(_NUMBER_SIZE) if number else b"",
         store=True,
         capabilities=MechanismFlag.WRAP | MechanismFlag.UNWRAP,
-        template=NEVER_LEAVES,
+        template=NON_EXTRACTABLE,
     )
 
 
 def existing_labels(session: pkcs11.Session, labels: Labels = VAULT) -> list[str]:
-    """Return the labels of the vault's keys for which the token has any object."""
+    """Return the labels of the vault's keys with any object in the token."""
     return sorted({label for label, kind in labels.keys if _find(session, label, kind)})
 
 
 def missing_labels(session: pkcs11.Session, labels: Labels = VAULT) -> list[str]:
-    """Return the labels of the vault's keys of which the token lacks any object."""
+    """Return the labels of the vault's keys of which an object is missing."""
     return sorted({label for label, kind in labels.keys if not _find(session, label, kind)})
 
 
 def _find(session: pkcs11.Session, label: str, object_class: ObjectClass) -> list[TokenObject]:
     """Objects of the token; copies that live with a session do not count."""
-    template = {
+    template: Template = {
         Attribute.LABEL: label,
         Attribute.CLASS: object_class,
         Attribute.TOKEN: True,
     }
-    return list(session.get_objects(template))
+    return find_objects(session, template)
 
 
 def create_missing_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None:
     """Make those of the vault's keys that the open token lacks; leave the others as they are.
 
     Raises:
-        OperatorError: half of a key pair is there.
+        OperatorError: the token has only half of a key pair.
     """
     missing = missing_labels(session, labels)
     if half := set(missing) & set(existing_labels(session, labels)):
@@ -152,19 +152,19 @@ def create_missing_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None
             label=labels.root,
             store=True,
             capabilities=MechanismFlag.SIGN,
-            template=NEVER_LEAVES,
+            template=NON_EXTRACTABLE,
         )
     if labels.identity in missing:
         curve(session).generate_keypair(
             label=labels.identity,
             store=True,
             capabilities=MechanismFlag.DERIVE,
-            private_template={**NEVER_LEAVES, Attribute.DERIVE: True, Attribute.SIGN: False},
+            private_template={**NON_EXTRACTABLE, Attribute.DERIVE: True, Attribute.SIGN: False},
         )
 
 
 def curve(session: pkcs11.Session) -> pkcs11.DomainParameters:
-    """Return P-256 as domain parameters, which are no object of the token."""
+    """Return P-256 as domain parameters, which need no object in the token."""
     return session.create_domain_parameters(
         KeyType.EC,
         {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")},

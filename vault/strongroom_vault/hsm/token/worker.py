@@ -2,8 +2,7 @@
 
 Started by the supervisor as `python -m strongroom_vault.hsm.token.worker FD`, with one end of a
 socket pair as descriptor FD. The PKCS#11 module and the PIN are known here and nowhere else. The
-worker ends when the pipe does. The vault logs what it or the module
-prints.
+worker ends when the pipe is closed. The vault logs what it or the module prints.
 """
 
 from __future__ import annotations
@@ -18,22 +17,29 @@ from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.hsm.framing import frame, receive_jobs
 from strongroom_vault.hsm.jobs import Failed, Hello, Ready
 from strongroom_vault.hsm.token import handlers
-from strongroom_vault.hsm.token.interface import KeyNotFound, TokenError
-from strongroom_vault.hsm.token.pkcs11 import Pkcs11Token, open_session
-from strongroom_vault.hsm.token.self_test import check_token
+from strongroom_vault.hsm.token.errors import KeyNotFound, TokenError
+from strongroom_vault.hsm.token.open_token import OpenToken, open_token
+from strongroom_vault.hsm.token.self_test import check_keys
 from strongroom_vault.platform import uncaught
 from strongroom_vault.platform.gc import tune_gc
 from strongroom_vault.platform.hardening import harden
 
 if TYPE_CHECKING:
-    from strongroom_vault.hsm.jobs import Answer, Job
+    from strongroom_vault.hsm.jobs import AnyAnswer, AnyJob
 
 
 def main(descriptor: int) -> None:
-    """Serve the pipe until it ends."""
-    uncaught.report_to(_last_words)
-    harden()  # a core dump would hold the PIN
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the vault, which then ends us
+    """Serve the pipe until it is closed.
+
+    1. Harden the process before the PIN is read: a core dump would hold it.
+    2. Ignore Ctrl-C. It reaches the whole process group, but is for the vault alone, which lets the
+       jobs under way end before it closes our pipe.
+    3. Open the token and test it before Ready is sent: a token that answers wrongly gets no job.
+    4. Say why it cannot be opened. Only a wrong PIN is final: the vault must not try it again.
+    """
+    uncaught.report_to(_report_uncaught)
+    harden()  # 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # 2
     with socket(fileno=descriptor) as pipe:
         match receive_jobs(pipe):
             case (Hello() as hello,):
@@ -41,13 +47,12 @@ def main(descriptor: int) -> None:
             case _:
                 return
         try:
-            with open_session(hello.token) as session:
-                token = Pkcs11Token(session, hello.token.module)
-                check_token(token)
+            with open_token(hello.token) as token:  # 3
+                check_keys(token.keys)
                 pipe.sendall(frame(_ready(token, hello)))
                 tune_gc()
                 _serve(token, pipe)
-        except WrongPin as error:
+        except WrongPin as error:  # 4
             failed = Failed(str(error), is_session_lost=True, is_final=True, hint=error.hint)
             pipe.sendall(frame(failed))
         except OperatorError as error:
@@ -56,17 +61,17 @@ def main(descriptor: int) -> None:
             pipe.sendall(frame(Failed(str(error), is_session_lost=True)))
 
 
-def _last_words(error: str, where: list[str]) -> None:
+def _report_uncaught(error: str, where: list[str]) -> None:
     sys.stderr.write(f"{error} at {' '.join(where)}\n")
 
 
-def _ready(token: Pkcs11Token, hello: Hello) -> Ready:
-    secrets = tuple(token.derive_secret(label) for label in hello.labels)
-    return Ready(token.identity.public_key.encode(), secrets)
+def _ready(token: OpenToken, hello: Hello) -> Ready:
+    secrets = tuple(token.keys.derive_secret(label) for label in hello.labels)
+    return Ready(token.keys.identity.public_key.encode(), secrets)
 
 
-def _serve(token: Pkcs11Token, pipe: socket) -> None:
-    """One job at a time, until the pipe ends or the session is lost."""
+def _serve(token: OpenToken, pipe: socket) -> None:
+    """Do one job at a time, until the pipe is closed or the session is lost."""
     while jobs := receive_jobs(pipe):
         for job in jobs:
             answer = _answer(token, job)
@@ -75,7 +80,7 @@ def _serve(token: Pkcs11Token, pipe: socket) -> None:
                 return
 
 
-def _answer(token: Pkcs11Token, job: Job) -> Answer:
+def _answer(token: OpenToken, job: AnyJob) -> AnyAnswer:
     handle = handlers.HANDLERS.get(type(job))
     if handle is None:
         return Failed("this worker is open already")

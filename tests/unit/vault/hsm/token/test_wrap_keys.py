@@ -1,0 +1,37 @@
+"""The wrap keys of one session, while another makes and destroys them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm.token.errors import TokenError
+from strongroom_vault.hsm.token.vault_keys import make_wrap_key
+from strongroom_vault.hsm.token.wrap_keys import TokenWrapKeys
+
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.token.open_token import OpenToken
+
+
+def test_what_another_worker_does_is_seen_when_it_matters(token: OpenToken) -> None:
+    ours, other = (TokenWrapKeys(token.session, token.labels) for _ in range(2))
+    other.make()
+    other.make()  # a rotation has two keys at most
+    assert (ours.numbers(), other.numbers()) == ((0,), (0, 1))
+    ours.unwrapping_key(1)
+    assert (ours.numbers(), ours.newest) == ((0, 1), 1)
+    other.destroy({0, 1})
+    assert other.numbers() == (1,)
+    ours.look_again()
+    assert ours.numbers() == (1,)
+    with pytest.raises(TokenError, match="wrap key 0 is not in the token"):
+        ours.unwrapping_key(0)
+
+
+def test_three_are_an_error(token: OpenToken) -> None:
+    for number in (1, 2):
+        make_wrap_key(token.session, number, token.labels)
+    with pytest.raises(OperatorError, match="3 objects"):
+        TokenWrapKeys(token.session, token.labels)

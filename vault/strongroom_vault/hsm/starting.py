@@ -1,0 +1,108 @@
+"""Starts token workers: one at a time, and never again once the token has refused the PIN.
+
+A start, in order:
+
+1. Wait for the start before. SoftHSM does not always open a token that eight processes open at the
+   same moment (5 starts of 12 failed), and a wrong PIN must be seen before the next worker tries
+   it.
+2. Give up if a worker before was refused for good. Each try of a wrong PIN brings the token nearer
+   to locking itself, often at the third: fewer tries than there may be workers.
+3. Start the process, which opens the token and tests it.
+4. If all workers were to be renewed meanwhile, begin again: this one may have looked at the token
+   before the change that they are renewed for.
+5. Compare its identity and secrets with those of the first worker. With other keys it would answer
+   attempts that no client accepts, each of them charged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefused
+
+if TYPE_CHECKING:
+    from strongroom_vault.hsm.jobs import Hello, Ready
+
+log = structlog.get_logger()
+
+BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds before each try to start a worker again; the last one applies to all later tries."""
+
+
+class WorkerStarter:
+    """Starts the workers of one pool."""
+
+    def __init__(self, hello: Hello) -> None:
+        self._hello = hello
+        self._one_at_a_time = asyncio.Lock()
+        self._first: Ready | None = None
+        self._generation = 0
+        self._is_stopped = False
+        self.final_refusal: str | None = None
+        """Why no worker will ever start again; None while one may."""
+
+    def stop(self) -> None:
+        """Start no more workers, because the vault goes down."""
+        self._is_stopped = True
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._is_stopped
+
+    def begin_generation(self) -> None:
+        """Start those that are starting now once more: they may know an old state of the token."""
+        self._generation += 1
+
+    async def start(self) -> tuple[WorkerProcess, Ready]:
+        """Start a worker, and return it with what it has derived.
+
+        Raises:
+            WorkerRefused: it cannot open the token, and says why.
+            WorkerLost: it died, took too long, has other keys, or may not be started.
+        """
+        async with self._one_at_a_time:  # 1
+            worker, ready = await self._start_in_this_generation()  # 2, 3, 4
+            if self._first is None:
+                self._first = ready
+            if ready != self._first:  # 5
+                await worker.kill()
+                raise WorkerLost("the token has other keys than when the vault started")
+            return worker, ready
+
+    async def start_with_back_off(self) -> WorkerProcess | None:
+        """Start a worker, trying ever more slowly; None once no worker may start any more."""
+        tries = 0
+        while not self._is_stopped:
+            await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+            tries += 1
+            try:
+                worker, _ = await self.start()
+            except (WorkerRefused, WorkerLost) as error:
+                log.warning("token worker does not start", problem=str(error), tries=tries)
+                if self.final_refusal is not None:
+                    return None
+            else:
+                log.info("token worker replaced", tries=tries)
+                return worker
+        return None
+
+    async def _start_in_this_generation(self) -> tuple[WorkerProcess, Ready]:
+        while True:
+            if self.final_refusal is not None:  # 2
+                raise WorkerLost(f"not tried again: {self.final_refusal}")
+            if self._is_stopped:
+                raise WorkerLost("the vault is going down")
+            generation = self._generation
+            try:
+                worker, ready = await WorkerProcess.start(self._hello)  # 3
+            except WorkerRefused as error:
+                if error.is_final:
+                    self.final_refusal = str(error)
+                raise
+            if generation == self._generation:  # 4
+                return worker, ready
+            await worker.retire()
