@@ -19,7 +19,7 @@ from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import AdvanceAnchor, CreateRegistrationResponse, GenerateKE2
 from strongroom_vault.platform import logs
-from strongroom_vault.server import server
+from strongroom_vault.server import listener, parts, server
 from strongroom_vault.settings.config import load
 from strongroom_vault.store.sqlite import SqliteStore
 
@@ -91,7 +91,8 @@ class CrashingApi(BackupKeyVault):
 
 
 if __name__ == "__main__":
-    for kind in (CrashingStore, CrashingPool, CrashingApi):
-        setattr(server, kind.__mro__[1].__name__, kind)
+    for module, kind in ((parts, CrashingStore), (server, CrashingPool), (listener, CrashingApi)):
+        getattr(module, kind.__mro__[1].__name__)  # fails loudly where the server has changed
+        setattr(module, kind.__mro__[1].__name__, kind)
     logs.configure()
     asyncio.run(server.VaultServer(load(Path(sys.argv[2]), os.environ)).run())

@@ -1,0 +1,61 @@
+"""The Unix socket on which operators ask the running vault; its owner alone can open it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import grpc
+
+from strongroom_vault.api import bounds
+from strongroom_vault.errors import OperatorError
+from strongroom_vault.platform.unix_sockets import grpc_target, short_path
+from strongroom_vault.v1 import admin_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from strongroom_vault.api.vault_admin import VaultAdmin
+
+
+@asynccontextmanager
+async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
+    """Serve operators for the time of the block.
+
+    Raises:
+        OperatorError: another vault answers there, or the socket cannot be made.
+    """
+    with short_path(path) as short:
+        _remove_stale(short)
+        server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
+        admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
+        before = os.umask(0o177)  # the socket must never be open to others, not for a moment
+        try:
+            server.add_insecure_port(grpc_target(short))
+            await server.start()
+        except RuntimeError as error:
+            raise OperatorError(f"cannot listen on the admin socket {path}: {error}") from error
+        finally:
+            os.umask(before)
+        try:
+            yield
+        finally:
+            await server.stop(0)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the socket of a vault that is gone; refuse to take the place of a running one."""
+    if not path.is_socket():
+        if path.exists():
+            raise OperatorError(f"{path} exists and is not a socket")
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise OperatorError(f"another vault answers at {path}")
