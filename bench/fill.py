@@ -25,7 +25,7 @@ from strongroom_vault.records.codec import encode_record
 from strongroom_vault.records.record import Active, Record
 from strongroom_vault.records.sealing import RowSealer
 from strongroom_vault.service.derived_keys import Keys
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 from strongroom_vault.store.interface import BUCKET_BITS, Commit, Row, bucket_of
 from strongroom_vault.store.sqlite import SqliteStore
 
@@ -44,7 +44,7 @@ def account(number: int) -> str:
 
 def fill(token_of: TokenOf, count: int) -> None:
     """Add `count` accounts to the vault's empty store. Called by `worlds.in_token`."""
-    settings = config.load(Path(token_of.settings_file), {})
+    settings = loading.load(Path(token_of.settings_file), {})
     with open_token(token_of.settings) as token:
         keys = Keys({label: token.keys.derive_secret(label) for label in labels.DERIVED_KEYS})
         record = encode_record(_record(token.keys.oprf_keys.generate(resident=False)))

@@ -23,7 +23,7 @@ from vault_process import make_softhsm
 
 from strongroom_vault.cli.commands import cli
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.settings import config
+from strongroom_vault.settings import config, loading
 from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def wanted(folder: str = "/srv/vault") -> Wanted:
 def test_the_settings_name_each_setting_with_its_default() -> None:
     """A line that begins with # says what holds without it."""
     text = settings_text(wanted())
-    written = config.parse(tomllib.loads(text), {}, Path("/"))
+    written = loading.parse(tomllib.loads(text), {}, Path("/"))
     for table in msgspec.structs.fields(config.Settings):
         section = text.partition(f"[{table.name}]")[2].partition("\n[")[0]
         for field in msgspec.structs.fields(table.type):
@@ -259,11 +259,11 @@ def test_the_settings_name_each_setting_with_its_default() -> None:
     example = re.compile(r"^# (?=(address|endpoint|issuer) = )", re.MULTILINE)
     uncommented = re.sub(r"^# (?=[a-z_]+ = )", "", re.sub(example, "#", text), flags=re.MULTILINE)
     assert uncommented.count("\n#") < text.count("\n#") - 10
-    assert config.parse(tomllib.loads(uncommented), {}, Path("/")) == written
+    assert loading.parse(tomllib.loads(uncommented), {}, Path("/")) == written
 
 
 def test_a_folder_with_any_name_is_written_as_it_is() -> None:
     folder = '/a"b\\c/ü {x}'
-    settings = config.parse(tomllib.loads(settings_text(wanted(folder))), {}, Path("/"))
+    settings = loading.parse(tomllib.loads(settings_text(wanted(folder))), {}, Path("/"))
     assert settings.store.path == Path(folder, "vault.db")
     assert settings.token.environment == {"A_CONF": f"{folder}/conf"}

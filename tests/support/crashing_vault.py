@@ -20,7 +20,7 @@ from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import AdvanceAnchor, CreateRegistrationResponse, GenerateKE2
 from strongroom_vault.platform import logs
 from strongroom_vault.server import listener, parts, server
-from strongroom_vault.settings.config import load
+from strongroom_vault.settings.loading import load
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from strongroom_vault.hsm.token import vault_keys
 from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.operator import init
-from strongroom_vault.settings.config import load
+from strongroom_vault.settings.loading import load
 from strongroom_vault.store import sqlite
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom_vault.operator import issuer, new_vault
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 
 STEPS: Final = ("os.mkdir", "os.rename", "os.link", "os.remove", "subprocess.Popen")
 """What Python's audit hooks call the steps that change a folder."""
@@ -65,7 +65,7 @@ def main(base: Path) -> None:
             sys.exit(f"cut off at step {steps}, {changed} were made anew")
         if rest := [path.name for path in folder.iterdir() if path.name.startswith(".")]:
             sys.exit(f"cut off at step {steps}, {rest} are left")
-        config.load(folder / new_vault.SETTINGS_FILE, {})
+        loading.load(folder / new_vault.SETTINGS_FILE, {})
         issuer.issue(folder, "vault.test", "alice", "read", 60)
         if not was_cut:
             print(steps - 1)  # noqa: T201 -- this is its answer

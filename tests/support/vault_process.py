@@ -10,15 +10,18 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from strongroom import Vault
 from strongroom_vault.operator import development_ca, issuer
-from strongroom_vault.settings.config import Settings, load
+from strongroom_vault.settings.loading import load
 from strongroom_vault.settings.token_settings import TokenSettings
+
+if TYPE_CHECKING:
+    from strongroom_vault.settings.config import Settings
 
 REPOSITORY: Final = Path(__file__).parents[2]
 VAULT_ID: Final = "vault.test"

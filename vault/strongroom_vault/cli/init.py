@@ -24,7 +24,7 @@ from strongroom_vault.cli.reports import confirm, identity_text
 from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.operator import init as initialisation
 from strongroom_vault.operator import invites, new_vault
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def init(
         if context.get_parameter_source("settings_file") is ParameterSource.COMMANDLINE:
             raise click.UsageError("--new makes its own settings file: leave out --config")
         settings_file = new_vault.make(folder, choice)
-        settings = config.load(settings_file, {})
+        settings = loading.load(settings_file, {})
         yes = yes or choice.hsm is None  # nothing can be lost in a token made for this vault
     else:
         settings = load(settings_file)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,4 +48,4 @@ def load(settings_file: Path) -> Settings:
     Raises:
         OperatorError: they cannot be read, or are wrong.
     """
-    return config.load(settings_file, os.environ)
+    return loading.load(settings_file, os.environ)

@@ -25,7 +25,7 @@ from strongroom_vault.operator import development_ca, init, invites, issuer, new
 from strongroom_vault.operator.softhsm import usable_tmp
 from strongroom_vault.platform import logs
 from strongroom_vault.platform.files import replace
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,7 +151,7 @@ def _made(folder: Path, port: int | None) -> Settings:
     settings_file = folder / new_vault.SETTINGS_FILE
     address = f"localhost:{port or _free_port()}"
     if settings_file.exists():
-        there = config.load(settings_file, {})
+        there = loading.load(settings_file, {})
         if there.vault.id != VAULT_ID:
             raise OperatorError(
                 f"{folder} has the vault {there.vault.id}, which is not one for development"
@@ -161,7 +161,7 @@ def _made(folder: Path, port: int | None) -> Settings:
     choice = new_vault.Choice(VAULT_ID, address, is_self_signed=True, has_own_issuer=True)
     new_vault.make(folder, choice)
     development_ca.create_self_signed(folder)
-    return config.load(settings_file, {})
+    return loading.load(settings_file, {})
 
 
 def _free_port() -> int:

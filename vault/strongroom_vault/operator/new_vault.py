@@ -20,7 +20,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, issuer, softhsm
 from strongroom_vault.platform.files import remove_drafts, write_new
 from strongroom_vault.platform.locks import lock_exclusively
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def make(folder: Path, choice: Choice) -> Path:
             remove_drafts(folder)
             settings_file = folder / SETTINGS_FILE
             if settings_file.exists():
-                _require_same(config.load(settings_file, {}), choice.vault_id, address)
+                _require_same(loading.load(settings_file, {}), choice.vault_id, address)
             else:
                 _require_ours(folder)
                 _require_free(wanted.listen)
@@ -148,7 +148,7 @@ def _checked_address(text: str) -> str:
 
 def _checked_settings(wanted: Wanted, folder: Path) -> None:
     """Find what is wrong in the settings before anything is made."""
-    config.parse(tomllib.loads(settings_text(wanted)), {}, folder)
+    loading.parse(tomllib.loads(settings_text(wanted)), {}, folder)
 
 
 @contextmanager

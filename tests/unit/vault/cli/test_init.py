@@ -9,7 +9,7 @@ from vault_process import prepare_vault
 from strongroom_vault.cli import init
 from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.operator.init import Plan
-from strongroom_vault.settings import config
+from strongroom_vault.settings import loading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_plan_says_what_exists_and_what_will_be_made(tmp_path: Path, softhsm: SoftHsm) -> None:
-    settings = config.load(prepare_vault(tmp_path, softhsm).settings_file, {})
+    settings = loading.load(prepare_vault(tmp_path, softhsm).settings_file, {})
     new = Plan((), ("strongroom.root",), None, has_store=False)
     states = [line.split() for line in init._plan_lines(settings, new)]
     assert states[0] == ["vault", "vault.test,", "token", softhsm.label]

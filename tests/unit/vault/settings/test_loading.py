@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.settings import config, refusals
+from strongroom_vault.settings import config, loading, refusals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def load(tmp_path: Path, text: str | bytes, **environment: str) -> config.Settin
     file = tmp_path / "strongroom-vault.toml"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     variables = {f"STRONGROOM_VAULT_{name}": value for name, value in environment.items()}
-    return config.load(file, variables)
+    return loading.load(file, variables)
 
 
 def refused(tmp_path: Path, text: str | bytes, **environment: str) -> list[str]:
@@ -196,10 +196,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, text: bytes, problem: str) -
 
 def test_a_file_that_is_not_there_or_is_none(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="there are no settings at") as caught:
-        config.load(tmp_path / "none", {})
+        loading.load(tmp_path / "none", {})
     assert "STRONGROOM_VAULT_CONFIG" in caught.value.hint
     with pytest.raises(OperatorError, match=r"cannot read the settings .*: Is a directory"):
-        config.load(tmp_path, {})
+        loading.load(tmp_path, {})
 
 
 def test_what_an_editor_or_a_file_adds_does_not_matter(tmp_path: Path) -> None:
