@@ -17,7 +17,7 @@ from records import active
 
 from strongroom_vault.errors import RollbackDetected
 from strongroom_vault.ledger.group_commit import Ledger
-from strongroom_vault.operator.backup_restore import verify_rows
+from strongroom_vault.operator.verification import verify_rows
 from strongroom_vault.records import policy
 from strongroom_vault.store.interface import StoreChanged
 from strongroom_vault.store.sqlite import SqliteReader, SqliteStore

@@ -13,11 +13,12 @@ from strongroom_vault.cli.help import Command, Group, also_exits_with, examples
 from strongroom_vault.cli.options import with_settings
 from strongroom_vault.cli.reports import report
 from strongroom_vault.errors import OperatorError, WrongPin
-from strongroom_vault.operator import backup_restore
+from strongroom_vault.operator import anchor as anchors
+from strongroom_vault.operator import audit_log, backup_restore
 
 if TYPE_CHECKING:
     from strongroom_vault.ledger.head import Head
-    from strongroom_vault.operator.backup_restore import AnchorStatus
+    from strongroom_vault.operator.anchor import AnchorStatus
     from strongroom_vault.settings.config import Settings
 
 _ACCEPTED: Final = "Accepted. Every key has one attempt at most until its next success."
@@ -33,7 +34,7 @@ def anchor() -> None:
 @with_settings
 def anchor_show(settings: Settings, *, as_json: bool) -> None:
     """Compare database and anchor. Exit code 1 if the vault would not serve."""
-    status = backup_restore.anchor_status(settings)
+    status = anchors.anchor_status(settings)
     click.echo(_status_json(status) if as_json else _status_table(status))
     if status.problem:
         raise OperatorError(status.problem)
@@ -49,10 +50,10 @@ def anchor_accept(settings: Settings, vault_id: str | None, *, as_json: bool) ->
     What newer commits held is forgotten: registrations, deletions, destructions. Every key is left
     with one attempt at most until its next success. The vault must be stopped.
     """
-    status = backup_restore.anchor_status(settings)
+    status = anchors.anchor_status(settings)
     if not as_json:
         click.echo(_status_table(status), err=True)
-    lost = backup_restore.lost_keys(settings) if status.problem else 0
+    lost = anchors.lost_keys(settings) if status.problem else 0
     if status.problem:
         if not as_json:
             _show_loss(status, lost)
@@ -61,7 +62,7 @@ def anchor_accept(settings: Settings, vault_id: str | None, *, as_json: bool) ->
         typed = vault_id or click.prompt("Type the vault's id to accept the loss", err=True)
         if typed != settings.vault.id:
             raise OperatorError("that is not the vault's id; nothing was changed")
-    backup_restore.accept_loss(settings)
+    anchors.accept_loss(settings)
     if as_json:
         click.echo(_status_json(status, lost_keys=lost))
     else:
@@ -122,7 +123,7 @@ def audit() -> None:
 @with_settings
 def audit_verify(settings: Settings, *, as_json: bool) -> None:
     """Recompute the log's chain up to the anchor."""
-    count = backup_restore.verify_audit(settings)
+    count = audit_log.verify(settings)
     report({"events": count}, f"{count} events, none changed, none missing", as_json=as_json)
 
 
@@ -130,7 +131,7 @@ def audit_verify(settings: Settings, *, as_json: bool) -> None:
 @with_settings
 def audit_export(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 -- always JSON
     """Print every event as a line of JSON."""
-    for body in backup_restore.export_audit(settings):
+    for body in audit_log.export(settings):
         click.echo(body)
 
 

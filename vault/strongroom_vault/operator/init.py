@@ -19,7 +19,7 @@ from strongroom_vault.hsm.token.self_test import check_keys
 from strongroom_vault.ledger.audit import NO_EVENT, extend
 from strongroom_vault.ledger.head import NO_HEAD, Head, InvalidHead, open_head, seal_head
 from strongroom_vault.ledger.merkle import Tree
-from strongroom_vault.operator import backup_restore
+from strongroom_vault.operator import anchor as anchors
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.store import sqlite, sqlite_file
@@ -97,7 +97,7 @@ def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
 
 def _check(settings: Settings) -> bytes:
     """Return the identity of a vault that is whole; it may be serving."""
-    if problem := backup_restore.anchor_status(settings).problem:
+    if problem := anchors.anchor_status(settings).problem:
         raise OperatorError(problem)
     return identity_of(settings)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from strongroom_vault.cli import ledger
 from strongroom_vault.ledger.head import Anchored, Head
-from strongroom_vault.operator.backup_restore import AnchorStatus
+from strongroom_vault.operator.anchor import AnchorStatus
 
 if TYPE_CHECKING:
     import pytest
