@@ -15,7 +15,7 @@ from strongroom_vault.hsm.token import vault_keys
 from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.operator import init
 from strongroom_vault.settings.loading import load
-from strongroom_vault.store import sqlite
+from strongroom_vault.store import sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ STEPS: Final[dict[str, tuple[ModuleType | type, str]]] = {
     "the wrap key": (vault_keys, "make_wrap_key"),
     "the root": (vault_keys, "curve"),  # asked for between the root and the identity key
     "all keys": (init, "check_keys"),
-    "the store's draft": (sqlite, "_fill"),
-    "the store": (sqlite, "_sync_folder"),
+    "the store's draft": (sqlite_file, "_fill"),
+    "the store": (sqlite_file, "_sync_folder"),
     "one slot of the anchor": (AnchorSlots, "_write"),
 }
 
