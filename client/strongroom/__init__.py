@@ -15,6 +15,7 @@ from strongroom_protocol import __version__
 
 TYPE_CHECKING = False  # typing takes a while to load, and Ctrl-C would find a command there
 if TYPE_CHECKING:
+    from strongroom.async_vault import AsyncVault
     from strongroom.attempts import PendingAttempt
     from strongroom.backup_key import BackupKey
     from strongroom.causes import UnreachableCause
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     )
     from strongroom.requests import ActiveKey, DestroyedKey, KeyStatus, Registered, VaultInfo
     from strongroom.stretching import Stretching
-    from strongroom.vault import AsyncVault, Vault
+    from strongroom.vault import Vault
     from strongroom_protocol.addresses import BadAddress
     from strongroom_protocol.errors import StrongroomError
     from strongroom_protocol.invite import BadInvite
@@ -132,7 +133,7 @@ __all__ = [
 _REQUESTS = ("ActiveKey", "DestroyedKey", "KeyStatus", "Registered", "VaultInfo")
 _MODULES = {
     "Argon2id": "strongroom_protocol.opaque.ksf",
-    "AsyncVault": "strongroom.vault",
+    "AsyncVault": "strongroom.async_vault",
     "BackupKey": "strongroom.backup_key",
     "BadAddress": "strongroom_protocol.addresses",
     "BadInvite": "strongroom_protocol.invite",

@@ -16,7 +16,7 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def cleaned(text: str) -> str:
+def cleaned(text: object) -> str:
     """Return the access token that is meant: without the white space around it.
 
     Raises:

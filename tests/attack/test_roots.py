@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from strongroom import AsyncVault, StrongroomError, Vault, VaultUnreachable, WrongVault
+from strongroom.identity import decode_identity
 from strongroom.roots import RootSearch
-from strongroom.vault import decode_identity
 from strongroom_protocol.invite import Invite
 from strongroom_vault.operator import development_ca
 

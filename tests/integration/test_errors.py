@@ -36,6 +36,7 @@ from strongroom import (
     WrongVault,
 )
 from strongroom.flows import Party
+from strongroom.identity import encode_identity
 from strongroom.requests import (
     DeleteKey,
     FinishRecovery,
@@ -44,7 +45,6 @@ from strongroom.requests import (
     StartRecovery,
     StartRegistration,
 )
-from strongroom.vault import encode_identity
 from strongroom.wire import SUITE
 from strongroom_protocol.opaque import client as opaque
 from strongroom_protocol.v1 import vault_pb2, vault_pb2_grpc

@@ -13,7 +13,7 @@ from person import PASSWORD, Device
 from vault_process import VAULT_ID
 
 from strongroom import AccessTokenExpired, AsyncVault, BackupKey, Vault, WrongVault
-from strongroom.vault import decode_identity
+from strongroom.identity import decode_identity
 from strongroom_protocol.invite import Invite
 from strongroom_vault.operator import development_ca, invites
 

@@ -65,7 +65,7 @@ def test_what_happened_is_counted(measured: VaultProcess) -> None:
     assert found['strongroom_events_total{event="registered"}'] == 1
     assert found['strongroom_events_total{event="attempt"}'] == 2
     assert found['strongroom_events_total{event="released"}'] == 1
-    assert found['strongroom_token_jobs_total{kind="GenerateKE2",outcome="done"}'] == 2
+    assert found['strongroom_token_jobs_total{kind="StartRecovery",outcome="done"}'] == 2
     assert found["strongroom_commits_total"] == found["strongroom_ledger_epoch"] == 4
     assert found["strongroom_serving"] == 1
     assert found["strongroom_rollback_detected"] == 0

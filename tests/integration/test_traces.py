@@ -99,7 +99,7 @@ def test_a_span_for_every_call_and_every_wait(
         for span in found.spans
         if span.parent_span_id == calls[2].span_id
     ]
-    assert waits == [("commit", None), ("token", "GenerateKE2")]
+    assert waits == [("commit", None), ("token", "StartRecovery")]
     assert all(span.parent_span_id in by_id for span in found.spans if span.parent_span_id)
     sent = b"".join(request.SerializeToString() for request in found.requests)
     assert b"vault.test" in sent

@@ -26,8 +26,9 @@ from strongroom.cli.standing import news_of, standing_of
 from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
 from strongroom.cli.token_command import TokenCommandFailed, token_command
 from strongroom.errors import AccountMismatch, AccountUnknown, VaultUnreachable, WrongVault
+from strongroom.identity import encode_identity
 from strongroom.stretching import Stretching, require_address_space, require_threads
-from strongroom.vault import Vault, encode_identity
+from strongroom.vault import Vault
 from strongroom_protocol.addresses import meant, normalised
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.invite import BadInvite, Invite, is_invite
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from strongroom.cli.profile.kept_keys import Slots
     from strongroom.cli.profile.pending_file import PendingFile
     from strongroom.requests import KeyStatus
-    from strongroom.transport import Retrying
+    from strongroom.route import Retrying
 
 NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
 """Whoever has signed out has no access token."""

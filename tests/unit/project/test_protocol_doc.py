@@ -23,17 +23,18 @@ from strongroom import (
     BackupKey,
     PasswordRefused,
     attempts,
+    exchange,
     flows,
     passwords,
     requests,
+    route,
     sealed_key,
     stretching,
-    transport,
     wire,
 )
+from strongroom.identity import decode_identity, encode_identity
 from strongroom.sealed_key import Binding
 from strongroom.status import _BY_REASON as BY_REASON
-from strongroom.vault import decode_identity, encode_identity
 from strongroom_protocol import labels as vault_labels
 from strongroom_protocol.opaque import client, labels, messages
 from strongroom_protocol.opaque.group import GENERATOR
@@ -317,9 +318,9 @@ def test_every_delay() -> None:
         [vault_requests.RETRY_AFTER],
         [journal.RETRY_AFTER_STORE_ERROR],
         [longest.le],
-        [transport.TRY_S],
-        [transport.FIRST_DELAY_S, transport.MAX_DELAY_S],
-        [transport.Target.__dataclass_fields__["timeout"].default],
+        [exchange.TRY_S],
+        [exchange.FIRST_DELAY_S, exchange.MAX_DELAY_S],
+        [route.Target.__dataclass_fields__["timeout"].default],
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom import AsyncVault, BadInvite, Vault
-from strongroom.vault import decode_identity
+from strongroom.identity import decode_identity
 from strongroom_protocol.invite import MAX_TEXT, PREFIX, Invite
 
 if TYPE_CHECKING:

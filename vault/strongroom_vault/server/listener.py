@@ -16,7 +16,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.server import listening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from strongroom_vault.api.guard import Guard
     from strongroom_vault.api.health import Health
@@ -34,7 +34,7 @@ async def listener(
     settings: Listen,
     *,
     connections: int,
-    credentials: grpc.ServerCredentials,
+    credentials: Callable[[], grpc.ServerCredentials],
     guard: Guard,
     service: BackupKeyService,
     health: Health,
@@ -44,7 +44,7 @@ async def listener(
     Args:
         settings: where to listen, and with which bounds.
         connections: the most at once, over all addresses.
-        credentials: for TLS.
+        credentials: makes those for TLS; gRPC takes them for one address only.
         guard: what stands before every call.
         service: the use cases.
         health: what clients and probes ask.
@@ -65,7 +65,7 @@ async def listener(
             names = (SERVICE_NAME, HEALTH_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         for place in places:
-            port = _bind(server, place, credentials)
+            port = _bind(server, place, credentials())
         await server.start()
     try:
         yield port

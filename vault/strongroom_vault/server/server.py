@@ -156,7 +156,7 @@ class VaultServer:
                 connections=bounds.max_connections(
                     settings.listen.max_connections, settings.token.workers
                 ),
-                credentials=self._certificates.credentials(),
+                credentials=self._certificates.credentials,
                 guard=self._guard,
                 service=self._service,
                 health=self._health,
