@@ -161,7 +161,7 @@ class TokenPool:
             self._queue.append(waiting)
         self._hand_out_soon()
         try:
-            with traces.span("token", job=type(job).__name__):
+            with traces.span("token", job=job.kind):
                 return await outcome
         finally:
             if outcome.cancelled() and waiting in self._queue:
@@ -224,9 +224,9 @@ class TokenPool:
         if not isinstance(answer, waiting.job.answer_type):
             self._tell_failure(waiting, answer)
             return
-        name = type(waiting.job).__name__
-        self.jobs[name, "done"] += 1
-        self.job_s[name] += time.perf_counter() - waiting.began
+        kind = waiting.job.kind
+        self.jobs[kind, "done"] += 1
+        self.job_s[kind] += time.perf_counter() - waiting.began
         if not waiting.outcome.done():
             waiting.outcome.set_result(answer)
 
@@ -248,5 +248,5 @@ class TokenPool:
     def _unavailable(
         self, job: Job[Any], problem: str, kind: type[HsmUnavailable] = HsmUnavailable
     ) -> HsmUnavailable:
-        self.jobs[type(job).__name__, "unavailable"] += 1
+        self.jobs[job.kind, "unavailable"] += 1
         return kind(problem, RETRY_AFTER)

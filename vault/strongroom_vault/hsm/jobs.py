@@ -24,14 +24,17 @@ class Job(msgspec.Struct, Generic[Answer], frozen=True, tag=True):
 
     Attributes:
         answer_type: the class of the answer, as a subclass states it: `Job[Ready]`.
+        kind: what metrics and traces call it, which dashboards know; the class's name by default.
     """
 
     answer_type: ClassVar[type]
+    kind: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         (base,) = cls.__orig_bases__  # type: ignore[attr-defined]  # Job[...] as it was written
         (cls.answer_type,) = get_args(base)
+        cls.kind = vars(cls).get("kind", cls.__name__)
 
 
 class RunsJobs(Protocol):
@@ -88,6 +91,7 @@ class CreateRegistrationResponse(Job[NewRegistration], frozen=True, tag=True):
         resident: whether the key stays in the token.
     """
 
+    kind: ClassVar[str] = "StartRegistration"
     registration_request: bytes
     resident: bool = False
 
@@ -121,6 +125,7 @@ class GenerateKE2(Job[GeneratedKE2], frozen=True, tag=True):
         server_identity: `strongroom/v1/<vault id>`.
     """
 
+    kind: ClassVar[str] = "StartRecovery"
     blinded_message: bytes
     client_nonce: bytes
     client_public_keyshare: bytes

@@ -75,7 +75,7 @@ async def test_a_worker_that_dies_leaves_no_caller_waiting(softhsm: SoftHsm) -> 
         done = await asyncio.gather(*jobs, return_exceptions=True)
         assert all(isinstance(lost, HsmUnavailable) for lost in done[:MAX_BATCH])
         assert all(isinstance(answer, NewRegistration) for answer in done[MAX_BATCH:])
-        assert pool.jobs["CreateRegistrationResponse", "unavailable"] == MAX_BATCH
+        assert pool.jobs["StartRegistration", "unavailable"] == MAX_BATCH
 
 
 async def test_a_move_of_the_anchor_goes_before_all_that_wait(softhsm: SoftHsm) -> None:
@@ -110,7 +110,7 @@ async def test_what_nobody_awaits_any_more_is_not_asked(softhsm: SoftHsm) -> Non
         os.kill(worker, signal.SIGCONT)
         await begun
         await ask(pool)
-        assert pool.jobs["CreateRegistrationResponse", "done"] == 2
+        assert pool.jobs["StartRegistration", "done"] == 2
         assert pool.waiting == 0
 
 

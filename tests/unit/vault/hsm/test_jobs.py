@@ -35,6 +35,13 @@ def test_a_job_names_its_answer() -> None:
     assert AdvanceAnchor.answer_type is AnchorIs
 
 
+def test_a_job_has_the_name_that_dashboards_know() -> None:
+    assert GenerateKE2.kind == "StartRecovery"
+    assert DestroyOprfKey.kind == "DestroyOprfKey"
+    kinds = [job.kind for job in get_args(AnyJob)]
+    assert len(set(kinds)) == len(kinds)
+
+
 def test_every_job_is_decoded_answered_and_handled() -> None:
     """A job that is missing in a union or a table would only be noticed when it is sent."""
     jobs = set(get_args(AnyJob))

@@ -41,7 +41,7 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(softhsm: SoftHsm) -> N
         await until_ready(pool, 1)
         assert not is_alive(hung)
         await ask(pool)
-        assert pool.jobs["CreateRegistrationResponse", "unavailable"] == 1
+        assert pool.jobs["StartRegistration", "unavailable"] == 1
 
 
 async def test_an_old_worker_that_dies_has_one_successor(softhsm: SoftHsm) -> None:
