@@ -10,7 +10,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from strongroom import flows
+from strongroom import flows, recovery, registration
 from strongroom.account import account_of
 from strongroom.backup_key import BackupKey
 from strongroom.errors import AccountUnknown
@@ -105,7 +105,7 @@ class AsyncVault(Session):
         """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
         check_types(password, key, before_commit)
         party = await self._party()
-        flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
+        flow = registration.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         async with self._one_at_a_time:
             registered = await self._run(flow)
         self._proven(party.vault)
@@ -116,7 +116,7 @@ class AsyncVault(Session):
         check_types(password)
         party = await self._party()
         async with self._one_at_a_time:
-            key = BackupKey(await self._run(flows.recover(party, password)))
+            key = BackupKey(await self._run(recovery.recover(party, password)))
         self._proven(party.vault)
         return key
 

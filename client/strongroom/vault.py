@@ -6,7 +6,7 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from strongroom import flows
+from strongroom import flows, recovery, registration
 from strongroom.account import account_of
 from strongroom.backup_key import BackupKey
 from strongroom.identity import encode_identity
@@ -105,7 +105,7 @@ class Vault(Session):
         """
         check_types(password, key, before_commit)
         party = self._party()
-        flow = flows.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
+        flow = registration.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         registered = self._run(flow)
         self._proven(party.vault)
         return registered
@@ -127,7 +127,7 @@ class Vault(Session):
         """
         check_types(password)
         party = self._party()
-        key = BackupKey(self._run(flows.recover(party, password)))
+        key = BackupKey(self._run(recovery.recover(party, password)))
         self._proven(party.vault)
         return key
 

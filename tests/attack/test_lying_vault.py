@@ -21,7 +21,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from lying_vault import KEY, KEY_ID, NOW, PASSWORD, LyingVault, drive, protected
 
-from strongroom import errors, flows, requests, sealed_key, status, wire
+from strongroom import errors, flows, recovery, registration, requests, sealed_key, status, wire
 from strongroom.flows import Party
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 def test_an_honest_vault_gives_the_key_back() -> None:
     vault = protected()
-    assert drive(flows.recover(vault.party, PASSWORD), vault) == KEY
+    assert drive(recovery.recover(vault.party, PASSWORD), vault) == KEY
     with pytest.raises(errors.WrongPassword) as wrong:
-        drive(flows.recover(vault.party, "wrong"), vault)
+        drive(recovery.recover(vault.party, "wrong"), vault)
     assert wrong.value.attempts_left == 9
     assert vault.asked[-1] == requests.FinishRecovery(b"state", bytes(32))
 
@@ -69,10 +69,10 @@ def test_stretching_out_of_bounds_is_refused_before_any_work(
 
     monkeypatch.setattr(Argon2id, "__call__", refuse)
     with pytest.raises(errors.VaultParametersRefused):
-        drive(flows.recover(vault.party, PASSWORD), vault)
+        drive(recovery.recover(vault.party, PASSWORD), vault)
     vault = LyingVault(StartRegistration=other_stretching(**change))
     with pytest.raises(errors.VaultParametersRefused):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
     assert not any(isinstance(request, requests.FinishRegistration) for request in vault.asked)
 
 
@@ -93,7 +93,7 @@ def test_another_identity_at_registration() -> None:
         )
     )
     with pytest.raises(errors.WrongVault):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
     assert not any(isinstance(request, requests.FinishRegistration) for request in vault.asked)
 
 
@@ -103,7 +103,7 @@ def test_another_identity_at_recovery() -> None:
     party = vault.party
     vault.identity = SoftwareAkeKey.derive(b"o" * 32)
     with pytest.raises((errors.WrongVault, errors.WrongPassword)):
-        drive(flows.recover(party, PASSWORD), vault)
+        drive(recovery.recover(party, PASSWORD), vault)
     assert requests.FinishRecovery(b"state", bytes(32)) in vault.asked
 
 
@@ -112,7 +112,7 @@ def test_a_vault_that_announces_an_identity_which_the_envelope_does_not_know() -
     other = SoftwareAkeKey.derive(b"o" * 32).public_key.encode()
     party = Party(replace(vault.info, identity_public_key=other), "alice")
     with pytest.raises(errors.WrongVault):
-        drive(flows.recover(party, PASSWORD), vault)
+        drive(recovery.recover(party, PASSWORD), vault)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_vault_that_announces_an_identity_which_the_envelope_does_not_know() -
 def test_the_envelope_binds_account_and_vault(party: Callable[[Party], Party]) -> None:
     vault = protected()
     with pytest.raises(errors.WrongPassword):
-        drive(flows.recover(party(vault.party), PASSWORD), vault)
+        drive(recovery.recover(party(vault.party), PASSWORD), vault)
 
 
 @pytest.mark.parametrize("position", [0, 1, 33, 65, 100, 162, 200, 226, 258])
@@ -137,7 +137,7 @@ def test_any_changed_byte_of_ke2(position: int) -> None:
 
     vault = protected(StartRecovery=lie)
     with pytest.raises((errors.WrongPassword, errors.WrongVault, errors.VaultProtocolError)):
-        drive(flows.recover(vault.party, PASSWORD), vault)
+        drive(recovery.recover(vault.party, PASSWORD), vault)
     proofs = [ask for ask in vault.asked if isinstance(ask, requests.FinishRecovery)]
     assert all(proof.ke3 == bytes(32) for proof in proofs)
 
@@ -150,17 +150,17 @@ def test_points_that_are_none(element: bytes) -> None:
         )
     )
     with pytest.raises(errors.VaultProtocolError):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
     vault = protected(StartRecovery=lambda answer: replace(answer, ke2=element + answer.ke2[33:]))
     with pytest.raises(errors.VaultProtocolError):
-        drive(flows.recover(vault.party, PASSWORD), vault)
+        drive(recovery.recover(vault.party, PASSWORD), vault)
 
 
 def test_a_proof_accepted_that_is_none() -> None:
     vault = protected()
     vault.stands_in["FinishRecovery"] = lambda _: b"s" * 60
     with pytest.raises(errors.VaultProtocolError):
-        drive(flows.recover(vault.party, "wrong"), vault)
+        drive(recovery.recover(vault.party, "wrong"), vault)
 
 
 def test_another_sealed_key() -> None:
@@ -169,7 +169,7 @@ def test_another_sealed_key() -> None:
         vault = protected()
         vault.stands_in["FinishRecovery"] = partial(_always, lie)
         with pytest.raises(errors.VaultProtocolError):
-            drive(flows.recover(vault.party, PASSWORD), vault)
+            drive(recovery.recover(vault.party, PASSWORD), vault)
 
 
 def _always(answer: bytes, _request: object) -> bytes:
@@ -179,14 +179,14 @@ def _always(answer: bytes, _request: object) -> bytes:
 def test_another_key_id() -> None:
     vault = protected(StartRecovery=lambda answer: replace(answer, key_id=b"x" * 16))
     with pytest.raises(errors.VaultProtocolError):
-        drive(flows.recover(vault.party, PASSWORD), vault)
+        drive(recovery.recover(vault.party, PASSWORD), vault)
 
 
 def test_a_vault_that_evaluated_wrongly_is_found_by_the_rehearsal() -> None:
     vault = LyingVault()
     honest = vault.oprf_key
     vault.oprf_key = SoftwareOprfKey.generate()
-    flow = flows.protect(vault.party, PASSWORD, KEY, None)
+    flow = registration.protect(vault.party, PASSWORD, KEY, None)
     request = next(flow)
     answer = vault.answer(request)
     vault.oprf_key = honest
@@ -212,7 +212,7 @@ def test_a_failed_report_is_still_a_wrong_password() -> None:
     vault = protected()
     vault.stands_in["FinishRecovery"] = unreachable
     with pytest.raises(errors.WrongPassword) as wrong:
-        drive(flows.recover(vault.party, "wrong"), vault)
+        drive(recovery.recover(vault.party, "wrong"), vault)
     assert wrong.value.attempts_left == 9
 
 
@@ -228,7 +228,7 @@ def test_an_expired_state_is_repeated_with_the_same_bytes_once() -> None:
         return honest(request)
 
     vault.stands_in["FinishRecovery"] = expire_once
-    assert drive(flows.recover(vault.party, PASSWORD), vault) == KEY
+    assert drive(recovery.recover(vault.party, PASSWORD), vault) == KEY
     starts = [ask for ask in vault.asked if isinstance(ask, requests.StartRecovery)]
     assert len(starts) == 2
     assert starts[0] == starts[1]
@@ -241,14 +241,14 @@ def other_key_id(answer: Any) -> Any:
 def test_another_key_id_in_answer_to_a_registration() -> None:
     vault = LyingVault(FinishRegistration=other_key_id)
     with pytest.raises(errors.VaultProtocolError):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
 
 
 def test_another_attempt_limit_than_was_asked_for() -> None:
     vault = LyingVault()
     with pytest.raises(errors.VaultProtocolError):
-        drive(flows.protect(vault.party, PASSWORD, KEY, 5), vault)
-    assert drive(flows.protect(vault.party, PASSWORD, KEY, 10), vault).attempt_limit == 10
+        drive(registration.protect(vault.party, PASSWORD, KEY, 5), vault)
+    assert drive(registration.protect(vault.party, PASSWORD, KEY, 10), vault).attempt_limit == 10
 
 
 def test_another_vault_id_than_the_pinned_one() -> None:
@@ -265,12 +265,12 @@ def test_a_key_replaced_before_the_rehearsal_is_told_as_that(password: str) -> N
     """Whether its password is the same or not: the key id says that it is another registration."""
     calls_with_it = ("StartRegistration", "FinishRegistration", "StartRecovery")
     other = LyingVault(**dict.fromkeys(calls_with_it, other_key_id))
-    drive(flows.protect(other.party, password, KEY, None), other)
+    drive(registration.protect(other.party, password, KEY, None), other)
     vault = LyingVault()
     vault.stands_in["StartRecovery"] = other.answer
     vault.stands_in["FinishRecovery"] = other.answer
     with pytest.raises(errors.KeyReplaced):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_what_the_vault_says_to_a_failure_report_is_what_the_person_is_told(
     vault = protected()
     vault.stands_in["FinishRecovery"] = say
     with pytest.raises(type(answer)):
-        drive(flows.recover(vault.party, "wrong"), vault)
+        drive(recovery.recover(vault.party, "wrong"), vault)
 
 
 S = wire.SUITE

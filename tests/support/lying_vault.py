@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from strongroom import errors, flows, requests
+from strongroom import errors, registration, requests
 from strongroom.flows import Party
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.opaque import server
@@ -108,7 +108,7 @@ def drive(flow: Flow[Any], vault: LyingVault) -> Any:
 def protected(**lies: Callable[[Any], Any]) -> LyingVault:
     """A vault that was honest when the key was protected."""
     vault = LyingVault()
-    drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+    drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
     vault.lies = lies
     vault.asked.clear()
     return vault

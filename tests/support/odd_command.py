@@ -18,7 +18,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from strongroom import backup_key, transport
+from strongroom import backup_files, transport
 from strongroom.cli import commands
 from strongroom.cli.profile import device_folder
 from strongroom.errors import VaultUnreachable
@@ -73,15 +73,15 @@ def fill(name: str) -> None:
 def stall(*, has_nameless: bool) -> None:
     if not has_nameless:
         del os.O_TMPFILE
-    write_out = backup_key._write_out
+    write_out = backup_files._write_out
 
     def stalled(descriptor: int) -> None:
         write_out(descriptor)
         os.write(1, b"stalled\n")
         signal.pause()
 
-    backup_key.WRITE_OUT_SIZE = 1  # type: ignore[misc]
-    backup_key._write_out = stalled
+    backup_files.WRITE_OUT_SIZE = 1  # type: ignore[misc]
+    backup_files._write_out = stalled
 
 
 def main() -> None:

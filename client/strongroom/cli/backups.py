@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from strongroom.age_header import CHUNK, TAG
-from strongroom.backup_key import READ_SIZE, Unread, opened, opened_backup, size_of
+from strongroom.backup_files import READ_SIZE, Unread, opened, opened_backup, size_of
 from strongroom.cli import prompts
 from strongroom.cli.progress import progress_line
 from strongroom.drafts import new_file

@@ -6,24 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strongroom.cli.profile import device_folder, kept_keys, profiles
-from strongroom.cli.profile.kept_keys import (
+from strongroom.cli.profile import device_folder, profiles
+from strongroom.cli.profile.kept_keys import KeptKey, KeptKeys
+from strongroom.cli.profile.profiles import Place
+from strongroom.cli.profile.slots import (
     FileSlots,
-    KeptKey,
-    KeptKeys,
     KeyNotKept,
     KeyringSlots,
     KeyringUnusable,
+    has_keyring,
 )
-from strongroom.cli.profile.profiles import Place
 from strongroom.cli.prompts import say
 from strongroom.cli.standing import Standing, standing_of
 from strongroom.cli.token_command import portable
 
 if TYPE_CHECKING:
     from strongroom.cli.device import Device
-    from strongroom.cli.profile.kept_keys import Slots
     from strongroom.cli.profile.profiles import Profile
+    from strongroom.cli.profile.slots import Slots
     from strongroom.cli.target import Target
     from strongroom.requests import KeyStatus
     from strongroom.vault import Vault
@@ -143,7 +143,7 @@ class Contact:
     def _choose_store(self) -> None:
         """The keyring if it keeps what it is given, else a file."""
         slots: Slots = FileSlots(self.place.folder)
-        if kept_keys.has_keyring():
+        if has_keyring():
             ring = KeyringSlots(self.place.profile)
             try:
                 ring.prove()

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from strongroom.account import account_of
 from strongroom.cli import prompts
 from strongroom.cli.contact import Contact
-from strongroom.cli.profile import device_folder, kept_keys, profiles
-from strongroom.cli.profile.kept_keys import FileSlots, KeptKeys, KeyringSlots
+from strongroom.cli.profile import device_folder, profiles, slots
+from strongroom.cli.profile.kept_keys import KeptKeys
 from strongroom.cli.profile.pending_file import pending_file
 from strongroom.cli.profile.profiles import Place, Profile
+from strongroom.cli.profile.slots import FileSlots, KeyringSlots
 from strongroom.cli.progress import while_retrying, while_stretching
 from strongroom.cli.prompts import say
 from strongroom.cli.standing import news_of, standing_of
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom.backup_key import BackupKey
-    from strongroom.cli.profile.kept_keys import Slots
     from strongroom.cli.profile.pending_file import PendingFile
+    from strongroom.cli.profile.slots import Slots
     from strongroom.requests import KeyStatus
     from strongroom.route import Retrying
 
@@ -178,7 +179,7 @@ class Device:
         recorded = place.profile.key_store
         named = recorded if self.key_store in (None, "auto") else self.key_store
         if named == "auto":
-            elsewhere = KeyringSlots(place.profile) if kept_keys.has_keyring() else None
+            elsewhere = KeyringSlots(place.profile) if slots.has_keyring() else None
             return KeptKeys(FileSlots(place.folder), elsewhere)
         earlier = None if recorded in (named, "auto") else _slots(recorded, place)
         return KeptKeys(_slots(named, place), earlier)

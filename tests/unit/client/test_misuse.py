@@ -24,7 +24,7 @@ from strongroom import (
     Vault,
     VaultClosed,
     WrongVault,
-    flows,
+    registration,
 )
 from strongroom_protocol.addresses import meant
 
@@ -195,7 +195,7 @@ async def test_a_key_and_a_password_of_another_type_reach_no_vault() -> None:
 def test_an_attempt_limit_out_of_bounds_is_refused_before_the_first_message(limit: int) -> None:
     vault = LyingVault()
     with pytest.raises(AttemptLimitRefused) as error:
-        drive(flows.protect(vault.party, PASSWORD, KEY, limit), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, limit), vault)
     assert (error.value.minimum, error.value.maximum) == (3, 10)
     assert error.value.attempt_limit == limit
     assert "3 to 10" in str(error.value)
@@ -206,7 +206,7 @@ def test_an_attempt_limit_out_of_bounds_is_refused_before_the_first_message(limi
 def test_an_attempt_limit_is_an_int(limit: Any) -> None:
     vault = LyingVault()
     with pytest.raises(TypeError):
-        drive(flows.protect(vault.party, PASSWORD, KEY, limit), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, limit), vault)
     assert vault.asked == []
 
 
@@ -273,4 +273,4 @@ def test_a_registration_that_was_closed_on_the_way_may_have_had_its_effect() -> 
 
     vault.stands_in.update(FinishRegistration=closed, GetKey=closed)
     with pytest.raises(ProtectionUncertain):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)

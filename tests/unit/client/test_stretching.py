@@ -12,7 +12,7 @@ import pytest
 from child import run_limited
 from lying_vault import KEY, PASSWORD, LyingVault, drive, protected
 
-from strongroom import errors, flows, requests
+from strongroom import errors, recovery, registration, requests
 from strongroom.flows import Party
 from strongroom.stretching import HEAVIEST, Stretcher, Stretching, require_threads
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND, Argon2id
@@ -137,10 +137,10 @@ def test_an_application_narrows_the_bounds_and_nothing_is_paid_for() -> None:
     vault = protected()
     narrow = Party(vault.info, "alice", stretching=Stretching(Argon2id(65536, 2, 16)))
     with pytest.raises(errors.VaultParametersRefused):
-        drive(flows.recover(narrow, PASSWORD), vault)
+        drive(recovery.recover(narrow, PASSWORD), vault)
     assert paid_for(vault) == 0
     wide = Party(vault.info, "alice", stretching=Stretching(RFC9106_SECOND))
-    assert drive(flows.recover(wide, PASSWORD), vault) == KEY
+    assert drive(recovery.recover(wide, PASSWORD), vault) == KEY
 
 
 def test_too_little_memory_is_said_before_anything_is_paid_for(
@@ -152,7 +152,7 @@ def test_too_little_memory_is_said_before_anything_is_paid_for(
     vault = protected()
     monkeypatch.setattr(Argon2id, "reserve", no_memory)
     with pytest.raises(errors.NotEnoughMemory) as refused:
-        drive(flows.recover(vault.party, PASSWORD), vault)
+        drive(recovery.recover(vault.party, PASSWORD), vault)
     assert paid_for(vault) == 0
     assert not refused.value.is_paid_for
     assert "64 MiB" in str(refused.value)
@@ -170,10 +170,10 @@ def test_memory_that_goes_away_in_between_keeps_the_attempt(
     with monkeypatch.context() as patched:
         patched.setattr(Argon2id, "__call__", no_memory)
         with pytest.raises(errors.NotEnoughMemory) as refused:
-            drive(flows.recover(party, PASSWORD), vault)
+            drive(recovery.recover(party, PASSWORD), vault)
     assert refused.value.is_paid_for
     assert "No attempt was used" not in str(refused.value)
-    assert drive(flows.recover(party, PASSWORD), vault) == KEY
+    assert drive(recovery.recover(party, PASSWORD), vault) == KEY
     first, again = (asked for asked in vault.asked if isinstance(asked, requests.StartRecovery))
     assert first == again
 
@@ -187,7 +187,7 @@ def test_too_little_memory_at_a_registration_ends_it_before_it_takes_effect(
     vault = LyingVault()
     monkeypatch.setattr(Argon2id, "__call__", no_memory)
     with pytest.raises(errors.NotEnoughMemory):
-        drive(flows.protect(vault.party, PASSWORD, KEY, None), vault)
+        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
     assert not any(isinstance(asked, requests.FinishRegistration) for asked in vault.asked)
 
 
@@ -207,7 +207,7 @@ def test_without_the_scope_to_look_the_vaults_own_stretching_is_reserved(
 
     monkeypatch.setattr(Argon2id, "reserve", reserve)
     vault.stands_in["GetKey"] = refuse
-    assert drive(flows.recover(vault.party, PASSWORD), vault) == KEY
+    assert drive(recovery.recover(vault.party, PASSWORD), vault) == KEY
     assert reserved == [RFC9106_SECOND]
 
 
@@ -222,7 +222,7 @@ def test_the_one_who_watches_is_told_of_every_stretching_and_of_its_end() -> Non
 
     vault = LyingVault()
     party = Party(vault.info, "alice", stretching=Stretching(HEAVIEST, watch))
-    drive(flows.protect(party, PASSWORD, KEY, None), vault)
+    drive(registration.protect(party, PASSWORD, KEY, None), vault)
     assert told == ["65536", "done"] * 2
 
 

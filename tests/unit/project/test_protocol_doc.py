@@ -26,6 +26,7 @@ from strongroom import (
     exchange,
     flows,
     passwords,
+    recovery,
     requests,
     route,
     sealed_key,
@@ -234,7 +235,9 @@ def test_every_refusal_is_an_outcome_of_an_attempt() -> None:
     )
     assert decided | kept == {refusal.reason for refusal in REFUSALS.values()}
     assert decided == {
-        reason for reason, error in BY_REASON.items() if isinstance(error({}, 0.0), flows.DECIDED)
+        reason
+        for reason, error in BY_REASON.items()
+        if isinstance(error({}, 0.0), recovery.DECIDED)
     }
     source = (REPOSITORY / "tests" / "interop" / "client.js").read_text()
     assert decided == reasons(source[source.index("const DECIDED") :].split(";")[0])
@@ -382,8 +385,8 @@ def test_every_layout_of_opaque_is_whole(name: str, message: Message) -> None:
 
 
 def test_a_failed_envelope_is_reported_with_zeros() -> None:
-    assert f"{len(flows.ENVELOPE_DID_NOT_OPEN)} zero bytes" in PAGE
-    assert bytes(len(flows.ENVELOPE_DID_NOT_OPEN)) == flows.ENVELOPE_DID_NOT_OPEN
+    assert f"{len(recovery.ENVELOPE_DID_NOT_OPEN)} zero bytes" in PAGE
+    assert bytes(len(recovery.ENVELOPE_DID_NOT_OPEN)) == recovery.ENVELOPE_DID_NOT_OPEN
 
 
 def test_the_requests_of_the_client_are_the_calls() -> None:

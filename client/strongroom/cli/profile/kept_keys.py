@@ -9,42 +9,16 @@ What is saved is read back. Every step leaves each key in at least one slot.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
-
-import keyring
+from typing import Final
 
 from strongroom.backup_key import BackupKey
-from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.device_folder import HomeUnusable
-from strongroom.cli.profile.profiles import KEY_FILE, OLD_FILE, PENDING_FILE
+from strongroom.cli.profile.slots import KeyNotKept, KeyringUnusable, Slot, Slots
 from strongroom.errors import BadDigits
-from strongroom_protocol.errors import StrongroomError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from strongroom.cli.profile.profiles import Profile
-
-KEYRING_SERVICE: Final = "strongroom"
 KEY_ID_SIZE: Final = 16
 _KEY_ID: Final = "key-id:"
-
-Slot: TypeAlias = Literal["current", "pending", "old"]
-
-
-class KeyringUnusable(StrongroomError):
-    """The system keyring does not work."""
-
-    sentence = "The system keyring does not work here."
-    hint = "Unlock it, or use --key-store file."
-
-
-class KeyNotKept(StrongroomError):
-    """What was saved cannot be read back."""
-
-    hint = "Use --key-store file, or mend what keeps the key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,107 +54,6 @@ class KeptKey:
         if key_id and len(key_id) != KEY_ID_SIZE:
             raise BadDigits("The key id is damaged.")
         return cls(BackupKey.from_digits(digits), key_id or None)
-
-
-class Slots(Protocol):
-    """Somewhere to keep texts, durably and in private."""
-
-    name: str
-
-    def where(self, slot: Slot) -> str:
-        """Say where a slot is, for a person."""
-
-    def read(self, slot: Slot) -> str | None:
-        """Return the text of a slot, None where there is none."""
-
-    def write(self, slot: Slot, text: str) -> None:
-        """Put a text into a slot, instead of any other."""
-
-    def remove(self, slot: Slot) -> None:
-        """Empty a slot."""
-
-    def prove(self) -> None:
-        """Keep something, read it back and remove it. Raises a StrongroomError."""
-
-
-class FileSlots:
-    """Files of mode 0600."""
-
-    name = "file"
-    _FILES: Final[dict[Slot, str]] = {
-        "current": KEY_FILE,
-        "pending": PENDING_FILE,
-        "old": OLD_FILE,
-    }
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def where(self, slot: Slot) -> str:
-        """Say where a slot is, for a person."""
-        return str(self._path(slot))
-
-    def read(self, slot: Slot) -> str | None:
-        """Return the text of a slot, None where there is none."""
-        return device_folder.read_private(self._path(slot), is_secret=True)
-
-    def write(self, slot: Slot, text: str) -> None:
-        """Put a text into a slot, instead of any other."""
-        device_folder.write_private(self._path(slot), text)
-
-    def remove(self, slot: Slot) -> None:
-        """Empty a slot."""
-        device_folder.remove(self._path(slot))
-
-    def prove(self) -> None:
-        """Keep something and remove it."""
-        device_folder.prove_writable(self._folder)
-
-    def _path(self, slot: Slot) -> Path:
-        return self._folder / self._FILES[slot]
-
-
-class KeyringSlots:
-    """Entries of the system keyring."""
-
-    name = "keyring"
-    _SUFFIXES: Final[dict[Slot, str]] = {"current": "", "pending": " (pending)", "old": " (old)"}
-
-    def __init__(self, profile: Profile) -> None:
-        self._user = f"{profile.account} at {profile.identity}"
-        # Keys were filed under the vault's address before they were under its identity.
-        self._earlier = [f"{profile.account} at {at}" for at in (profile.vault, *profile.also_at)]
-
-    def where(self, slot: Slot) -> str:
-        """Say where a slot is, for a person."""
-        return f"the keyring's entry {self._entry(slot)!r}"
-
-    def read(self, slot: Slot) -> str | None:
-        """Return the text of a slot, None where there is none."""
-        found = _get(self._entry(slot))
-        if found is None and slot == "current":
-            return next(filter(None, map(_get, self._earlier)), None)
-        return found
-
-    def write(self, slot: Slot, text: str) -> None:
-        """Put a text into a slot, instead of any other."""
-        _set(self._entry(slot), text)
-
-    def remove(self, slot: Slot) -> None:
-        """Empty a slot."""
-        _delete(self._entry(slot))
-
-    def prove(self) -> None:
-        """Keep something, read it back and remove it."""
-        user, text = f"{self._user} (test)", secrets.token_hex(16)
-        _set(user, text)
-        found = _get(user)
-        if found != text:
-            raise KeyNotKept("The system keyring does not keep what is saved in it.")
-        _delete(user)
-
-    def _entry(self, slot: Slot) -> str:
-        return self._user + self._SUFFIXES[slot]
 
 
 class KeptKeys:
@@ -269,42 +142,9 @@ class KeptKeys:
             )
 
 
-def has_keyring() -> bool:
-    """Whether this system has a keyring that keeps secrets."""
-    try:
-        return bool(keyring.get_keyring().priority >= 1)
-    except Exception:  # noqa: BLE001 -- a keyring's backend is a plugin and raises what it likes
-        return False
-
-
 def _parse_slot(slots: Slots, slot: Slot) -> list[KeptKey]:
     text = slots.read(slot)
     try:
         return [] if text is None else [KeptKey.parse(line) for line in text.strip().split("\n")]
     except BadDigits as error:
         raise HomeUnusable(f"There is no backup key in {slots.where(slot)}: {error}") from error
-
-
-def _get(user: str) -> str | None:
-    try:
-        found = keyring.get_password(KEYRING_SERVICE, user)
-    except Exception as error:
-        raise KeyringUnusable from error
-    if found is not None and not isinstance(found, str):
-        raise KeyringUnusable("The system keyring gives back something else than a text.")
-    return found
-
-
-def _set(user: str, text: str) -> None:
-    try:
-        keyring.set_password(KEYRING_SERVICE, user, text)
-    except Exception as error:
-        raise KeyringUnusable from error
-
-
-def _delete(user: str) -> None:
-    try:
-        if keyring.get_password(KEYRING_SERVICE, user) is not None:
-            keyring.delete_password(KEYRING_SERVICE, user)
-    except Exception as error:
-        raise KeyringUnusable from error

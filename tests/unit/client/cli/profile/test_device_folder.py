@@ -11,7 +11,7 @@ from hypothesis.strategies import characters, text
 
 from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.device_folder import HomeNotWritable, HomeUnusable
-from strongroom.cli.profile.kept_keys import FileSlots, KeptKeys
+from strongroom.cli.profile.kept_keys import KeptKeys
 from strongroom.cli.profile.profiles import (
     Place,
     Profile,
@@ -20,6 +20,7 @@ from strongroom.cli.profile.profiles import (
     place_of,
     save_place,
 )
+from strongroom.cli.profile.slots import FileSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,22 +11,21 @@ import pytest
 
 from strongroom import BackupKey
 from strongroom.cli.profile.device_folder import HomeUnusable
-from strongroom.cli.profile.kept_keys import (
+from strongroom.cli.profile.kept_keys import KeptKey, KeptKeys
+from strongroom.cli.profile.profiles import Profile
+from strongroom.cli.profile.slots import (
     FileSlots,
-    KeptKey,
-    KeptKeys,
     KeyNotKept,
     KeyringSlots,
     KeyringUnusable,
+    Slot,
     Slots,
 )
-from strongroom.cli.profile.profiles import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from strongroom.cli.profile import kept_keys
 
 PROFILE = Profile("vault.example:7443", "A" * 44, "alice", also_at=("127.0.0.1:7443",))
 
@@ -62,17 +61,17 @@ class Cut:
         self._slots = slots
         self._left = changes
 
-    def where(self, slot: kept_keys.Slot) -> str:
+    def where(self, slot: Slot) -> str:
         return self._slots.where(slot)
 
-    def read(self, slot: kept_keys.Slot) -> str | None:
+    def read(self, slot: Slot) -> str | None:
         return self._slots.read(slot)
 
-    def write(self, slot: kept_keys.Slot, text: str) -> None:
+    def write(self, slot: Slot, text: str) -> None:
         self._spend()
         self._slots.write(slot, text)
 
-    def remove(self, slot: kept_keys.Slot) -> None:
+    def remove(self, slot: Slot) -> None:
         self._spend()
         self._slots.remove(slot)
 

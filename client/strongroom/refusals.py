@@ -1,0 +1,160 @@
+"""What the vault answers instead of an answer: one error for each reason of docs/protocol.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from strongroom_protocol.errors import StrongroomError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class AccessTokenMissing(StrongroomError):
+    """The vault got no access token."""
+
+    sentence = "The vault wants an access token, and got none."
+    hint = "Sign in again with the application that issues your access tokens."
+
+
+class AccessTokenInvalid(StrongroomError):
+    """The vault does not accept the access token."""
+
+    sentence = "The vault does not accept the access token."
+    hint = "Sign in again, and check that the token is for this vault."
+
+
+class NotAnAccessToken(AccessTokenInvalid):
+    """What was given as the access token cannot be one, so it is not sent. `reason` says why."""
+
+    hint = "Give the token alone, as its issuer wrote it: three parts of plain ASCII with dots."
+
+    def __init__(self, reason: str, sentence: str = "This is not an access token") -> None:
+        super().__init__(f"{sentence}: {reason}.")
+        self.reason = reason
+
+
+class AccessTokenExpired(StrongroomError):
+    """The access token has expired."""
+
+    sentence = "The access token has expired."
+    hint = "Get a new one (sign in again) and repeat the command. No attempt was used."
+
+
+class ScopeMissing(StrongroomError):
+    """The access token does not allow this call. `scope` is the one that is missing."""
+
+    hint = "Ask the issuer of the access token for one with this scope."
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The access token does not allow this: it lacks the scope {scope!r}.")
+        self.scope = scope
+
+
+class MalformedRequest(StrongroomError):
+    """The vault cannot read the request. `field` names what is wrong in it."""
+
+    hint = "This client and the vault do not fit together, or something between them changes data."
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The vault cannot read the request ({field}).")
+        self.field = field
+
+
+class NoKey(StrongroomError):
+    """The account has no key in this vault."""
+
+    sentence = "There is no backup key for this account in the vault."
+    hint = "If a backup was enabled, check the account and the vault; else enable it first."
+
+
+class WrongPassword(StrongroomError):
+    """The password is wrong. `attempts_left` is how many more the vault will test."""
+
+    hint = "Check the keyboard layout and capital letters, and try again."
+
+    def __init__(self, attempts_left: int) -> None:
+        left = f"{attempts_left} attempts are left."
+        if attempts_left == 1:
+            left = "1 attempt is left: the next wrong password destroys the key for good."
+        super().__init__(f"Wrong password. {left}")
+        self.attempts_left = attempts_left
+
+
+class KeyDestroyed(StrongroomError):
+    """The vault destroyed the key: after too many wrong passwords. `destroyed_at` may be None."""
+
+    hint = "Only the 64-digit key opens the backup now: strongroom restore --digits."
+
+    def __init__(self, destroyed_at: datetime | None, cause: str) -> None:
+        when = f" on {destroyed_at:%Y-%m-%d at %H:%M} UTC" if destroyed_at else ""
+        is_known = cause == "attempt_limit"
+        why = "after too many wrong passwords" if is_known else f"for this cause: {cause}"
+        super().__init__(f"The vault destroyed this key for good{when}, {why}.")
+        self.destroyed_at = destroyed_at
+        self.cause = cause
+
+
+class KeyReplaced(StrongroomError):
+    """Another device registered a new key meanwhile."""
+
+    sentence = "The key in the vault was replaced while this was under way."
+    hint = "Start again. If it was not you, someone else has access to this account."
+
+
+class StateExpired(StrongroomError):
+    """The second step came too late."""
+
+    sentence = "This took too long, and the vault has closed it."
+    hint = "Start again."
+
+
+class MustWait(StrongroomError):
+    """The vault makes the next attempt wait. `retry_after` is in seconds. No attempt was used."""
+
+    hint = "Wait, then try again. Trying earlier uses no attempt."
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"The next attempt must wait {_duration(retry_after)}.")
+        self.retry_after = retry_after
+
+
+class VaultBusy(StrongroomError):
+    """The vault has too much to do."""
+
+    sentence = "The vault is too busy at the moment."
+    hint = "Try again in a minute."
+
+
+class HsmUnavailable(StrongroomError):
+    """The vault's token does not answer."""
+
+    sentence = "The vault cannot use its keys at the moment."
+    hint = "Try again in a minute."
+
+
+class StoreUnavailable(StrongroomError):
+    """The vault's store does not answer."""
+
+    sentence = "The vault cannot reach its records at the moment."
+    hint = "Try again in a minute."
+
+
+class RollbackDetected(StrongroomError):
+    """The vault's database is not the newest one, so it serves nothing."""
+
+    sentence = "The vault has stopped: its database is not the newest one."
+    hint = "Only the vault's operator can mend this. Your key is not lost by it."
+
+
+class VaultInternalError(StrongroomError):
+    """The vault failed in a way that it does not explain."""
+
+    sentence = "The vault failed."
+    hint = "Tell the vault's operator when this happened."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:  # noqa: PLR2004 -- below that, minutes are too coarse
+        return f"{max(1, round(seconds))} seconds"
+    return f"{round(seconds / 60)} minutes"
