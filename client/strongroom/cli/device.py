@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from ssl import PEM_cert_to_DER_cert
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.account import account_of
 from strongroom.cli import prompts
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom.backup_key import BackupKey
+    from strongroom.cli.options import VaultOptions
     from strongroom.cli.profile.pending_file import PendingFile
     from strongroom.cli.profile.slots import Slots
     from strongroom.requests import KeyStatus
@@ -106,7 +107,7 @@ class Device:
     invite: Invite | None
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> Device:
+    def of(cls, options: VaultOptions) -> Device:
         """Read the home.
 
         Raises:
@@ -381,7 +382,7 @@ def _agreed(option: str, named: str | None, invited: str | None) -> str | None:
     return named or invited
 
 
-def _tokens(options: dict[str, Any]) -> TokenSource:
+def _tokens(options: VaultOptions) -> TokenSource:
     found = TokenSource(options["access_token_file"] or "", options["access_token_command"] or "")
     if found.file and found.command:
         raise TwoTokenSources

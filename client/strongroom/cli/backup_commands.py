@@ -1,0 +1,147 @@
+"""Commands for backup files: backup, restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Unpack
+
+import click
+
+from strongroom.cli import backups, prompts, protecting
+from strongroom.cli.device import Device
+from strongroom.cli.options import (
+    Command,
+    VaultOptions,
+    file_argument,
+    output_option,
+    password_option,
+    vault_options,
+)
+from strongroom.cli.output import require_stdout, warn
+from strongroom.cli.prompts import say
+from strongroom.cli.standing import Standing, warning_of
+from strongroom.errors import WrongKey
+from strongroom_protocol.errors import StrongroomError
+
+if TYPE_CHECKING:
+    from strongroom.backup_key import BackupKey
+
+BACKUP_SUFFIX: Final = ".age"
+
+
+class NoKeyHere(StrongroomError):
+    """This device keeps no backup key."""
+
+    sentence = "This device keeps no backup key."
+    hint = "Run `strongroom enable` first, or `strongroom show-key` to get the key from the vault."
+
+
+@click.command(cls=Command, short_help="Encrypt FILE under the backup key, as FILE.age.")
+@file_argument
+@output_option
+@click.option("--force", is_flag=True, help="Replace an earlier backup once this one is whole.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing while all is well.")
+@vault_options
+def backup(
+    file: str,
+    *,
+    output: str | None,
+    force: bool,
+    quiet: bool,
+    **options: Unpack[VaultOptions],
+) -> None:
+    """Encrypt FILE under the backup key, as FILE.age. Needs no vault.
+
+    A FILE of - is the standard input, and goes to the standard output:
+
+    \b
+    tar c chats | strongroom backup - > chats.age
+
+    Every night from cron, which sends what is said by mail. The earlier backup stays until the new
+    one is whole; at an exit code other than 0 it is still there:
+
+    \b
+    0 3 * * *  strongroom backup --quiet --force /home/me/chats.db
+
+    In a pipe use `set -o pipefail`: what tar leaves out because of an error is not seen here.
+    """  # noqa: D301 -- click reads the backspaces
+    device = Device.of(options)
+    place = device.kept_place()
+    key = None if place is None else device.keys(place).current()
+    if place is None or key is None:
+        raise NoKeyHere
+    target = output or (backups.DASH if file == backups.DASH else file + BACKUP_SUFFIX)
+    require_stdout(target)
+    with backups.to_back_up(file, target, replace=force) as work:
+        work.encrypt(key.key)
+    if not quiet and not backups.is_stream(target):
+        say(f"{target} is the backup of {file}.")
+    place = device.glance(place)
+    warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
+    if not place.is_proven:
+        warn("The vault has not given this key back yet. Run `strongroom rehearse`.")
+
+
+@click.command(cls=Command, short_help="Decrypt the backup FILE.")
+@file_argument
+@output_option
+@click.option("--digits", is_flag=True, help="Use the 64-digit key instead of the password.")
+@click.option("--digits-fd", type=int, help="Read the 64-digit key from this file descriptor.")
+@password_option
+@vault_options
+def restore(
+    file: str,
+    *,
+    output: str | None,
+    digits: bool,
+    digits_fd: int | None,
+    password_fd: int | None,
+    **options: Unpack[VaultOptions],
+) -> None:
+    """Decrypt the backup FILE: with a key of this device, the password, or 64 digits.
+
+    It takes what age writes, as text too. A FILE of - is the standard input, and goes to the
+    standard output:
+
+    \b
+    strongroom restore chats.age -o - | tar x
+
+    A damaged FILE becomes no file at all. Into a pipe go only parts that are authentic, and at an
+    exit code other than 0 not all of them came (`set -o pipefail`).
+    """  # noqa: D301 -- click reads the backspaces
+    target = output or (backups.DASH if file == backups.DASH else str(Path(file).with_suffix("")))
+    if output is None and file != backups.DASH and Path(file).suffix != BACKUP_SUFFIX:
+        raise click.UsageError("FILE does not end in .age; say where to write with --output")
+    secret_fds = (password_fd, digits_fd, 0 if digits and digits_fd is None else None)
+    if backups.is_stdin(file) and 0 in secret_fds:
+        raise click.UsageError("The standard input has the backup; use --password-fd 3 or such")
+    prompts.check(password_fd, digits_fd)
+    require_stdout(target)
+    with backups.to_restore(file, target) as work:
+        if digits or digits_fd is not None:
+            key = prompts.ask_digits(digits_fd, lambda given: work.key_among([given]) is not None)
+        else:
+            device = Device.of(options)
+            kept = device.kept_keys()
+            key = work.key_among(kept) or _key_of_vault(device, password_fd, has_others=bool(kept))
+        work.decrypt(key)
+    if not backups.is_stream(target):
+        say(f"{target} is restored.")
+
+
+def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) -> BackupKey:
+    """Get the key that no backup here was opened with yet, and keep it."""
+    with device.open() as contact:
+        if contact.standing is Standing.IN_STEP:
+            raise WrongKey  # the vault would give back what this device has
+        contact.require_storage()
+        if has_others:
+            say("No key of this device opens this backup. The vault's may.")
+        had = contact.current
+        key = protecting.recover(contact, password_fd, adopt=True)
+        if had is not None and had.key != key:
+            say("The vault's key is this device's from now on; its own stays among the old ones.")
+        return key
+
+
+COMMANDS: Final = (backup, restore)
