@@ -21,8 +21,9 @@ import grpc
 
 from strongroom_protocol.opaque import ake
 from strongroom_protocol.opaque.envelope import Identities
-from strongroom_protocol.opaque.group import GENERATOR, Element, Scalar, add, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, Element, Scalar, add
 from strongroom_protocol.opaque.messages import KE1, KE2, AuthRequest, CredentialRequest
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_protocol.v1 import vault_pb2_grpc
 from strongroom_vault.operator import issuer

@@ -45,14 +45,7 @@ from strongroom_protocol.opaque.errors import (
     OpaqueError,
     ServerAuthenticationError,
 )
-from strongroom_protocol.opaque.group import (
-    GENERATOR,
-    PRIME,
-    Element,
-    Scalar,
-    multiply_by_ecdh,
-    scalar_multiply,
-)
+from strongroom_protocol.opaque.group import GENERATOR, PRIME, Element, Scalar
 from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
 from strongroom_protocol.opaque.ksf import identity
 from strongroom_protocol.opaque.messages import (
@@ -66,6 +59,7 @@ from strongroom_protocol.opaque.messages import (
     RegistrationRequest,
     RegistrationResponse,
 )
+from strongroom_protocol.opaque.multiplication import multiply_by_ecdh, scalar_multiply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,9 @@ import hashlib
 from dataclasses import dataclass
 from functools import reduce
 
-from strongroom_protocol.opaque.group import GENERATOR, ORDER, Element, Scalar, add, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, ORDER, Element, Scalar, add
 from strongroom_protocol.opaque.hash_to_curve import hash_to_scalar
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 from strongroom_protocol.opaque.oprf import context_string, length_prefixed
 
 

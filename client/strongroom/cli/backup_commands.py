@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from strongroom.cli import backups, prompts, protecting
+from strongroom.cli import backups, prompts, recovering
 from strongroom.cli.device import Device
 from strongroom.cli.options import (
     Command,
@@ -18,7 +18,7 @@ from strongroom.cli.options import (
     vault_options,
 )
 from strongroom.cli.output import require_stdout, warn
-from strongroom.cli.prompts import say
+from strongroom.cli.screen import say
 from strongroom.cli.standing import Standing, warning_of
 from strongroom.errors import WrongKey
 from strongroom_protocol.errors import StrongroomError
@@ -138,7 +138,7 @@ def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) 
         if has_others:
             say("No key of this device opens this backup. The vault's may.")
         had = contact.current
-        key = protecting.recover(contact, password_fd, adopt=True)
+        key = recovering.recover(contact, password_fd, adopt=True)
         if had is not None and had.key != key:
             say("The vault's key is this device's from now on; its own stays among the old ones.")
         return key

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from strongroom.age_header import CHUNK, TAG
 from strongroom.backup_files import READ_SIZE, Unread, opened, opened_backup, size_of
-from strongroom.cli import prompts
+from strongroom.cli import prompts, screen
 from strongroom.cli.progress import progress_line
 from strongroom.drafts import new_file
 from strongroom.errors import BackupDamaged, OutputExists
@@ -182,7 +182,7 @@ def _source(name: str) -> Iterator[IO[bytes]]:
         return
     prompts.check(descriptor)
     if os.isatty(descriptor):
-        prompts.say("Reading what is typed here, until Ctrl-D.")
+        screen.say("Reading what is typed here, until Ctrl-D.")
     with os.fdopen(os.dup(descriptor), "rb", READ_SIZE) as reader:
         yield reader
 

@@ -11,7 +11,7 @@ import click
 
 from strongroom.cli import backup_commands, key_commands
 from strongroom.cli.options import Group
-from strongroom.cli.prompts import say
+from strongroom.cli.screen import say
 from strongroom.errors import KeyDestroyed, VaultUnreachable, WrongPassword
 from strongroom_protocol import __version__
 from strongroom_protocol.errors import StrongroomError

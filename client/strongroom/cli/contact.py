@@ -16,7 +16,7 @@ from strongroom.cli.profile.slots import (
     KeyringUnusable,
     has_keyring,
 )
-from strongroom.cli.prompts import say
+from strongroom.cli.screen import say
 from strongroom.cli.standing import Standing, standing_of
 from strongroom.cli.token_command import portable
 

@@ -22,7 +22,7 @@ from strongroom.cli.profile.pending_file import pending_file
 from strongroom.cli.profile.profiles import Place, Profile
 from strongroom.cli.profile.slots import FileSlots, KeyringSlots
 from strongroom.cli.progress import while_retrying, while_stretching
-from strongroom.cli.prompts import say
+from strongroom.cli.screen import say
 from strongroom.cli.standing import news_of, standing_of
 from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
 from strongroom.cli.token_command import TokenCommandFailed, token_command

@@ -1,4 +1,4 @@
-"""Commands for the key and its password: enable, status, show-key, rehearse, disable and changes."""
+"""Commands for the key and its password, from enable to disable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, Unpack
 
 import click
 
-from strongroom.cli import backups, prompts, protecting
+from strongroom.cli import backups, prompts, protecting, recovering
 from strongroom.cli.device import Device
 from strongroom.cli.options import (
     Command,
@@ -16,7 +16,7 @@ from strongroom.cli.options import (
     weak_option,
 )
 from strongroom.cli.output import require_stdout, row, warn
-from strongroom.cli.prompts import say, show
+from strongroom.cli.screen import say, show
 from strongroom.cli.standing import (
     IN_WORDS,
     LAST_ATTEMPT,
@@ -103,7 +103,7 @@ def show_key(
     else:
         with device.open() as contact:
             contact.require_storage()
-            shown = [protecting.recover(contact, password_fd, adopt=True)]
+            shown = [recovering.recover(contact, password_fd, adopt=True)]
     for key in shown:
         if age:
             click.echo(key.age_identity)

@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from strongroom.cli import backups
-from strongroom.cli.prompts import say, show
+from strongroom.cli.screen import say, show
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.terminal import streams
 

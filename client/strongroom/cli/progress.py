@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from strongroom.cli.prompts import columns, say
+from strongroom.cli.screen import columns, say
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND
 
 if TYPE_CHECKING:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import math
 import os
 import select
 import sys
 import termios
 from contextlib import contextmanager, suppress
-from textwrap import fill
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from strongroom.backup_key import BackupKey
 from strongroom.cli.password_strength import strength
+from strongroom.cli.screen import has_terminal, say
 from strongroom.digits import DIGITS, in_groups, read_digits
 from strongroom.errors import BadDigits, PasswordRefused, WrongKey
 from strongroom.passwords import normalise
@@ -294,57 +293,6 @@ def _owns_terminal() -> bool:
         return has_terminal() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except OSError:  # a terminal that does not control this process
         return False
-
-
-def say(text: str, *, label: str = "") -> None:
-    """Tell the person something, beside the data; on a terminal, in lines that it has room for.
-
-    Args:
-        text: lines.
-        label: stands before the first line; the others are indented by its width.
-    """
-    room = columns(sys.stderr)
-    for number, line in enumerate(text.split("\n")):
-        shown = (" " * len(label) if number else label) + line
-        indent = " " * max(len(label), len(line) - len(line.lstrip()))
-        click.echo(shown if len(shown) <= room else _filled(shown, room, indent), err=True)
-
-
-def show(line: str, indent: int = 0) -> None:
-    """Print a line of data; on a terminal that is too narrow it is broken between words.
-
-    Args:
-        line: without its end.
-        indent: by how much its other lines are indented then.
-    """
-    room = columns(sys.stdout)
-    click.echo(line if len(line) <= room else _filled(line, room, " " * indent))
-
-
-def _filled(line: str, room: float, indent: str) -> str:
-    """Break a line between words; a command, a path or a key is never cut."""
-    return fill(
-        line,
-        int(room),
-        subsequent_indent=indent,
-        expand_tabs=False,
-        replace_whitespace=False,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def columns(stream: TextIO) -> float:
-    """How wide the terminal is; without a bound where there is none, for what scripts read."""
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or math.inf
-    except (OSError, ValueError):  # no terminal; no file at all
-        return math.inf
-
-
-def has_terminal() -> bool:
-    """Whether a person is there to be asked."""
-    return sys.stdin.isatty()
 
 
 def _is_accepted(password: str, *, accept_weak: bool) -> bool:

@@ -13,24 +13,28 @@ from typing import TYPE_CHECKING
 from strongroom.backup_key import BackupKey
 from strongroom.cli import prompts
 from strongroom.cli.profile.kept_keys import KeptKey
-from strongroom.cli.prompts import say
-from strongroom.cli.standing import CHOICES, DESTROYED_ADVICE, LAST_ATTEMPT, Standing
+from strongroom.cli.recovering import (
+    ask_and_recover,
+    name_of,
+    reason_of,
+    recover,
+    require_key,
+)
+from strongroom.cli.screen import say
+from strongroom.cli.standing import CHOICES, Standing
 from strongroom.errors import (
-    KeyDestroyed,
     KeyReplaced,
-    LastAttemptUnderWay,
-    NoKey,
     ProtectionUncertain,
     RehearsalFailed,
     RehearsalUnfinished,
     WrongPassword,
 )
-from strongroom.requests import ActiveKey, DestroyedKey
+from strongroom.requests import DestroyedKey
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
     from strongroom.cli.contact import Contact
-    from strongroom.requests import KeyStatus, Registered
+    from strongroom.requests import Registered
 
 
 class AlreadyEnabled(StrongroomError):
@@ -58,26 +62,6 @@ class KeyUnnamed(StrongroomError):
         " by an earlier version. Nothing was changed."
     )
     hint = "Run `strongroom rehearse` once: it tells. Or put a fresh key there with --replace."
-
-
-class VaultHasOther(StrongroomError):
-    """The password was right, and what came back is not this device's key."""
-
-    sentence = (
-        "The password is right, and the vault has another backup key than this device. Backups made"
-        " here do not open with it."
-    )
-    hint = (
-        "strongroom rehearse --adopt    takes the vault's key for this device; its own stays\n"
-        "                               among its old keys\n"
-        "strongroom enable --replace    puts a fresh key in place of the vault's"
-    )
-
-
-class DestroyedButKept(KeyDestroyed):
-    """The vault destroyed the key, and this device still has it."""
-
-    hint = DESTROYED_ADVICE[Standing.DEVICE_ONLY]
 
 
 class ReplacedMeanwhile(KeyReplaced):
@@ -139,7 +123,7 @@ def change_password(
     accept_weak: bool,
 ) -> None:
     """Protect the key that the vault has with another password."""
-    _require_key(contact)
+    require_key(contact)
     if contact.standing is Standing.CHANGED:
         raise ChangedElsewhere
     contact.require_storage()
@@ -156,7 +140,7 @@ def change_password(
 
 def rehearse(contact: Contact, password_fd: int | None, *, adopt: bool) -> None:
     """Get the key back and compare it with this device's."""
-    _require_key(contact)
+    require_key(contact)
     contact.require_storage()
     if contact.standing is Standing.CHANGED:
         say(
@@ -165,37 +149,13 @@ def rehearse(contact: Contact, password_fd: int | None, *, adopt: bool) -> None:
         )
     had = contact.current
     if contact.standing is Standing.VAULT_ONLY and not adopt:
-        _ask_and_recover(contact, password_fd)
+        ask_and_recover(contact, password_fd)
         contact.proved()
     else:
         recover(contact, password_fd, adopt=adopt)
         if had is not None and contact.current is not None and contact.current.key != had.key:
             say("This device had another key before. It stays among its old keys, for old backups.")
     say("Good: the vault gave the key back for this password.")
-
-
-def recover(contact: Contact, password_fd: int | None, *, adopt: bool) -> BackupKey:
-    """Get the key from the vault with the password, and make it this device's.
-
-    Args:
-        contact: the vault; that a key can be kept is proved already.
-        password_fd: where a script has the password.
-        adopt: whether to take it if this device keeps another one.
-
-    Raises:
-        VaultHasOther: this device keeps another one, and it is not to be adopted.
-    """
-    asked = contact.found
-    key = _ask_and_recover(contact, password_fd)
-    key_id = asked.key_id if isinstance(asked, ActiveKey) and _is_still(contact, asked) else None
-    mine = contact.pending if contact.standing is Standing.UNFINISHED else contact.current
-    if mine is not None and mine.key != key and not adopt:
-        raise VaultHasOther
-    try:
-        contact.keep(KeptKey(key, key_id), is_proven=True)
-    except (OSError, StrongroomError) as error:
-        say(f"Note: the key is not kept on this device: {_reason(error)}")
-    return key
 
 
 def protect(
@@ -213,7 +173,7 @@ def protect(
     def before_commit(key_id: bytes) -> None:
         # The vault takes a registration only if nothing was registered since its start, which
         # was before this look; so nothing can come between this look and the commit.
-        if _name(contact.vault.status()) != _name(contact.found):
+        if name_of(contact.vault.status()) != name_of(contact.found):
             raise KeyReplaced
         contact.expect(KeptKey(key, key_id))
 
@@ -243,7 +203,7 @@ def disable(contact: Contact, *, yes: bool) -> None:
     if not yes:
         prompts.require_yes("Delete the key in the vault?")
     asked, was_ours = contact.found, contact.standing is Standing.IN_STEP
-    if _name(contact.look_again()) != _name(asked):
+    if name_of(contact.look_again()) != name_of(asked):
         raise ReplacedMeanwhile  # the yes was to another key
     contact.vault.delete()
     with suppress(StrongroomError):  # it is deleted, whatever the vault says after that
@@ -290,7 +250,7 @@ def _finish(contact: Contact, password_fd: int | None) -> None:
     """Find out whether the person knows the password of what was cut off."""
     say("Type the password that you chose then.")
     try:
-        key = _ask_and_recover(contact, password_fd)
+        key = ask_and_recover(contact, password_fd)
     except WrongPassword:
         say(
             "This device has the key all the same. If you do not know which password it was,"
@@ -310,60 +270,5 @@ def _keep_pending(contact: Contact, *, is_proven: bool = False) -> None:
     except (OSError, StrongroomError) as error:
         where = contact.keys.slots.where("pending")
         raise NotKept(
-            f"The vault has the new key. It is in {where}, not yet in its place: {_reason(error)}"
+            f"The vault has the new key. It is in {where}, not yet in its place: {reason_of(error)}"
         ) from error
-
-
-def _ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
-    """Get the key from the vault; on a terminal a wrong password may be mended."""
-    found = _require_key(contact)
-    say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
-    if found.attempts_left == 0:
-        if not contact.vault.is_attempt_pending:
-            raise LastAttemptUnderWay
-        say(
-            "The last attempt was cut off. Type the same password again: that still counts as the"
-            " same attempt. Any other one destroys the key."
-        )
-    if found.attempts_left == 1:
-        say(LAST_ATTEMPT)
-    while True:
-        password = prompts.ask_password(password_fd)
-        try:
-            with prompts.unechoed():
-                return contact.vault.recover(password)
-        except WrongPassword as error:
-            if password_fd is not None or error.attempts_left == 0:
-                raise
-            say(f"{error}\n{error.hint}")
-
-
-def _require_key(contact: Contact) -> ActiveKey:
-    match contact.found:
-        case None:
-            raise NoKey
-        case DestroyedKey(destroyed_at, cause):
-            kind = KeyDestroyed if contact.current is None else DestroyedButKept
-            raise kind(destroyed_at, cause)
-        case ActiveKey():
-            return contact.found
-
-
-def _is_still(contact: Contact, asked: KeyStatus) -> bool:
-    """Whether the vault has what it had; if it does not say, nothing that was gained is lost."""
-    try:
-        return _name(contact.look_again()) == _name(asked)
-    except StrongroomError:
-        return False
-
-
-def _name(found: KeyStatus) -> object:
-    """What a vault has, as far as a registration changes it."""
-    return found.key_id if isinstance(found, ActiveKey) else type(found)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
-    return str(error)

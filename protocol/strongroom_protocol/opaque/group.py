@@ -1,8 +1,4 @@
-"""The group P-256: elements, scalars, one addition, and multiplication by ECDH answers.
-
-Multiplications run in the library or token that holds the scalar, so the host never walks over a
-scalar's bits. Libcrypto gives back the point (`libcrypto.py`); where it is missing, `cryptography`
-gives x coordinates only, as tokens do, and `recover_product` finds y from a second answer.
+"""The group P-256: elements, scalars, addition. `multiplication.py` multiplies.
 
 What is constant-time and what is not:
 
@@ -21,23 +17,18 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom_protocol.opaque import labels, libcrypto
 from strongroom_protocol.opaque.errors import (
     IdentityElement,
-    KeyMismatch,
     NonCanonicalPoint,
     NonCanonicalScalar,
     PointNotOnCurve,
     WrongLength,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PRIME: Final = 2**256 - 2**224 + 2**192 + 2**96 - 1
 """The field's modulus (SP 800-186 section 3.2.1.3)."""
@@ -47,9 +38,8 @@ CURVE_B: Final = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D26
 """The curve is y^2 = x^3 - 3x + CURVE_B."""
 
 COORDINATE_SIZE: Final = 32
-_CURVE: Final = ec.SECP256R1()
-_ECDH: Final = ec.ECDH()
-_LIBCRYPTO: libcrypto.Libcrypto | None = libcrypto.load()
+CURVE: Final = ec.SECP256R1()
+LIBCRYPTO: libcrypto.Libcrypto | None = libcrypto.load()
 
 
 def invert(value: int, modulus: int) -> int:
@@ -171,41 +161,6 @@ class Scalar:
         return "Scalar(<secret>)"
 
 
-class Multiplier:
-    """Multiplication by one scalar."""
-
-    __slots__ = ("_scalar", "generator_product")
-
-    def __init__(self, scalar: Scalar) -> None:
-        self._scalar = scalar
-        self.generator_product: Final = self._multiply_generator()
-
-    def __repr__(self) -> str:
-        return "Multiplier(<secret>)"
-
-    def multiply(self, point: Element) -> Element:
-        """Return scalar * point."""
-        if _LIBCRYPTO is not None:
-            product = _LIBCRYPTO.multiply(self._scalar.encode(), point.encode_uncompressed())
-            return _trusted_element(product)
-        key = self._key()
-
-        def ecdh_x(other: Element) -> bytes:
-            peer = ec.EllipticCurvePublicNumbers(other.x, other.y, _CURVE).public_key()
-            return key.exchange(_ECDH, peer)
-
-        return multiply_by_ecdh(self.generator_product, point, ecdh_x)
-
-    def _multiply_generator(self) -> Element:
-        if _LIBCRYPTO is not None:
-            return _trusted_element(_LIBCRYPTO.multiply(self._scalar.encode()))
-        numbers = self._key().public_key().public_numbers()
-        return Element(numbers.x, numbers.y)
-
-    def _key(self) -> ec.EllipticCurvePrivateKey:
-        return ec.derive_private_key(self._scalar.value, _CURVE)
-
-
 def add(a: Element, b: Element) -> Element:
     """Return a + b, for every pair, equal points too.
 
@@ -214,8 +169,8 @@ def add(a: Element, b: Element) -> Element:
     """
     if a.x == b.x and a.y != b.y:
         raise IdentityElement("sum", "the identity element")
-    if _LIBCRYPTO is not None:
-        return _trusted_element(_LIBCRYPTO.add(a.encode_uncompressed(), b.encode_uncompressed()))
+    if LIBCRYPTO is not None:
+        return trusted_element(LIBCRYPTO.add(a.encode_uncompressed(), b.encode_uncompressed()))
     return _add(a, b)
 
 
@@ -239,75 +194,6 @@ def _add(a: Element, b: Element) -> Element:
     return Element(x * inverse % PRIME, y * inverse % PRIME)
 
 
-def recover_product(q: Element, point: Element, x1: bytes, x2: bytes) -> Element:
-    """Find k * point from two x coordinates, and check that both answers are those of one key.
-
-    With x1 and q the chord through k*point and q is known but for y, and x2 is where it meets the
-    curve again: that equation is linear in y. A negated q cannot be noticed: it yields -k*point.
-    Nor can a foreign key f with k = f(2i + 1) for point = i*GENERATOR: to choose that i is to know
-    k/f.
-
-    Args:
-        q: k * GENERATOR.
-        point: any element whose x is not the generator's (see `multiply_by_ecdh`).
-        x1: x of k * point, 32 bytes.
-        x2: x of k * (point + GENERATOR), 32 bytes.
-
-    Raises:
-        KeyMismatch: if the answers are not those of the key of q.
-        RuntimeError: if x of point is the generator's.
-    """
-    if point.x == GENERATOR.x:
-        raise RuntimeError("a point with the generator's x needs no recovery")
-    x, x_next = _answer(x1), _answer(x2)
-    distance = x - q.x
-    if distance == 0:  # k*point would be q or -q, and so point the generator or its negative
-        raise KeyMismatch("the answer belongs to another point")
-    square = curve_polynomial(x)
-    numerator = square + q.y * q.y - (x_next + x + q.x) * distance * distance
-    y = numerator * _inverse_of_twice(q.y) % PRIME
-    if y * y % PRIME != square:
-        raise KeyMismatch("the answers come from another key")
-    return Element(x, y)
-
-
-def multiply_by_ecdh(q: Element, point: Element, ecdh_x: Callable[[Element], bytes]) -> Element:
-    """Multiply by a key of which only ECDH answers can be had.
-
-    Args:
-        q: the key's public point.
-        point: what to multiply; one with the generator's x takes less time.
-        ecdh_x: gives x of k * its argument, 32 bytes; it is asked twice, or not at all.
-
-    Returns:
-        k * point.
-
-    Raises:
-        KeyMismatch: if the answers are not of the key of q.
-    """
-    if point.x == GENERATOR.x:
-        return q if point.y == GENERATOR.y else Element(q.x, PRIME - q.y)
-    return recover_product(q, point, ecdh_x(point), ecdh_x(add(point, GENERATOR)))
-
-
-def scalar_multiply(scalar: Scalar, point: Element) -> Element:
-    """Return scalar * point."""
-    return Multiplier(scalar).multiply(point)
-
-
-@lru_cache(maxsize=8)
-def _inverse_of_twice(y: int) -> int:
-    """1/2y of a public point; the vault's own comes back at every login."""
-    return pow(2 * y, -1, PRIME)
-
-
-def _answer(x: bytes) -> int:
-    value = int.from_bytes(x)
-    if len(x) != COORDINATE_SIZE or value >= PRIME:
-        raise KeyMismatch("the answer is not an x coordinate")
-    return value
-
-
 def _require_length(data: bytes, field: str, size: int) -> None:
     if len(data) != size:
         raise WrongLength(field, f"{len(data)} bytes instead of {size}")
@@ -324,16 +210,16 @@ def _decode_point(data: bytes, field: str, size: int, forms: bytes) -> Element:
     if int.from_bytes(data[1 + COORDINATE_SIZE :]) >= PRIME:
         raise NonCanonicalPoint(field, "its y is not below the prime")
     try:
-        if _LIBCRYPTO is not None:
-            return _trusted_element(_LIBCRYPTO.decode(data))
-        numbers = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, data).public_numbers()
+        if LIBCRYPTO is not None:
+            return trusted_element(LIBCRYPTO.decode(data))
+        numbers = ec.EllipticCurvePublicKey.from_encoded_point(CURVE, data).public_numbers()
     except ValueError as error:
         raise PointNotOnCurve(field, "not a point of P-256") from error
     return Element(numbers.x, numbers.y)
 
 
-def _trusted_element(uncompressed: bytes) -> Element:
-    """The element of 65 bytes that libcrypto made, which checks every point itself."""
+def trusted_element(uncompressed: bytes) -> Element:
+    """Return the element of 65 bytes that libcrypto made, which checks every point itself."""
     element = object.__new__(Element)
     object.__setattr__(element, "x", int.from_bytes(uncompressed[1 : 1 + COORDINATE_SIZE]))
     object.__setattr__(element, "y", int.from_bytes(uncompressed[1 + COORDINATE_SIZE :]))

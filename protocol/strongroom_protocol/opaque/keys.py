@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from strongroom_protocol.opaque.group import Multiplier, Scalar
+from strongroom_protocol.opaque.group import Scalar
 from strongroom_protocol.opaque.labels import DERIVE_DIFFIE_HELLMAN_KEY_PAIR
+from strongroom_protocol.opaque.multiplication import Multiplier
 from strongroom_protocol.opaque.oprf import derive_key_pair
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from strongroom_protocol.opaque.errors import DeriveKeyPairFailed, IdentityElement, InvalidInput
-from strongroom_protocol.opaque.group import Element, Scalar, scalar_multiply
+from strongroom_protocol.opaque.group import Element, Scalar
 from strongroom_protocol.opaque.hash_to_curve import hash_to_curve, hash_to_scalar
 from strongroom_protocol.opaque.labels import (
     DERIVE_KEY_PAIR,
@@ -16,6 +16,7 @@ from strongroom_protocol.opaque.labels import (
     OPRF_SUITE,
     OPRF_VERSION,
 )
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 
 
 def context_string(mode: int = MODE_OPRF) -> bytes:

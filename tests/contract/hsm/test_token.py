@@ -16,9 +16,10 @@ from token_child import in_child
 
 from strongroom_protocol.opaque import kdf, oprf, server
 from strongroom_protocol.opaque.envelope import Identities
-from strongroom_protocol.opaque.group import GENERATOR, ORDER, Element, Scalar, add, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, ORDER, Element, Scalar, add
 from strongroom_protocol.opaque.keys import SoftwareAkeKey
 from strongroom_protocol.opaque.messages import KE1, RegistrationRecord, RegistrationRequest
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token import vault_keys
 from strongroom_vault.hsm.token.errors import KeyNotFound, TokenError

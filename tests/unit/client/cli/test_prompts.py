@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from strongroom.cli import prompts
-from strongroom.cli.prompts import say
+from strongroom.cli.screen import say
 from strongroom.errors import PasswordRefused
 
 if TYPE_CHECKING:

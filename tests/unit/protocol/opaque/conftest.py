@@ -22,9 +22,9 @@ settings.load_profile("no deadline")
 @pytest.fixture(params=["libcrypto", "cryptography"], autouse=True, scope="module")
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
     """Every test of OPAQUE runs on both ways to multiply."""
-    found = group._LIBCRYPTO
+    found = group.LIBCRYPTO
     assert found is not None, "these tests need libcrypto.so.3"
     if request.param == "cryptography":
-        group._LIBCRYPTO = None
+        group.LIBCRYPTO = None
     yield request.param
-    group._LIBCRYPTO = found
+    group.LIBCRYPTO = found

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongroom_protocol.opaque import group
+from strongroom_protocol.opaque import group, multiplication
 from strongroom_protocol.opaque.errors import (
     DecodeError,
     IdentityElement,
@@ -22,7 +22,8 @@ from strongroom_protocol.opaque.errors import (
     PointNotOnCurve,
     WrongLength,
 )
-from strongroom_protocol.opaque.group import GENERATOR, ORDER, PRIME, Element, Multiplier, Scalar
+from strongroom_protocol.opaque.group import GENERATOR, ORDER, PRIME, Element, Scalar
+from strongroom_protocol.opaque.multiplication import Multiplier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,19 +90,21 @@ def test_add_corners(i: int) -> None:
 
 @given(SCALARS, SCALARS)
 def test_scalar_multiply(k: int, i: int) -> None:
-    assert group.scalar_multiply(Scalar(k), element(i)) == element(k * i % ORDER)
+    assert multiplication.scalar_multiply(Scalar(k), element(i)) == element(k * i % ORDER)
 
 
 @given(SCALARS, SCALARS)
 def test_multiply_by_ecdh(k: int, i: int) -> None:
-    assert group.multiply_by_ecdh(element(k), element(i), x_answers(k)) == element(k * i % ORDER)
+    assert multiplication.multiply_by_ecdh(element(k), element(i), x_answers(k)) == element(
+        k * i % ORDER
+    )
 
 
 @given(SCALARS)
 def test_generator_and_its_negative_need_no_call(k: int) -> None:
     q = element(k)
-    assert group.multiply_by_ecdh(q, GENERATOR, refuse) == q
-    assert group.multiply_by_ecdh(q, MINUS_GENERATOR, refuse) == negative(q)
+    assert multiplication.multiply_by_ecdh(q, GENERATOR, refuse) == q
+    assert multiplication.multiply_by_ecdh(q, MINUS_GENERATOR, refuse) == negative(q)
     assert Multiplier(Scalar(k)).multiply(MINUS_GENERATOR) == negative(q)
 
 
@@ -122,21 +125,21 @@ def test_foreign_key_is_noticed(seed: bytes) -> None:
         (other(point), honest(shifted)),
     ):
         with pytest.raises(KeyMismatch):
-            group.recover_product(q, point, x1, x2)
+            multiplication.recover_product(q, point, x1, x2)
 
 
 def test_foreign_key_that_is_not_noticed() -> None:
     """If k = f(2i + 1) then -i*f*G fits too; who can choose such an i knows k/f already."""
     foreign, i = 3, 11
     k = foreign * (2 * i + 1)
-    unnoticed = group.multiply_by_ecdh(element(k), element(i), x_answers(foreign))
+    unnoticed = multiplication.multiply_by_ecdh(element(k), element(i), x_answers(foreign))
     assert unnoticed == negative(element(foreign * i))
 
 
 @given(SCALARS, st.integers(2, ORDER - 2))
 def test_negated_q_gives_the_negative(k: int, i: int) -> None:
     """It cannot be noticed, as the docstring says: the sign of Q must be kept from generation."""
-    product = group.multiply_by_ecdh(negative(element(k)), element(i), x_answers(k))
+    product = multiplication.multiply_by_ecdh(negative(element(k)), element(i), x_answers(k))
     assert product == negative(element(k * i % ORDER))
 
 
@@ -144,7 +147,7 @@ def test_answer_for_another_point_is_refused() -> None:
     """The x of Q itself would satisfy the equation whatever the second answer is."""
     q, point = element(5), element(7)
     with pytest.raises(KeyMismatch, match="another point"):
-        group.recover_product(q, point, q.x.to_bytes(32, "big"), bytes(32))
+        multiplication.recover_product(q, point, q.x.to_bytes(32, "big"), bytes(32))
 
 
 @pytest.mark.parametrize(
@@ -154,13 +157,13 @@ def test_answer_that_is_no_coordinate(answer: bytes) -> None:
     good = x_answers(5)(element(7))
     for x1, x2 in ((answer, good), (good, answer)):
         with pytest.raises(KeyMismatch, match="not an x coordinate"):
-            group.recover_product(element(5), element(7), x1, x2)
+            multiplication.recover_product(element(5), element(7), x1, x2)
 
 
 @pytest.mark.parametrize("point", [GENERATOR, MINUS_GENERATOR])
 def test_recovery_at_the_generator_is_misuse(point: Element) -> None:
     with pytest.raises(RuntimeError):
-        group.recover_product(element(5), point, bytes(32), bytes(32))
+        multiplication.recover_product(element(5), point, bytes(32), bytes(32))
 
 
 @given(st.integers(1, PRIME - 1), st.sampled_from([PRIME, ORDER]))

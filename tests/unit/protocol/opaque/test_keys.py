@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from strongroom_protocol.opaque.group import GENERATOR, Scalar, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, Scalar
 from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 
 
 def test_diffie_hellman_agrees() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from strongroom_protocol.opaque import libcrypto
 from strongroom_protocol.opaque.errors import IdentityElement
-from strongroom_protocol.opaque.group import GENERATOR, ORDER, Scalar, add, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, ORDER, Scalar, add
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 
 
 def loaded() -> libcrypto.Libcrypto:

@@ -20,7 +20,7 @@ from strongroom_protocol.opaque.errors import (
     TrailingBytes,
     WrongLength,
 )
-from strongroom_protocol.opaque.group import GENERATOR, Scalar, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, Scalar
 from strongroom_protocol.opaque.messages import (
     KE1,
     KE2,
@@ -34,6 +34,7 @@ from strongroom_protocol.opaque.messages import (
     RegistrationRequest,
     RegistrationResponse,
 )
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 
 if TYPE_CHECKING:
     from strongroom_protocol.opaque.wire import Message

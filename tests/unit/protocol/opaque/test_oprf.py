@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from strongroom_protocol.opaque import oprf
 from strongroom_protocol.opaque.errors import DeriveKeyPairFailed, IdentityElement, InvalidInput
-from strongroom_protocol.opaque.group import Element, Scalar, scalar_multiply
+from strongroom_protocol.opaque.group import Element, Scalar
 from strongroom_protocol.opaque.keys import SoftwareOprfKey
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 
 KEY = Scalar(0xC0FFEE)
 TOO_LONG = bytes(2**16)

@@ -14,7 +14,8 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from strongroom_protocol.opaque.group import GENERATOR, Element, Scalar, scalar_multiply
+from strongroom_protocol.opaque.group import GENERATOR, Element, Scalar
+from strongroom_protocol.opaque.multiplication import scalar_multiply
 from strongroom_vault.hsm.token import quirks, vault_keys
 from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.hsm.token.errors import TokenError

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from strongroom_protocol.opaque.errors import DecodeError, KeyMismatch
-from strongroom_protocol.opaque.group import Element, multiply_by_ecdh
+from strongroom_protocol.opaque.group import Element
+from strongroom_protocol.opaque.multiplication import multiply_by_ecdh
 from strongroom_vault.hsm.token.errors import TokenError
 
 if TYPE_CHECKING:
