@@ -9,28 +9,34 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from ssl import PEM_cert_to_DER_cert
 from typing import TYPE_CHECKING, Final
 
 from strongroom.account import account_of
-from strongroom.cli import prompts
+from strongroom.cli.connecting import (
+    SeveralAccounts,
+    TwoTokenSources,
+    UnknownAddress,
+    connect,
+    kept_roots,
+    kept_tokens,
+    listed,
+    recognise,
+    target_of,
+)
 from strongroom.cli.contact import Contact
 from strongroom.cli.profile import device_folder, profiles, slots
 from strongroom.cli.profile.kept_keys import KeptKeys
 from strongroom.cli.profile.pending_file import pending_file
 from strongroom.cli.profile.profiles import Place, Profile
-from strongroom.cli.profile.slots import FileSlots, KeyringSlots
-from strongroom.cli.progress import while_retrying, while_stretching
+from strongroom.cli.profile.slots import FileSlots, KeyringSlots, slots_of
+from strongroom.cli.progress import while_retrying
 from strongroom.cli.screen import say
 from strongroom.cli.standing import news_of, standing_of
 from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
 from strongroom.cli.token_command import TokenCommandFailed, token_command
-from strongroom.errors import AccountMismatch, AccountUnknown, VaultUnreachable, WrongVault
+from strongroom.errors import AccountMismatch, AccountUnknown, VaultUnreachable
 from strongroom.identity import encode_identity
-from strongroom.stretching import Stretching, require_address_space, require_threads
-from strongroom.vault import Vault
-from strongroom_protocol.addresses import meant, normalised
+from strongroom_protocol.addresses import meant
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.invite import BadInvite, Invite, is_invite
 
@@ -40,49 +46,13 @@ if TYPE_CHECKING:
 
     from strongroom.backup_key import BackupKey
     from strongroom.cli.options import VaultOptions
-    from strongroom.cli.profile.pending_file import PendingFile
-    from strongroom.cli.profile.slots import Slots
     from strongroom.requests import KeyStatus
-    from strongroom.route import Retrying
+    from strongroom.vault import Vault
 
 NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
 """Whoever has signed out has no access token."""
 GLANCE_S: Final = 2.0
 """Seconds that a command may wait for a vault that it does not need."""
-
-
-class NotEnabled(StrongroomError):
-    """This device knows no vault."""
-
-    sentence = "This device knows no vault yet."
-    hint = "Run `strongroom enable`, or name the vault with --vault."
-
-
-class SeveralAccounts(StrongroomError):
-    """This device knows several, and nothing says which is meant."""
-
-    hint = "Name one: --account NAME, --vault HOST:PORT, or its --access-token-file."
-
-
-class UnknownAddress(VaultUnreachable):
-    """An address is new to this device, and nobody is there to say which vault it is."""
-
-    hint = "Check the address in --vault or STRONGROOM_VAULT."
-
-    def __init__(self, unanswered: VaultUnreachable, known: str) -> None:
-        super().__init__(f"{unanswered} {known}")
-        self.cause, self.address = unanswered.cause, unanswered.address
-        self.proxy = unanswered.proxy
-
-
-class TwoTokenSources(StrongroomError):
-    """Access tokens are to come from two places at once."""
-
-    sentence = "Both a file and a command are named for the access token."
-    hint = (
-        "Name one of --access-token-file (STRONGROOM_ACCESS_TOKEN_FILE) and --access-token-command"
-        " (STRONGROOM_ACCESS_TOKEN_COMMAND)."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +111,6 @@ class Device:
             invite=invite,
         )
 
-    # Without a vault
-
     def kept_place(self) -> Place | None:
         """Return the account whose kept key is meant, None where this device keeps none.
 
@@ -155,7 +123,7 @@ class Device:
         """
         meant, unanswered = self._meant()
         if unanswered is not None:
-            known = _listed(place.profile.vault for place in self.places)
+            known = listed(place.profile.vault for place in self.places)
             raise UnknownAddress(unanswered, f"This device knows vaults at {known} only.")
         place = _only(place for place in meant if self.keys(place).current() is not None)
         if place is not None and self._named_account() is None:
@@ -182,13 +150,13 @@ class Device:
         if named == "auto":
             elsewhere = KeyringSlots(place.profile) if slots.has_keyring() else None
             return KeptKeys(FileSlots(place.folder), elsewhere)
-        earlier = None if recorded in (named, "auto") else _slots(recorded, place)
-        return KeptKeys(_slots(named, place), earlier)
+        earlier = None if recorded in (named, "auto") else slots_of(recorded, place)
+        return KeptKeys(slots_of(named, place), earlier)
 
     def glance(self, place: Place) -> Place:
         """Ask what the vault has, if that is possible at once; return the place as it is then."""
         try:
-            with self._connect(self._target(place), timeout=GLANCE_S) as vault:
+            with connect(self, target_of(self, place), timeout=GLANCE_S) as vault:
                 is_ours = place.is_of(vault.identity, vault.account)
                 return self.remember(place, vault.status()) if is_ours else place
         except (StrongroomError, OSError):
@@ -230,13 +198,13 @@ class Device:
 
         Each of their ways to trust certificates is tried; it is good for its own vault alone.
         """
-        ways = [self.roots] if self.roots else [Roots(), *map(_kept_roots, places)]
+        ways = [self.roots] if self.roots else [Roots(), *map(kept_roots, places)]
         unanswered: VaultUnreachable | None = None
         answered = False
         for roots in dict.fromkeys(ways):
-            target = replace(self._target(None), roots=roots)
+            target = replace(target_of(self, None), roots=roots)
             try:
-                with self._connect(target, timeout=GLANCE_S) as vault:
+                with connect(self, target, timeout=GLANCE_S) as vault:
                     identity = vault.identity
             except VaultUnreachable as error:
                 unanswered = unanswered or error
@@ -256,8 +224,6 @@ class Device:
         except NO_TOKEN:
             return None  # signed out: what is kept here needs no token
 
-    # With a vault
-
     @contextmanager
     def open(self) -> Iterator[Contact]:
         """Meet the vault, make sure who it is, and ask what it has for the account.
@@ -267,101 +233,16 @@ class Device:
             StrongroomError: something local is not in order, or the vault refuses.
         """
         place = _only(self._meant()[0])
-        target = self._target(place)
+        target = target_of(self, place)
         account = target.account()
         if self.account not in (None, account):
             raise AccountMismatch(
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
         pending = pending_file(self.folder, os.environ, lambda: vault.identity, account)
-        with self._connect(target, pending=pending, retrying=while_retrying(say)) as vault:
-            self._recognise(vault, target)
+        with connect(self, target, pending=pending, retrying=while_retrying(say)) as vault:
+            recognise(self, vault, target)
             yield Contact(self, vault, target, self._place_in(vault, account, target))
-
-    def _target(self, place: Place | None) -> Target:
-        address = self.vault or (place.profile.vault if place else None)
-        if address is None:
-            known = {normalised(other.profile.vault) for other in self.places}
-            if len(known) > 1:
-                raise SeveralAccounts(f"This device knows several vaults: {_listed(known)}.")
-            address = next(iter(known), None)
-        if address is None:
-            raise NotEnabled
-        address = normalised(address)
-        there = [other for other in self.places if other.profile.is_at(address)]
-        kept = [_kept_roots(other) for other in (*([place] if place else ()), *there)]
-        roots, invite = self.roots or next(filter(None, kept), Roots()), ""
-        if self.invite is not None and not self.roots:
-            roots, invite = _roots_of(self.invite, kept)
-        return Target(
-            address=address,
-            roots=roots,
-            tokens=self.tokens or (_kept_tokens(place.profile) if place else TokenSource()),
-            pins=frozenset(other.profile.identity for other in there if other.is_proven),
-            invite=invite,
-        )
-
-    def _connect(
-        self,
-        target: Target,
-        timeout: float = 30.0,
-        pending: PendingFile | None = None,
-        retrying: Retrying | None = None,
-    ) -> Vault:
-        require_address_space()
-        require_threads()
-        pin = self.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
-        stretching = Stretching(watch=while_stretching)
-        tokens = target.tokens.reader()
-        if target.invite:
-            return Vault.connect(
-                invite=target.invite,
-                access_token=tokens,
-                timeout=timeout,
-                pending=pending,
-                stretching=stretching,
-                retrying=retrying,
-            )
-        return Vault.connect(
-            target.address,
-            access_token=tokens,
-            identity=pin,
-            vault_id=self.invite.vault_id if self.invite else None,
-            ca_certificates=target.roots.read(),
-            timeout=timeout,
-            pending=pending,
-            stretching=stretching,
-            retrying=retrying,
-        )
-
-    def _recognise(self, vault: Vault, target: Target) -> None:
-        """Compare the vault with those that this device knows; say so if it is a new one."""
-        identity, vault_id = vault.identity, vault.info.vault_id
-        known = {place.profile.identity: place.profile for place in self.places if place.is_proven}
-        if self.identity is None and target.pins and identity not in target.pins:
-            raise WrongVault
-        if identity in known:
-            if known[identity].vault_id not in ("", vault_id):
-                raise WrongVault(
-                    f"This vault calls itself {vault_id}; this device knows it as"
-                    f" {known[identity].vault_id}."
-                )
-            return
-        if self.identity is None:
-            say(f"First contact. The vault's identity is {identity}")
-        elif self.invite is None:
-            return
-        if known:
-            others = _listed({profile.vault for profile in known.values()})
-            say(f"It is none of the vaults that this device knows: {others}.")
-        same_name = [p.vault for p in known.values() if p.vault_id == vault_id]
-        if same_name:
-            say(
-                f"WARNING: It calls itself {vault_id}, as the one at {_listed(same_name)} does, and"
-                " is another one.\nIf you did not expect another vault, stop here and ask its"
-                " operator. To be sure, name its identity: --identity."
-            )
-            prompts.confirm("Go on with this vault?")
 
     def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
         profile = Profile(
@@ -391,44 +272,20 @@ def _tokens(options: VaultOptions) -> TokenSource:
     return found
 
 
-def _kept_tokens(profile: Profile) -> TokenSource:
-    return TokenSource(profile.access_token_file, profile.access_token_command)
-
-
-def _kept_roots(place: Place) -> Roots:
-    return Roots(place.profile.ca_file, place.profile.ca_certificate)
-
-
-def _roots_of(invite: Invite, kept: Iterable[Roots]) -> tuple[Roots, str]:
-    """Return the certificate of an invite where it is kept here; else the invite, to fetch it."""
-    if not invite.ca_fingerprint:
-        return Roots(), ""
-    for roots in kept:
-        if roots.pem and sha256(PEM_cert_to_DER_cert(roots.pem)).digest() == invite.ca_fingerprint:
-            return roots, ""
-    return Roots(), invite.encode()
-
-
-def _slots(kind: str, place: Place) -> Slots:
-    if kind == "keyring":
-        return KeyringSlots(place.profile)
-    return FileSlots(place.folder)
-
-
 def _only(meant: Iterable[Place]) -> Place | None:
     """Return the one that is meant: of one account's, those count whose vault is proven."""
     places = list(meant)
     proven = {place.profile.account for place in places if place.is_proven}
     found = [place for place in places if place.is_proven or place.profile.account not in proven]
     if len(found) > 1:
-        listed = _listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
-        raise SeveralAccounts(f"This device knows several accounts: {listed}.")
+        names = listed(f"{place.profile.account} at {place.profile.vault}" for place in found)
+        raise SeveralAccounts(f"This device knows several accounts: {names}.")
     return found[0] if found else None
 
 
 def _require_own_token(profile: Profile) -> None:
     """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
-    tokens = _kept_tokens(profile)
+    tokens = kept_tokens(profile)
     try:
         account = account_of(tokens.read())
     except NO_TOKEN:
@@ -438,7 +295,3 @@ def _require_own_token(profile: Profile) -> None:
             f"The access token of {tokens} is for the account {account}, and"
             f" this device keeps the key of {profile.account}; name one with --account."
         )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))

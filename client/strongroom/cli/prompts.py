@@ -6,8 +6,6 @@ import fcntl
 import os
 import select
 import sys
-import termios
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -21,7 +19,7 @@ from strongroom.passwords import normalise
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 MAX_LINE: Final = 64 * 1024
 _ANSWERS: Final = frozenset(("y", "yes", "n", "no", ""))
@@ -267,32 +265,6 @@ def _typed(prompt: str) -> str:
     if not line:
         raise click.Abort  # Ctrl-D
     return line
-
-
-@contextmanager
-def unechoed() -> Iterator[None]:
-    """While a person waits, what they type is not shown: it may be the next password."""
-    if not _owns_terminal():
-        yield
-        return
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    silent = [*before]
-    silent[3] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
-    try:
-        yield
-    finally:
-        with suppress(termios.error):  # it may be gone, and what was done meanwhile counts
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-def _owns_terminal() -> bool:
-    """Whether the terminal is this command's; in the background it is somebody else's."""
-    try:
-        return has_terminal() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except OSError:  # a terminal that does not control this process
-        return False
 
 
 def _is_accepted(password: str, *, accept_weak: bool) -> bool:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from strongroom.backup_key import BackupKey
-from strongroom.cli import prompts
+from strongroom.cli import prompts, screen
 from strongroom.cli.profile.kept_keys import KeptKey
 from strongroom.cli.recovering import (
     ask_and_recover,
@@ -179,7 +179,7 @@ def protect(
 
     say("Protecting the key, then getting it back to be sure ...")
     try:
-        with prompts.unechoed():
+        with screen.unechoed():
             registered = contact.vault.protect(
                 key, password, attempt_limit=attempt_limit, before_commit=before_commit
             )

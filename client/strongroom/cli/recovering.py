@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from strongroom.cli import prompts
+from strongroom.cli import prompts, screen
 from strongroom.cli.profile.kept_keys import KeptKey
 from strongroom.cli.screen import say
 from strongroom.cli.standing import DESTROYED_ADVICE, LAST_ATTEMPT, Standing
@@ -59,7 +59,7 @@ def ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
     while True:
         password = prompts.ask_password(password_fd)
         try:
-            with prompts.unechoed():
+            with screen.unechoed():
                 return contact.vault.recover(password)
         except WrongPassword as error:
             if password_fd is not None or error.attempts_left == 0:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 import os
 import sys
+import termios
+from contextlib import contextmanager, suppress
 from textwrap import fill
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def say(text: str, *, label: str = "") -> None:
@@ -60,3 +65,29 @@ def columns(stream: TextIO) -> float:
 def has_terminal() -> bool:
     """Whether a person is there to be asked."""
     return sys.stdin.isatty()
+
+
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """While a person waits, what they type is not shown: it may be the next password."""
+    if not _owns_terminal():
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # it may be gone, and what was done meanwhile counts
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _owns_terminal() -> bool:
+    """Whether the terminal is this command's; in the background it is somebody else's."""
+    try:
+        return has_terminal() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal that does not control this process
+        return False

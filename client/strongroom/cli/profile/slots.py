@@ -14,7 +14,7 @@ from strongroom_protocol.errors import StrongroomError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from strongroom.cli.profile.profiles import Profile
+    from strongroom.cli.profile.profiles import Place, Profile
 
 KEYRING_SERVICE: Final = "strongroom"
 
@@ -167,3 +167,10 @@ def _delete(user: str) -> None:
             keyring.delete_password(KEYRING_SERVICE, user)
     except Exception as error:
         raise KeyringUnusable from error
+
+
+def slots_of(kind: str, place: Place) -> Slots:
+    """Return an account's slots of a kind: keyring or file."""
+    if kind == "keyring":
+        return KeyringSlots(place.profile)
+    return FileSlots(place.folder)

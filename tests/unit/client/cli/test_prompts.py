@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from strongroom.cli import prompts
+from strongroom.cli import prompts, screen
 from strongroom.cli.screen import say
 from strongroom.errors import PasswordRefused
 
@@ -56,7 +56,7 @@ def test_a_terminal_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPat
     with os.fdopen(theirs, "r") as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
         before = termios.tcgetattr(theirs)
-        with prompts.unechoed():
+        with screen.unechoed():
             assert termios.tcgetattr(theirs) == before
 
 
