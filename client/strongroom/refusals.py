@@ -84,7 +84,10 @@ class WrongPassword(StrongroomError):
 class KeyDestroyed(StrongroomError):
     """The vault destroyed the key: after too many wrong passwords. `destroyed_at` may be None."""
 
-    hint = "Only the 64-digit key opens the backup now: strongroom restore --digits."
+    hint = (
+        "The password opens nothing any more. Backups still open on a device that keeps the key,"
+        " and with its 64 digits: strongroom restore --digits."
+    )
 
     def __init__(self, destroyed_at: datetime | None, cause: str) -> None:
         when = f" on {destroyed_at:%Y-%m-%d at %H:%M} UTC" if destroyed_at else ""

@@ -30,7 +30,10 @@ class NotEnabled(StrongroomError):
     """This device knows no vault."""
 
     message = "This device knows no vault yet."
-    hint = "Run `strongroom enable`, or name the vault with --vault."
+    hint = (
+        "Name it: --invite (or STRONGROOM_INVITE) with the invite that its operator gives out, or"
+        " --vault with its address."
+    )
 
 
 class SeveralAccounts(StrongroomError):

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from strongroom_vault import demo as demonstration
-from strongroom_vault.cli.help import Command, also_exits_with, examples
+from strongroom_vault.cli.help import (
+    Command,
+    also_exits_with,
+    ends_well_at_ctrl_c,
+    examples,
+)
 from strongroom_vault.cli.options import json_option, with_settings
 from strongroom_vault.errors import WrongPin
 from strongroom_vault.operator import development
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from strongroom_vault.settings.config import Settings
 
 
+@ends_well_at_ctrl_c
 @also_exits_with(WrongPin.exit_code)
 @click.command(
     cls=Command, epilog=examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml")
@@ -32,6 +38,7 @@ def serve(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 -- see 
     asyncio.run(server.VaultServer(settings).run())
 
 
+@ends_well_at_ctrl_c
 @click.command(cls=Command, epilog=examples("dev", "dev --keep ~/vault"))
 @click.option(
     "--keep",

@@ -24,11 +24,15 @@ def backup(settings: Settings, target: Path) -> AnchorStatus:
     """Copy the store, while the vault may serve; return how the copy and the anchor compare now.
 
     Raises:
-        OperatorError: `target` is there, or cannot be written.
+        OperatorError: `target` exists, or cannot be written.
     """
     with opened(settings) as (store, found):
         try:
             store.copy_to(target)
+        except FileExistsError as error:
+            raise OperatorError(
+                f"{target} exists already", "Name another file; none is overwritten."
+            ) from error
         except (OSError, StoreError) as error:
             raise OperatorError(f"cannot write {target}: {error}") from error
     return found

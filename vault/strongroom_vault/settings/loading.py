@@ -69,7 +69,10 @@ def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        hint = f"Name the settings with --config FILE or {SETTINGS_FILE}."
+        hint = (
+            f"Name the settings with --config FILE or {SETTINGS_FILE}. A new vault:"
+            " strongroom-vault init --new FOLDER."
+        )
         raise OperatorError(f"there are no settings at {path}", hint) from error
     except PermissionError as error:
         hint = "Run the command as the vault's own user (vault-operator does)."
