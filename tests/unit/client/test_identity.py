@@ -26,3 +26,8 @@ def test_an_identity_and_its_bytes_go_both_ways() -> None:
     public_key = decode_identity(f" {GOOD}\n")
     assert len(public_key) == 33
     assert encode_identity(public_key) == GOOD
+
+
+def test_a_part_of_an_identity_is_told_with_its_length() -> None:
+    with pytest.raises(BadIdentity, match="43 characters, not 44"):
+        decode_identity(GOOD[:-1])
