@@ -159,5 +159,6 @@ class VaultInternalError(StrongroomError):
 
 def _duration(seconds: float) -> str:
     if seconds < 100:  # noqa: PLR2004 -- below that, minutes are too coarse
-        return f"{max(1, round(seconds))} seconds"
+        whole = max(1, round(seconds))
+        return "1 second" if whole == 1 else f"{whole} seconds"
     return f"{round(seconds / 60)} minutes"
