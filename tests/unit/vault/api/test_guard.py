@@ -55,6 +55,13 @@ async def test_who_may_not_call_reaches_no_handler(
     assert world.observed == [("GetKey", expected)]
 
 
+async def test_of_two_access_tokens_none_is_chosen(world: Guarded) -> None:
+    """Whatever stands before the vault might have chosen the other one."""
+    both = (*world.bearer("alice"), *world.bearer("bob"))
+    assert reason(await refused(send(world.connect(), metadata=both))) == "ACCESS_TOKEN_INVALID"
+    assert world.handlers.callers == []
+
+
 async def test_a_bearer_is_a_bearer_in_any_case(world: Guarded) -> None:
     ((name, value),) = world.bearer()
     await send(world.connect(), metadata=((name, value.replace("Bearer ", "bEARER  ")),))
