@@ -1,16 +1,16 @@
-"""Starts `strongroom`: what takes time to load comes after Ctrl-C is taken care of."""
+"""Starts `strongroom`, where the extra `strongroom[cli]` is installed."""
 
 from __future__ import annotations
 
-from strongroom_protocol.terminal import loading
+from strongroom_protocol.terminal.loading import Loading
+
+NEEDED = ("click", "keyring", "tomlkit", "zxcvbn")
 
 
 def main() -> None:
-    """Run the command."""
-    loading.begin_loading()
-    from strongroom.cli import commands  # noqa: PLC0415 -- it loads for tenths of a second
-
-    loading.end_loading()
+    """Run the command, or say how to install what it needs."""
+    with Loading("strongroom", "cli", NEEDED):
+        from strongroom.cli import commands  # noqa: PLC0415 -- it imports what may be missing
     commands.main()
 
 

@@ -1,12 +1,11 @@
-"""Starts `strongroom-vault`, where what a vault needs beside the client is installed."""
+"""Starts `strongroom-vault`, where the extra `strongroom[vault]` is installed."""
 
 from __future__ import annotations
 
-import sys
-
-from strongroom_protocol.terminal import loading
+from strongroom_protocol.terminal.loading import Loading
 
 NEEDED = (
+    "click",
     "grpc_health",
     "grpc_reflection",
     "jwt",
@@ -19,17 +18,8 @@ NEEDED = (
 
 def main() -> None:
     """Run the command, or say how to install what it needs."""
-    loading.begin_loading()
-    try:
+    with Loading("strongroom-vault", "vault", NEEDED):
         from strongroom_vault.cli import commands  # noqa: PLC0415 -- it imports what may be missing
-    except ModuleNotFoundError as error:
-        if error.name not in NEEDED:
-            raise
-        sys.exit(
-            f"strongroom-vault: a vault needs more than was installed ({error.name} is missing)."
-            " Install it with: pip install 'strongroom[vault]'"
-        )
-    loading.end_loading()
     commands.main()
 
 
