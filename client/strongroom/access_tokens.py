@@ -48,7 +48,7 @@ def decoded(data: bytes) -> str:
     """Return the access token in the bytes of a file.
 
     Raises:
-        NotAnAccessToken: there is none.
+        NotAnAccessToken: there is no token.
     """
     if data.startswith(_UTF_16) or b"\0" in data:
         raise NotAnAccessToken("it is UTF-16 or has zero bytes; save it as plain ASCII or UTF-8")

@@ -83,7 +83,7 @@ class AsyncVault(Session):
             if self._account is None:
                 raise AccountUnknown("The account is not known before the first call.")
             return self._account
-        token = self._ours(given)
+        token = self._validated(given)
         return self._account or account_of(token)
 
     async def info(self) -> VaultInfo:
@@ -127,12 +127,12 @@ class AsyncVault(Session):
 
     async def status(self) -> KeyStatus:
         """Return what the vault holds for the account; None for nothing."""
-        await self._meet_first()
+        await self._require_vault()
         return await self._run(flows.get_key())
 
     async def delete(self) -> None:
         """Delete the account's key in the vault."""
-        await self._meet_first()
+        await self._require_vault()
         await self._run(flows.delete())
 
     async def close(self) -> None:
@@ -152,9 +152,9 @@ class AsyncVault(Session):
 
     async def _checked_token(self) -> str:
         given = self._given.token()
-        return self._ours(await given if inspect.isawaitable(given) else given)
+        return self._validated(await given if inspect.isawaitable(given) else given)
 
-    async def _meet_first(self) -> VaultInfo:
+    async def _require_vault(self) -> VaultInfo:
         await self._checked_token()
         return await self.info()
 

@@ -8,28 +8,28 @@ from strongroom_protocol.errors import StrongroomError
 class BadDigits(StrongroomError):
     """The text is not a 64-digit key."""
 
-    sentence = "This is not a 64-digit key."
+    message = "This is not a 64-digit key."
     hint = "It has 64 digits from 0 to 9 and a to f; spaces do not count."
 
 
 class NotABackup(StrongroomError):
     """The file is not an age file."""
 
-    sentence = "This file is not an encrypted backup."
+    message = "This file is not an encrypted backup."
     hint = "Give a file that `strongroom backup` made."
 
 
 class WrongKey(StrongroomError):
     """The backup was made with another key."""
 
-    sentence = "This key does not open this backup."
+    message = "This key does not open this backup."
     hint = "It was made with another backup key, or its beginning was changed."
 
 
 class BackupDamaged(StrongroomError):
     """The backup is cut off or was changed."""
 
-    sentence = "This backup is damaged: it is cut off or was changed."
+    message = "This backup is damaged: it is cut off or was changed."
     hint = "Nothing was restored. Fetch the backup again, or use an older one."
 
 
@@ -39,4 +39,4 @@ class OutputExists(StrongroomError):
     hint = "Name another file with --output, or remove this one."
 
     def __init__(self, path: object) -> None:
-        super().__init__(f"{path} is there already.")
+        super().__init__(f"{path} already exists.")

@@ -98,7 +98,7 @@ class BackupKey:
             replace: whether the backup may take the place of an earlier one once it is complete.
 
         Raises:
-            OutputExists: `target` is there already.
+            OutputExists: `target` already exists.
             OSError: a file cannot be read or written.
         """
         with opened(Path(source)) as reader, new_file(Path(target), replace=replace) as writer:
@@ -121,7 +121,7 @@ class BackupKey:
 
         Raises:
             NotABackup, WrongKey, BackupDamaged: nothing was written.
-            OutputExists: `target` is there already.
+            OutputExists: `target` already exists.
             OSError: a file cannot be read or written.
         """
         with opened(Path(source)) as reader, new_file(Path(target)) as writer:

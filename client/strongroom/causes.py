@@ -28,7 +28,7 @@ class UnreachableCause(StrEnum):
     CERTIFICATE_OTHER_NAME = "certificate_other_name"
     """The certificate is for another host name."""
     CERTIFICATE_REFUSED = "certificate_refused"
-    """The certificate is not good for another reason, which the sentence names."""
+    """The certificate is not good for another reason, which the message names."""
     NOT_A_VAULT = "not_a_vault"
     """Something else than a vault answers there: without TLS, or without HTTP/2."""
     NO_ANSWER = "no_answer"
@@ -115,10 +115,10 @@ _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {
 }
 
 
-def in_words(
+def describe(
     cause: UnreachableCause, address: str, proxy: str = "", detail: str = ""
 ) -> tuple[str, str]:
-    """Return the sentence and the hint for a person.
+    """Return the message and the hint for a person.
 
     Args:
         cause: why there is no answer.
@@ -126,7 +126,7 @@ def in_words(
         proxy: what stands between, without its password; empty for nothing.
         detail: what the cause leaves open, in a few words.
     """
-    sentence, hint = _TEXTS[cause]
+    message, hint = _TEXTS[cause]
     known = {
         "address": address,
         "host": address.rpartition(":")[0],
@@ -136,4 +136,4 @@ def in_words(
     through = ""
     if proxy and cause is not UnreachableCause.PROXY:
         through = f" The connection goes through the proxy {proxy}."
-    return sentence.format(**known), hint.format(**known) + through
+    return message.format(**known), hint.format(**known) + through

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.causes import UnreachableCause as Cause
-from strongroom.causes import in_words
+from strongroom.causes import describe
 from strongroom.errors import BadCertificates, VaultUnreachable
 from strongroom_protocol.addresses import host_and_port
 from strongroom_protocol.terminal.printable import printable
@@ -63,8 +63,8 @@ class Finding:
     detail: str = ""
 
 
-class Search:
-    """One search for the cause, in a thread of its own: looking up a name knows no deadline."""
+class Diagnosis:
+    """One search for the cause, in a thread of its own: a name lookup takes no deadline."""
 
     def __init__(
         self,
@@ -87,25 +87,25 @@ class Search:
         self.seconds = seconds
         self._ends_at = time.monotonic() + seconds
         self._so_far = Finding(Cause.NO_ANSWER)
-        self.found: Future[Finding] = Future()
-        self.found.set_running_or_notify_cancel()
+        self.future: Future[Finding] = Future()
+        self.future.set_running_or_notify_cancel()
         try:
             threading.Thread(target=self._run, name="strongroom", daemon=True).start()
         except RuntimeError:  # the system gives no thread
-            self.found.set_result(self._so_far)
+            self.future.set_result(self._so_far)
 
     def result(self) -> Finding:
         """Return what is found in time; after that, how far it came. Blocking."""
         try:
-            return self.found.result(self.seconds)
+            return self.future.result(self.seconds)
         except TimeoutError:
             return self._so_far
 
     def error(self, finding: Finding) -> VaultUnreachable:
         """Return a finding as an error."""
         proxy = "" if self._proxy is None else str(self._proxy)
-        sentence, hint = in_words(finding.cause, self._address, proxy, finding.detail)
-        error = VaultUnreachable(sentence)
+        message, hint = describe(finding.cause, self._address, proxy, finding.detail)
+        error = VaultUnreachable(message)
         error.hint = printable(hint)
         error.cause, error.address, error.proxy = finding.cause, self._address, proxy
         return error
@@ -117,20 +117,21 @@ class Search:
 
     def _run(self) -> None:
         try:
-            finding = self._look()
+            with self._connected() as plain:
+                self._so_far = Finding(Cause.NO_ANSWER)
+                finding = self._examine(plain)
         except (OSError, ValueError) as error:  # ValueError: what is no host name
-            finding = self._of(error)
-        self.found.set_result(finding)
+            finding = self._finding_of(error)
+        self.future.set_result(finding)
 
-    def _look(self) -> Finding:
-        with self._connected() as plain:
-            self._so_far = Finding(Cause.NO_ANSWER)
-            context = _context(self._ca_certificates)
-            plain.settimeout(self._left())
-            host, _ = host_and_port(self._address)
-            with context.wrap_socket(plain, server_hostname=host) as wrapped:
-                if wrapped.selected_alpn_protocol() != _ALPN:
-                    return Finding(Cause.NOT_A_VAULT, "it does not speak HTTP/2")
+    def _examine(self, plain: socket.socket) -> Finding:
+        """Shake hands over an open connection; what fails then is raised."""
+        context = _context(self._ca_certificates)
+        plain.settimeout(self._left())
+        host, _ = host_and_port(self._address)
+        with context.wrap_socket(plain, server_hostname=host) as wrapped:
+            if wrapped.selected_alpn_protocol() != _ALPN:
+                return Finding(Cause.NOT_A_VAULT, "it does not speak HTTP/2")
         return Finding(Cause.NO_ANSWER)
 
     def _connected(self) -> socket.socket:
@@ -172,7 +173,7 @@ class Search:
     def _left(self) -> float:
         return max(0.01, self._ends_at - time.monotonic())
 
-    def _of(self, error: OSError | ValueError) -> Finding:
+    def _finding_of(self, error: OSError | ValueError) -> Finding:
         if isinstance(error, ssl.SSLCertVerificationError):
             cause = _BY_VERIFY_CODE.get(error.verify_code, Cause.CERTIFICATE_REFUSED)
             return Finding(cause, error.verify_message)
@@ -181,7 +182,7 @@ class Search:
         if isinstance(error, ssl.SSLError):
             return Finding(Cause.NOT_A_VAULT, "it does not speak TLS as a vault does")
         if self._so_far.cause is Cause.PROXY:
-            return Finding(Cause.PROXY, _why(error))
+            return Finding(Cause.PROXY, _reason_of(error))
         if isinstance(error, ValueError) or error.errno in _NO_SUCH_NAME:
             return Finding(Cause.UNKNOWN_HOST)
         return Finding(_BY_ERRNO.get(error.errno or 0, self._so_far.cause))
@@ -210,7 +211,7 @@ def _tunnel(plain: socket.socket, address: str, proxy: Proxy, ends_at: float) ->
         raise OSError(errno.EPROTO, f"it answers {number}")
 
 
-def _why(error: OSError | ValueError) -> str:
+def _reason_of(error: OSError | ValueError) -> str:
     if isinstance(error, socket.gaierror):
         return "there is no host of that name"
     text = error.strerror if isinstance(error, OSError) else None
@@ -234,7 +235,7 @@ def require_certificates(roots: bytes) -> None:
     """Look whether there are certificates to trust.
 
     Raises:
-        BadCertificates: there is none, or a broken one.
+        BadCertificates: there is no certificate, or a broken one.
     """
     try:
         _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), roots)

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from strongroom.diagnosis import Search
-    from strongroom.roots import RootSearch
+    from strongroom.diagnosis import Diagnosis
     from strongroom.route import Route, Target
 
 Answer = TypeVar("Answer")
@@ -65,7 +64,7 @@ class Send:
 class Find:
     """Wait for what a search finds; answered with a Finding."""
 
-    search: Search | RootSearch
+    search: Diagnosis
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +97,9 @@ class Exchange(Generic[Answer]):
         self._ends_at = time.monotonic() + target.timeout
         self._request = request
         self._failed = 0
-        self._asked = 0.0
+        self._retry_after = 0.0
         self._search_at = 0.0
-        self._known: VaultUnreachable | None = None
+        self._diagnosed: VaultUnreachable | None = None
         self._has_renewed = False
 
     def steps(self) -> Steps[Answer]:
@@ -178,7 +177,7 @@ class Exchange(Generic[Answer]):
 
     def _error_of(self, failed: grpc.RpcError) -> StrongroomError:
         """Return what went wrong with a try."""
-        error, self._asked = error_of(failed)
+        error, self._retry_after = error_of(failed)
         error.follows_lost_answer = self._failed > 0
         self._failed += 1
         return error
@@ -188,9 +187,9 @@ class Exchange(Generic[Answer]):
         if not isinstance(error, VaultUnreachable) or time.monotonic() < self._search_at:
             return error
         self._search_at = time.monotonic() + SEARCH_EVERY_S
-        search = self._route.search()
-        self._known = search.error((yield Find(search)))
-        return self._known
+        search = self._route.diagnosis()
+        self._diagnosed = search.error((yield Find(search)))
+        return self._diagnosed
 
     def _renewed(self, error: StrongroomError) -> bool:
         """Whether the next try has another access token, where the vault says: it has expired.
@@ -212,7 +211,7 @@ class Exchange(Generic[Answer]):
             VaultUnreachable: there is no next try.
         """
         self._failed += 1
-        self._asked, self._known = 0.0, unreachable
+        self._retry_after, self._diagnosed = 0.0, unreachable
         return self._next_delay(unreachable, None) or 0.0
 
     def _next_delay(self, error: StrongroomError, failed: grpc.RpcError | None) -> float | None:
@@ -223,11 +222,11 @@ class Exchange(Generic[Answer]):
         """
         if isinstance(self._request, DeleteKey) and self._failed > 1 and isinstance(error, NoKey):
             return None  # an earlier try deleted it and its answer was lost
-        if isinstance(error, VaultUnreachable) and self._known is not None:
-            error = self._known
+        if isinstance(error, VaultUnreachable) and self._diagnosed is not None:
+            error = self._diagnosed
         error.follows_lost_answer = self._failed > 1
         backed_off = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** (self._failed - 1))
-        delay = max(self._asked, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+        delay = max(self._retry_after, backed_off * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
         if not is_transient(error) or time.monotonic() + delay >= self._ends_at:
             raise error from failed
         if self._target.retrying is not None:

@@ -19,7 +19,7 @@ class VaultUnreachable(StrongroomError):
         proxy: host:port of the HTTP proxy on the way and the variable that names it, or empty.
     """
 
-    sentence = "The vault does not answer."
+    message = "The vault does not answer."
     hint = "Check the network and the vault's address, and try again."
     cause: UnreachableCause = UnreachableCause.NO_ANSWER
     address: str = ""
@@ -29,7 +29,7 @@ class VaultUnreachable(StrongroomError):
 class VaultClosed(StrongroomError):
     """The `Vault` was closed before, or while it was at work."""
 
-    sentence = "This connection to the vault is closed."
+    message = "This connection to the vault is closed."
     hint = "Connect again: Vault.connect(...)."
 
 
@@ -40,7 +40,7 @@ class ProtectionUncertain(VaultUnreachable):
     new backup key nor the old password may be thrown away.
     """
 
-    sentence = "The vault's answer was lost: it may or may not have the new key."
+    message = "The vault's answer was lost: it may or may not have the new key."
     hint = "Keep the key, and do the same again when the vault answers."
 
     def __init__(self, key_id: bytes, unanswered: StrongroomError | None = None) -> None:
@@ -74,16 +74,14 @@ class NotEnoughMemory(StrongroomError):
 class NotEnoughThreads(StrongroomError):
     """The system does not give this program the threads that it needs."""
 
-    sentence = "The system does not let this program start as many threads as it needs."
+    message = "The system does not let this program start as many threads as it needs."
     hint = "Close other programs, or raise the limit on processes (`ulimit -u`), and try again."
 
 
 class LastAttemptUnderWay(StrongroomError):
     """All attempts are used, and the last one is not decided yet."""
 
-    sentence = (
-        "The last attempt is under way, perhaps on another device. None is left for this one."
-    )
+    message = "The last attempt is under way, perhaps on another device. None is left for this one."
     hint = (
         "If it was yours, finish it there within two minutes. After that the key is destroyed, and"
         " only the 64-digit key opens the backup."
@@ -93,28 +91,28 @@ class LastAttemptUnderWay(StrongroomError):
 class MessageTooLarge(StrongroomError):
     """A message is larger than the 16 KiB of the protocol."""
 
-    sentence = "A message is larger than the protocol allows."
+    message = "A message is larger than the protocol allows."
     hint = "Check the size of the access token; a true vault's messages are never so large."
 
 
 class WrongVault(StrongroomError):
     """This is not the vault that it should be."""
 
-    sentence = "This is not the vault whose identity is pinned, or it cannot prove that it is."
+    message = "This is not the vault whose identity is pinned, or it cannot prove that it is."
     hint = "Do not go on. Check the address; if it is right, ask the vault's operator."
 
 
 class BadIdentity(WrongVault):
     """What was given as the vault's identity cannot be one."""
 
-    sentence = "The text that was given as the vault's identity is not one."
+    message = "The given text is not a vault's identity."
     hint = "It has 44 characters; copy all of them from where it was kept or published."
 
 
 class BadCertificates(StrongroomError):
     """What was given as the certificates to trust has none in it."""
 
-    sentence = "There is no usable PEM certificate in what was given as the certificates to trust."
+    message = "There is no usable PEM certificate in what was given as the certificates to trust."
     hint = "Give the PEM file (BEGIN CERTIFICATE) of whoever issued the vault's certificate."
 
 
@@ -142,21 +140,21 @@ class AttemptLimitRefused(StrongroomError):
 class VaultProtocolError(StrongroomError):
     """The vault's answer is not what the protocol says."""
 
-    sentence = "The vault's answer makes no sense."
+    message = "The vault's answer does not follow the protocol."
     hint = "Do not trust this vault; tell its operator."
 
 
 class VaultParametersRefused(StrongroomError):
     """The vault wants password stretching that is too weak, or too heavy for this application."""
 
-    sentence = "The vault asks for password stretching outside of the bounds that are taken here."
+    message = "The vault asks for password stretching outside the bounds that this client accepts."
     hint = "Do not go on; tell the vault's operator."
 
 
 class RehearsalFailed(StrongroomError):
     """The vault took a key and did not give it back: it is broken, or it lies."""
 
-    sentence = "The vault took the key, but did not give it back for the password."
+    message = "The vault took the key, but did not give it back for the password."
     hint = (
         "Do not rely on this vault, and use this password nowhere again: the 64-digit key alone"
         " opens your backups. Tell the vault's operator."
@@ -166,7 +164,7 @@ class RehearsalFailed(StrongroomError):
 class AnotherKey(RehearsalFailed):
     """The password is right, and the key behind it is not the one that it was compared with."""
 
-    sentence = "The password is right, but the vault has another backup key than this device."
+    message = "The password is right, but the vault has another backup key than this device."
     hint = "Another device replaced the key in the vault. Choose which of the two shall stand."
 
 
@@ -187,21 +185,21 @@ class RehearsalUnfinished(StrongroomError):
 class PasswordRefused(StrongroomError):
     """The text cannot be a password (RFC 8265 OpaqueString)."""
 
-    sentence = "This cannot be a password: it is empty, too long, or has control characters."
+    message = "This cannot be a password: it is empty, too long, or has control characters."
     hint = "Choose another one."
 
 
 class AccountUnknown(StrongroomError):
     """The access token names no account."""
 
-    sentence = "The access token names no account."
+    message = "The access token names no account."
     hint = "Check that the token is a JWT with a `sub` claim."
 
 
 class AccountMismatch(StrongroomError):
     """The access token is another account's than the one that was named, or than the one before."""
 
-    sentence = "The access token is for another account."
+    message = "The access token is for another account."
     hint = "Use the access token of the account whose key this is."
 
 

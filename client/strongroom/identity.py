@@ -29,7 +29,7 @@ def decode_identity(identity: str) -> bytes:
     text = identity.strip()
     if len(text) != IDENTITY_SIZE:
         raise BadIdentity(
-            f"The vault's identity that was given has {len(text)} characters, not {IDENTITY_SIZE}."
+            f"The given vault identity has {len(text)} characters, not {IDENTITY_SIZE}."
         )
     try:
         public_key = urlsafe_b64decode(text)

@@ -72,13 +72,13 @@ def proxy_to(address: str, environment: Mapping[str, str]) -> Proxy | None:
     if is_this_machine(address):
         return None
     host = address.rpartition(":")[0].strip("[]")
-    if any(_matches(host, entry) for entry in _said(EXCEPTIONS, environment)[1].split(",")):
+    if any(_matches(host, entry) for entry in _first_set(EXCEPTIONS, environment)[1].split(",")):
         return None
-    variable, value = _said(VARIABLES, environment)
+    variable, value = _first_set(VARIABLES, environment)
     return _parsed(variable, value)
 
 
-def _said(names: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, str]:
+def _first_set(names: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, str]:
     for name in names:
         for variable in (name, name.upper()):
             if value := environment.get(variable, "").strip():

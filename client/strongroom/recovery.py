@@ -170,4 +170,4 @@ def _report_failure(started: RecoveryStarted) -> Flow[bytes]:
         raise
     except StrongroomError as error:
         raise WrongPassword(started.attempts_left) from error
-    raise VaultProtocolError("The vault accepts a proof that is none.")
+    raise VaultProtocolError("The vault accepts a report of failure as a proof.")

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 class AccessTokenMissing(StrongroomError):
     """The vault got no access token."""
 
-    sentence = "The vault wants an access token, and got none."
+    message = "The vault wants an access token, and got none."
     hint = "Sign in again with the application that issues your access tokens."
 
 
 class AccessTokenInvalid(StrongroomError):
     """The vault does not accept the access token."""
 
-    sentence = "The vault does not accept the access token."
+    message = "The vault does not accept the access token."
     hint = "Sign in again, and check that the token is for this vault."
 
 
@@ -29,15 +29,15 @@ class NotAnAccessToken(AccessTokenInvalid):
 
     hint = "Give the token alone, as its issuer wrote it: three parts of plain ASCII with dots."
 
-    def __init__(self, reason: str, sentence: str = "This is not an access token") -> None:
-        super().__init__(f"{sentence}: {reason}.")
+    def __init__(self, reason: str, message: str = "This is not an access token") -> None:
+        super().__init__(f"{message}: {reason}.")
         self.reason = reason
 
 
 class AccessTokenExpired(StrongroomError):
     """The access token has expired."""
 
-    sentence = "The access token has expired."
+    message = "The access token has expired."
     hint = "Get a new one (sign in again) and repeat the command. No attempt was used."
 
 
@@ -64,7 +64,7 @@ class MalformedRequest(StrongroomError):
 class NoKey(StrongroomError):
     """The account has no key in this vault."""
 
-    sentence = "There is no backup key for this account in the vault."
+    message = "There is no backup key for this account in the vault."
     hint = "If a backup was enabled, check the account and the vault; else enable it first."
 
 
@@ -98,14 +98,14 @@ class KeyDestroyed(StrongroomError):
 class KeyReplaced(StrongroomError):
     """Another device registered a new key meanwhile."""
 
-    sentence = "The key in the vault was replaced while this was under way."
+    message = "The key in the vault was replaced while this was under way."
     hint = "Start again. If it was not you, someone else has access to this account."
 
 
 class StateExpired(StrongroomError):
     """The second step came too late."""
 
-    sentence = "This took too long, and the vault has closed it."
+    message = "This took too long, and the vault has closed it."
     hint = "Start again."
 
 
@@ -122,35 +122,35 @@ class MustWait(StrongroomError):
 class VaultBusy(StrongroomError):
     """The vault has too much to do."""
 
-    sentence = "The vault is too busy at the moment."
+    message = "The vault is too busy at the moment."
     hint = "Try again in a minute."
 
 
 class HsmUnavailable(StrongroomError):
     """The vault's token does not answer."""
 
-    sentence = "The vault cannot use its keys at the moment."
+    message = "The vault cannot use its keys at the moment."
     hint = "Try again in a minute."
 
 
 class StoreUnavailable(StrongroomError):
     """The vault's store does not answer."""
 
-    sentence = "The vault cannot reach its records at the moment."
+    message = "The vault cannot reach its records at the moment."
     hint = "Try again in a minute."
 
 
 class RollbackDetected(StrongroomError):
     """The vault's database is not the newest one, so it serves nothing."""
 
-    sentence = "The vault has stopped: its database is not the newest one."
+    message = "The vault has stopped: its database is not the newest one."
     hint = "Only the vault's operator can mend this. Your key is not lost by it."
 
 
 class VaultInternalError(StrongroomError):
     """The vault failed in a way that it does not explain."""
 
-    sentence = "The vault failed."
+    message = "The vault failed."
     hint = "Tell the vault's operator when this happened."
 
 

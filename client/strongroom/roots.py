@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.causes import UnreachableCause
-from strongroom.diagnosis import Finding, Search
+from strongroom.diagnosis import Diagnosis, Finding
 from strongroom.errors import WrongVault
 from strongroom_protocol.addresses import host_and_port
 
@@ -28,10 +28,10 @@ _MAX_READ: Final = 256 * 1024
 _DER: Final = 2  # _ssl.ENCODING_DER
 
 
-class RootSearch(Search):
+class RootSearch(Diagnosis):
     """Looks for the certificate with a fingerprint among those that a vault presents.
 
-    Where there are none it finds out why, as every search does.
+    Where there are none it finds out why, as every diagnosis does.
     """
 
     def __init__(
@@ -65,11 +65,9 @@ class RootSearch(Search):
             f"What answers at {self._address} does not have the certificate of the invite."
         )
 
-    def _look(self) -> Finding:
-        with self._connected() as plain:
-            self._so_far = Finding(UnreachableCause.NO_ANSWER)
-            self._chain = self._presented_chain(plain)
-        return self._so_far
+    def _examine(self, plain: socket.socket) -> Finding:
+        self._chain = self._presented_chain(plain)
+        return Finding(UnreachableCause.NO_ANSWER)
 
     def _presented_chain(self, plain: socket.socket) -> list[bytes]:
         """Shake hands as far as the chain; nothing about it is verified."""

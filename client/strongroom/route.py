@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from strongroom import diagnosis
-from strongroom.diagnosis import Search
+from strongroom.diagnosis import Diagnosis
 from strongroom.proxies import Proxy, proxy_to
 from strongroom.roots import RootSearch
 from strongroom.silent_grpc import grpc
@@ -20,8 +20,8 @@ Retrying: TypeAlias = Callable[[StrongroomError], None]
 """Told why a try failed that is going to be repeated; must not block."""
 
 MAX_MESSAGE: Final = 16 * 1024
-SEARCH_SHARE: Final = 8
-"""A search takes at most this part of a request's time, on top of it."""
+DIAGNOSIS_SHARE: Final = 8
+"""A diagnosis takes at most this part of a request's time, on top of it."""
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.enable_retries", 0),
@@ -80,10 +80,10 @@ class Route:
         """What gRPC is to trust."""
         return grpc.ssl_channel_credentials(self.roots)
 
-    def search(self) -> Search:
+    def diagnosis(self) -> Diagnosis:
         """Begin to look for the reason why there is no answer."""
-        seconds = min(diagnosis.SECONDS, self._target.timeout / SEARCH_SHARE)
-        return Search(self._target.address, self.roots, self._proxy, max(0.25, seconds))
+        seconds = min(diagnosis.SECONDS, self._target.timeout / DIAGNOSIS_SHARE)
+        return Diagnosis(self._target.address, self.roots, self._proxy, max(0.25, seconds))
 
     def root_search(self, seconds: float) -> RootSearch | None:
         """Begin to look for the certificate to trust, where only its fingerprint is known."""

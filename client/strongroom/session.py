@@ -93,13 +93,13 @@ class Session:
             retrying: told why there was no answer, before a request is sent again; must not block.
 
         Raises:
-            BadAddress: `address` is none.
-            BadInvite: `invite` is none.
-            BadIdentity: `identity` is none.
-            BadCertificates: there is none in `ca_certificates`.
+            BadAddress: `address` is not host:port.
+            BadInvite: `invite` is not a whole invite.
+            BadIdentity: `identity` is not a vault's identity.
+            BadCertificates: `ca_certificates` has no certificate in it.
             TypeError, ValueError: an argument is of another type, or `timeout` out of bounds.
-            TypeError: there is neither an address nor an invite, or what an invite says is given
-                beside it.
+            TypeError: there is neither an address nor an invite, or something is given that an
+                invite says.
             OSError: the file of `ca_certificates` cannot be read.
         """
         cls._check(access_token, timeout)
@@ -113,25 +113,25 @@ class Session:
         if invite is not None:
             if (address, identity, vault_id, ca_certificates) != (None,) * 4:
                 raise TypeError("an invite names address, identity, vault id and certificates")
-            said = Invite.decode(invite)
+            invited = Invite.decode(invite)
         elif address is None or is_invite(address):
             raise TypeError("what is needed is an address, or invite=...")
         else:
             known = b"" if identity is None else decode_identity(identity)
-            said = Invite(meant(address), vault_id or "", known)
+            invited = Invite(meant(address), vault_id or "", known)
         options = Options(
-            identity=said.identity or None,
-            vault_id=said.vault_id or None,
+            identity=invited.identity or None,
+            vault_id=invited.vault_id or None,
             account=account,
             pending=pending,
             stretching=stretching or Stretching(),
         )
-        renew = None if isinstance(access_token, str) else _renewal(access_token)
+        renew = None if isinstance(access_token, str) else _renew_function(access_token)
         target = Target(
-            said.address,
+            invited.address,
             access_token,
             _roots(ca_certificates),
-            said.ca_fingerprint,
+            invited.ca_fingerprint,
             renew,
             timeout,
             retrying,
@@ -159,7 +159,7 @@ class Session:
         pending = self._options.pending
         return pending is not None and pending.load() is not None
 
-    def _ours(self, given: object) -> str:
+    def _validated(self, given: object) -> str:
         """Return an access token of the one account that this object acts for."""
         token = cleaned(given)
         try:
@@ -205,7 +205,7 @@ def compare(recovered: BackupKey, key: BackupKey | None) -> None:
         raise AnotherKey
 
 
-def _renewal(access_token: Callable[[], object]) -> Callable[[], object]:
+def _renew_function(access_token: Callable[[], object]) -> Callable[[], object]:
     """Return what to call when a token has expired: a function that keeps none needs nothing."""
     renew: Callable[[], object] = getattr(access_token, "renew", lambda: None)
     return renew

@@ -10,14 +10,14 @@ import os
 import sys
 
 _VERBOSITY = "GRPC_VERBOSITY"
-_is_ours = "grpc" not in sys.modules and not {_VERBOSITY, "GRPC_TRACE"} & os.environ.keys()
-if _is_ours:
+_must_silence = "grpc" not in sys.modules and not {_VERBOSITY, "GRPC_TRACE"} & os.environ.keys()
+if _must_silence:
     os.environ[_VERBOSITY] = "NONE"
 try:
     import grpc
     import grpc.aio
 finally:
-    if _is_ours:
+    if _must_silence:
         os.environ.pop(_VERBOSITY, None)
 
 __all__ = ["grpc"]

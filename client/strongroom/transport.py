@@ -14,10 +14,9 @@ from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.v1 import vault_pb2_grpc
 
 if TYPE_CHECKING:
-    from strongroom.diagnosis import Finding, Search
+    from strongroom.diagnosis import Diagnosis, Finding
     from strongroom.exchange import Step
     from strongroom.requests import Request
-    from strongroom.roots import RootSearch
     from strongroom.route import Target
 
 Answer = TypeVar("Answer")
@@ -166,10 +165,10 @@ class AsyncTransport:
         return self._stub
 
 
-async def _result(search: Search | RootSearch) -> Finding:
+async def _result(search: Diagnosis) -> Finding:
     """Return what a search finds in time, after that how far it came."""
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(search.found), search.seconds)
+        return await asyncio.wait_for(asyncio.wrap_future(search.future), search.seconds)
     except TimeoutError:
         return search.so_far
 

@@ -142,12 +142,12 @@ class Vault(Session):
 
     def status(self) -> KeyStatus:
         """Return what the vault holds for the account; None for nothing."""
-        self._meet_first()
+        self._require_vault()
         return self._run(flows.get_key())
 
     def delete(self) -> None:
         """Delete the account's key in the vault."""
-        self._meet_first()
+        self._require_vault()
         self._run(flows.delete())
 
     def close(self) -> None:
@@ -166,15 +166,15 @@ class Vault(Session):
         self.close()
 
     def _checked_token(self) -> str:
-        return self._ours(self._given.token())
+        return self._validated(self._given.token())
 
-    def _meet_first(self) -> VaultInfo:
-        """Look at the access token before the vault is met, and at the vault before the rest."""
+    def _require_vault(self) -> VaultInfo:
+        """Check the access token before the vault is called, and the vault before anything else."""
         self._checked_token()
         return self.info
 
     def _party(self) -> Party:
-        return self._party_with(self._meet_first(), self.account)
+        return self._party_with(self._require_vault(), self.account)
 
     def _run(self, flow: Flow[Result]) -> Result:
         try:

@@ -13,7 +13,7 @@ class StrongroomError(Exception):
     `str(error)` is a sentence for a person, `hint` what to do next.
     """
 
-    sentence: ClassVar[str] = "Something went wrong."
+    message: ClassVar[str] = "Something went wrong."
     hint: str = ""
     request_id: str = ""
     """How the vault's log names the call that was refused: 16 hexadecimal digits, or nothing."""
@@ -21,4 +21,4 @@ class StrongroomError(Exception):
     """An earlier try of the same request got no answer, and may have had its effect."""
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(printable_lines(detail or self.sentence))
+        super().__init__(printable_lines(detail or self.message))

@@ -36,7 +36,7 @@ _VAULT_ID: Final = re.compile(r"[a-z0-9.-]{1,64}")
 class BadInvite(StrongroomError):
     """The text is not an invite, not a whole one, or contradicts something else that was said."""
 
-    sentence = "This is not a whole invite: a part of it is missing or mistyped."
+    message = "This is not a whole invite: a part of it is missing or mistyped."
     hint = "Copy the whole invite again; it begins with strongroom1. The vault's operator has it."
 
 

@@ -66,9 +66,9 @@ RESTORE: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a folder": (("folder.age",), 2, "is a directory"),
     "a link to itself": (("loop.age",), 1, "symbolic links"),
     "a passphrase's": (("phrase.age",), 1, "passphrase of its own"),
-    "an output that exists": (("good.age", "-o", "text"), 1, "is there already"),
-    "an output by default that exists": (("good2.age",), 1, "is there already"),
-    "the same file": (("good.age", "-o", "good.age"), 1, "is there already"),
+    "an output that exists": (("good.age", "-o", "text"), 1, "already exists"),
+    "an output by default that exists": (("good2.age",), 1, "already exists"),
+    "the same file": (("good.age", "-o", "good.age"), 1, "already exists"),
     "an output that is a folder": (("good.age", "-o", "folder.age"), 2, "is a directory"),
     "an output that is a dangling link": (("good.age", "-o", "dangling"), 1, "already"),
     "a folder that is missing": (("good.age", "-o", "missing/out"), 1, "No such file"),
@@ -244,10 +244,10 @@ def test_backup_looks_first_too(phone: Device) -> None:
     cases = [
         (("nosuch",), 1, "No such file"),
         (("folder.age",), 2, "is a directory"),
-        (("text", "-o", "good.age"), 1, "is there already"),
-        (("text", "-o", "text"), 1, "is there already"),
+        (("text", "-o", "good.age"), 1, "already exists"),
+        (("text", "-o", "text"), 1, "already exists"),
         (("text", "-o", "missing/out"), 1, "No such file"),
-        (("text", "-o", "dangling"), 1, "is there already"),
+        (("text", "-o", "dangling"), 1, "already exists"),
         (("text", "-o", "/proc/out"), 1, "/proc"),
     ]
     before = names(phone.folder)

@@ -115,11 +115,11 @@ def test_guessing_to_destruction(phone: Device, tmp_path: Path) -> None:
 def test_each_failure_is_a_sentence(phone: Device, tmp_path: Path) -> None:
     phone.ok("backup", "chats.db")
     cases: list[tuple[tuple[str, ...], str, int, str]] = [
-        (("backup", "chats.db"), "", 1, "is there already"),
+        (("backup", "chats.db"), "", 1, "already exists"),
         (("backup", "missing"), "", 1, "No such file"),
         (("restore", "chats.db"), "", 2, "--output"),
         (("restore", "chats.db", "-o", "out"), "", 1, "not an encrypted backup"),
-        (("restore", "chats.db.age"), "", 1, "is there already"),
+        (("restore", "chats.db.age"), "", 1, "already exists"),
         (("restore", "chats.db.age", "-o", "x", "--digits-fd", "0"), "12 34", 1, "64-digit key"),
         (
             ("restore", "chats.db.age", "-o", "x", "--digits-fd", "0"),

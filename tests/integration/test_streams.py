@@ -67,7 +67,7 @@ def test_messages_that_nobody_reads_change_nothing(package: str, redirection: st
 def test_no_file_gets_the_number_of_a_closed_stderr(tmp_path: Path) -> None:
     """What a library writes to stderr would go into it."""
     program = (
-        "import os, sys; from strongroom import streams; streams.prepare()\n"
+        "import os, sys; from strongroom_protocol.terminal import streams; streams.prepare()\n"
         "with open(sys.argv[1], 'wb') as database:\n"
         "    os.write(2, b'a library'); print('a message', file=sys.stderr)\n"
         "    print(database.fileno())"

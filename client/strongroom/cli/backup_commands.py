@@ -32,7 +32,7 @@ BACKUP_SUFFIX: Final = ".age"
 class NoKeyHere(StrongroomError):
     """This device keeps no backup key."""
 
-    sentence = "This device keeps no backup key."
+    message = "This device keeps no backup key."
     hint = "Run `strongroom enable` first, or `strongroom show-key` to get the key from the vault."
 
 

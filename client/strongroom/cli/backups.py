@@ -46,7 +46,7 @@ class BackupExists(OutputExists):
 class NotForTerminals(StrongroomError):
     """What is encrypted would be written to a terminal."""
 
-    sentence = "A backup is not text, so it is not written to a terminal."
+    message = "A backup is not text, so it is not written to a terminal."
     hint = "Send it to a file or a program: strongroom backup - > FILE.age"
 
 

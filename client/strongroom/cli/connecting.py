@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class NotEnabled(StrongroomError):
     """This device knows no vault."""
 
-    sentence = "This device knows no vault yet."
+    message = "This device knows no vault yet."
     hint = "Run `strongroom enable`, or name the vault with --vault."
 
 
@@ -53,7 +53,7 @@ class UnknownAddress(VaultUnreachable):
 class TwoTokenSources(StrongroomError):
     """Access tokens are to come from two places at once."""
 
-    sentence = "Both a file and a command are named for the access token."
+    message = "Both a file and a command are named for the access token."
     hint = (
         "Name one of --access-token-file (STRONGROOM_ACCESS_TOKEN_FILE) and --access-token-command"
         " (STRONGROOM_ACCESS_TOKEN_COMMAND)."

@@ -16,7 +16,7 @@ NAME_WIDTH: Final = 10
 class NoOutput(StrongroomError):
     """What would be printed has nowhere to go."""
 
-    sentence = "The standard output is closed, so nothing can be written to it."
+    message = "The standard output is closed, so nothing can be written to it."
 
 
 def require_stdout(target: str) -> None:

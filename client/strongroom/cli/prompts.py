@@ -30,7 +30,7 @@ LINE: Final = 16
 class NoTerminal(StrongroomError):
     """There is nobody to ask."""
 
-    sentence = "There is no terminal to ask for the password on."
+    message = "There is no terminal to ask for the password on."
     hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
 
 

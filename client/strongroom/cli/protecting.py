@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 class AlreadyEnabled(StrongroomError):
     """The vault has a key for this account which this device does not have."""
 
-    sentence = "The vault already has a backup key for this account, and this device has none."
+    message = "The vault already has a backup key for this account, and this device has none."
     hint = "Run `strongroom restore` to use that key here, or replace it for good with --replace."
 
 
 class ChangedElsewhere(StrongroomError):
     """Someone protected a key after this device did."""
 
-    sentence = (
+    message = (
         "The vault has another key than this device, or the same one protected elsewhere since."
         " Nothing was changed."
     )
@@ -57,7 +57,7 @@ class ChangedElsewhere(StrongroomError):
 class KeyUnnamed(StrongroomError):
     """This device keeps a key and not what the vault calls it."""
 
-    sentence = (
+    message = (
         "The vault has a key, and this device does not know whether it is its own: it was kept"
         " by an earlier version. Nothing was changed."
     )
@@ -67,7 +67,7 @@ class KeyUnnamed(StrongroomError):
 class ReplacedMeanwhile(KeyReplaced):
     """Somebody protected or deleted a key while this command waited for a person."""
 
-    sentence = "The key in the vault was changed elsewhere meanwhile. Nothing was deleted."
+    message = "The key in the vault was changed elsewhere meanwhile. Nothing was deleted."
     hint = "Run `strongroom status` to see what the vault has now."
 
 

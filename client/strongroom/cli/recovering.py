@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class VaultHasOther(StrongroomError):
     """The password was right, and what came back is not this device's key."""
 
-    sentence = (
+    message = (
         "The password is right, and the vault has another backup key than this device. Backups made"
         " here do not open with it."
     )

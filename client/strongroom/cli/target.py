@@ -22,7 +22,7 @@ _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 class NoAccessToken(StrongroomError):
     """There is no access token."""
 
-    sentence = "There is no access token."
+    message = "There is no access token."
     hint = (
         "Name its file with --access-token-file, or a command that prints it with"
         " --access-token-command."
@@ -125,8 +125,8 @@ def read_token(path: str) -> str:
     try:
         return decoded(_read_named(path, MAX_TOKEN))
     except NotAnAccessToken as error:
-        sentence = f"{path}: there is no access token in this file"
-        raise BadTokenFile(error.reason, sentence) from None
+        message = f"{path}: there is no access token in this file"
+        raise BadTokenFile(error.reason, message) from None
 
 
 def read_certificates(path: str) -> bytes | None:

@@ -19,7 +19,7 @@ from tls_servers import certificate, closed_port, says, serving, shakes_hands
 
 from strongroom import AsyncVault, UnreachableCause, Vault, VaultUnreachable
 from strongroom.cli.progress import while_retrying
-from strongroom.diagnosis import Finding, Search
+from strongroom.diagnosis import Diagnosis, Finding
 from strongroom.proxies import proxy_to
 from strongroom_protocol.addresses import normalised
 
@@ -130,7 +130,7 @@ def test_a_name_that_cannot_be_looked_up_now_may_be_later(monkeypatch: pytest.Mo
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    found = Search("vault.example:1", None, None).result()
+    found = Diagnosis("vault.example:1", None, None).result()
     assert found.cause is CAUSE.LOOKUP_FAILED
     assert not found.cause.is_lasting
 
@@ -144,7 +144,7 @@ def test_a_family_that_the_system_does_not_know_is_passed_over(
         unknown = (socket.AF_DECnet, socket.SOCK_STREAM, 0, "", ("", 0))
         known = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, known])
-        found = Search(f"localhost:{port}", pem.read_bytes(), None).result()
+        found = Diagnosis(f"localhost:{port}", pem.read_bytes(), None).result()
     assert found.cause is CAUSE.NOT_A_VAULT
 
 
@@ -153,15 +153,15 @@ def test_a_search_ends_in_time_and_says_how_far_it_came(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
-        search = Search(address, certificate(tmp_path).read_bytes(), None, 0.3)
+        search = Diagnosis(address, certificate(tmp_path).read_bytes(), None, 0.3)
         assert search.result() == Finding(CAUSE.NO_ANSWER)
         assert time.monotonic() - began < AT_ONCE_S
-        search.found.result(AT_ONCE_S)  # its thread ends too
+        search.future.result(AT_ONCE_S)  # its thread ends too
 
 
 def test_each_cause_has_words() -> None:
     for cause in CAUSE:
-        error = Search("localhost:1", None, None, 0).error(Finding(cause, "the detail"))
+        error = Diagnosis("localhost:1", None, None, 0).error(Finding(cause, "the detail"))
         assert "localhost" in str(error)
         assert "{" not in str(error) + error.hint
         assert error.hint

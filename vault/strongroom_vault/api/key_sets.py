@@ -9,7 +9,7 @@ import math
 import ssl
 import time
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import jwt
 import structlog
@@ -21,6 +21,8 @@ from strongroom_vault.platform.loopback import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from _typeshed import WriteableBuffer
 
 log = structlog.get_logger()
 
@@ -35,7 +37,7 @@ FETCH_TIMEOUT_S: Final = 10
 RETRY_S: Final = 5
 """After a failure it is fetched again this soon; callers are told to come back no later."""
 PATIENCE_S: Final = 1.0
-"""So long a call waits for a set that it can do without, or that could not be fetched last time."""
+"""How long a call waits for a set that it does not need, or that could not be fetched last time."""
 MAX_SET_SIZE: Final = 256 * 1024
 
 
@@ -57,7 +59,7 @@ class KeySetFile:
         """Read the file.
 
         Raises:
-            OperatorError: it cannot be read, others can write it, or it is no JWK set.
+            OperatorError: it cannot be read, others can write it, or it is not a JWK set.
         """
         refuse_writable_by_others(path)
         self._path = path
@@ -73,13 +75,13 @@ class KeySetFile:
                 self._keys = self._read()
                 self._stamp = stamp
         except (OSError, OperatorError) as error:
-            # While a file is being replaced the keys known so far stand.
+            # It may be half written at this moment: the keys known so far stay valid.
             log.warning("JWK set not read", problem=str(error), keys_known=len(self._keys))
             is_read = False
-        found = _find(self._keys, key_id)
-        if found is None and not is_read:
-            raise _unknown()
-        return found
+        key = _find(self._keys, key_id)
+        if key is None and not is_read:
+            raise _unreadable()
+        return key
 
     def _read(self) -> list[jwt.PyJWK]:
         with self._path.open("rb") as file:
@@ -90,10 +92,10 @@ class KeySetFile:
 
     def _stat(self) -> tuple[int, int, int]:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError as error:
             raise OperatorError(f"cannot read {self._path}: {error}") from error
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class KeySetUrl:
@@ -110,28 +112,29 @@ class KeySetUrl:
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Return the key with this id; without an id, the only key there is.
 
-        While a fetch is slow or fails, the keys known so far stand, and hardly delay anybody.
+        While a fetch is slow or fails, the keys known so far stay valid, and nobody who has one of
+        them waits long.
 
         Raises:
-            Overloaded: there is no such key, but the last fetch failed or goes on: whoever has a
-                token of a newer key is not to be told that it is bad.
+            Overloaded: there is no such key, but the last fetch failed or goes on: an access token
+                signed by a newer key must not be called invalid.
         """
-        found = _find(self._keys, key_id)
-        is_due = self._is_due(is_known=found is not None)
+        key = _find(self._keys, key_id)
+        is_due = self._is_due(is_known=key is not None)
         if is_due and self._fetching is None:
             self._tried_at = self._clock()
             self._fetching = asyncio.create_task(self._refresh())
-        if self._fetching is not None and (is_due or found is None):
-            is_hopeful = found is None and not self._has_failed
+        if self._fetching is not None and (is_due or key is None):
+            is_hopeful = key is None and not self._has_failed
             patience = FETCH_TIMEOUT_S if is_hopeful else PATIENCE_S
             await asyncio.wait([self._fetching], timeout=patience)
-            found = _find(self._keys, key_id)
-        if found is None and (self._has_failed or self._fetching is not None):
-            raise _unknown()
-        return found
+            key = _find(self._keys, key_id)
+        if key is None and (self._has_failed or self._fetching is not None):
+            raise _unreadable()
+        return key
 
     def _is_due(self, *, is_known: bool) -> bool:
-        """Whether to fetch the set for a token whose key is known, or is not."""
+        """Whether to fetch the set for an access token whose key is known, or is not."""
         if self._has_failed:
             return self._age() >= (REFRESH_S if is_known else RETRY_S)
         return self._age() >= (MAX_AGE_S if is_known else REFRESH_S)
@@ -141,7 +144,7 @@ class KeySetUrl:
         return math.inf if self._tried_at is None else self._clock() - self._tried_at
 
     async def _refresh(self) -> None:
-        """Fetch the set; while that fails, the keys known so far stand, and it is tried again."""
+        """Fetch the set; while that fails, the keys known so far stay valid."""
         has_failed = True
         try:
             self._keys = _parse(await asyncio.to_thread(_fetch, self._url), self._url)
@@ -157,13 +160,13 @@ def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
     """Return the keys of a JWK set that may sign access tokens.
 
     Raises:
-        OperatorError: it is no JWK set, or has no such key.
+        OperatorError: it is not a JWK set, or has no such key.
     """
     try:
-        found = json.loads(data)
+        key_set = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise OperatorError(f"{source} is not a JWK set: {error}") from error
-    members = found.get("keys") if isinstance(found, dict) else None
+    members = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(members, list):
         raise OperatorError(f'{source} is not a JWK set: it has no list "keys"')
     usable = [key for key in map(_key, members) if key is not None]
@@ -175,7 +178,7 @@ def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
 def _key(member: object) -> jwt.PyJWK | None:
     """Return a key of a JWK set, None for one that cannot be used (RFC 7517 section 5).
 
-    What is of another kind is not looked into: some take their time.
+    Other kinds are not parsed at all: some take long.
     """
     if not isinstance(member, dict) or (member.get("kty"), member.get("crv")) not in _CURVES:
         return None
@@ -191,25 +194,25 @@ def _find(keys: list[jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
     return matching[0] if len(matching) == 1 else None
 
 
-def _unknown() -> Overloaded:
+def _unreadable() -> Overloaded:
     return Overloaded("the issuer's keys cannot be read at the moment", RETRY_S)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Whoever may answer for the URL says what the keys are, and nobody whom they point to."""
+    """Only the host of the URL says what the keys are, not one that it redirects to."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow nothing, so that the redirection is an error like any other status but 200."""
+        """Follow nothing: a redirection is an error, as is any other status but 200."""
 
 
 def _fetch(url: str) -> bytes:
-    """Return what is behind an https URL, itself and not what it redirects to.
+    """Return what an https URL serves itself, not what it redirects to.
 
     The TLS context is made for this fetch: what the system trusts may have changed.
 
     Raises:
-        OSError, http.client.HTTPException: it is not to be had, or too slow.
-        OperatorError: it is no https URL, or too much.
+        OSError, http.client.HTTPException: it cannot be fetched, or is too slow.
+        OperatorError: it is not an https URL, or too large.
     """
     if not url.startswith("https://"):
         raise OperatorError(f"{url} is not an https URL")
@@ -219,24 +222,26 @@ def _fetch(url: str) -> bytes:
     secure = urllib.request.HTTPSHandler(context=context)
     opener = urllib.request.build_opener(proxies, _NoRedirect, secure)
     with opener.open(url, timeout=FETCH_TIMEOUT_S) as response:
-        found: bytes = response.read(MAX_SET_SIZE + 1)
-    if len(found) > MAX_SET_SIZE:
+        data: bytes = response.read(MAX_SET_SIZE + 1)
+    if len(data) > MAX_SET_SIZE:
         raise OperatorError(f"{url} has more than {MAX_SET_SIZE} bytes")
-    return found
+    return data
 
 
 def _until(end: float) -> type[ssl.SSLSocket]:
-    """Return sockets that are read until `end` (monotonic seconds), however little comes at a time.
+    """Return sockets that cannot be read after `end` (monotonic seconds).
 
-    A socket's own timeout begins again with each byte: of a header field, or of the body.
+    A socket's own timeout starts anew with each byte, so a slow sender could hold it for hours.
     """
 
     class Socket(ssl.SSLSocket):
-        def recv_into(self, *buffer: Any) -> int:  # noqa: ANN401 -- the base's own
+        def recv_into(
+            self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0
+        ) -> int:
             left = end - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"it takes more than {FETCH_TIMEOUT_S} seconds")
+                raise TimeoutError(f"it took more than {FETCH_TIMEOUT_S} seconds")
             self.settimeout(left)
-            return super().recv_into(*buffer)
+            return super().recv_into(buffer, nbytes, flags)
 
     return Socket

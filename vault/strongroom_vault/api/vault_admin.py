@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import grpc
 import structlog
@@ -12,6 +12,7 @@ from strongroom_vault.api.status import code_of
 from strongroom_vault.errors import NoKey, Refusal
 from strongroom_vault.records.policy import attempts_left
 from strongroom_vault.records.record import Absent, Active, Deleted, Destroyed
+from strongroom_vault.service.progress import Stage
 from strongroom_vault.v1 import admin_pb2 as pb
 from strongroom_vault.v1 import admin_pb2_grpc
 
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-TIMEOUT_S = 30.0
+STAGES: Final = {
+    Stage.IDLE: pb.ROTATION_STAGE_IDLE,
+    Stage.PREPARING: pb.ROTATION_STAGE_PREPARING,
+    Stage.REWRAPPING: pb.ROTATION_STAGE_REWRAPPING,
+    Stage.DESTROYING: pb.ROTATION_STAGE_DESTROYING,
+    Stage.DONE: pb.ROTATION_STAGE_DONE,
+    Stage.FAILED: pb.ROTATION_STAGE_FAILED,
+}
 
 
 class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
@@ -50,7 +58,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
     async def GetStatus(  # noqa: N802 -- names of the proto file
         self, _request: pb.GetStatusRequest, _context: object
     ) -> pb.GetStatusResponse:
-        """What the running vault is and how it does."""
+        """What the running vault is, and its state."""
         status = self._status()
         return pb.GetStatusResponse(
             vault_id=status.vault_id,
@@ -71,8 +79,8 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
         self, request: pb.DrainRequest, _context: object
     ) -> pb.DrainResponse:
         """Take no new calls, or take them again."""
-        self._guard.is_draining = not request.end
-        log.info("taking calls again" if request.end else "draining")
+        self._guard.is_draining = not request.resume
+        log.info("taking calls again" if request.resume else "draining")
         return pb.DrainResponse()
 
     async def ReloadCertificate(  # noqa: N802
@@ -111,17 +119,17 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
     async def RotateWrapKey(  # noqa: N802
         self, _request: pb.RotateWrapKeyRequest, _context: object
     ) -> pb.RotateWrapKeyResponse:
-        """Begin a rotation of the wrap key, or go on with it."""
+        """Begin a rotation of the wrap key, or resume one that was cut off."""
         self._rotation.begin()
         return pb.RotateWrapKeyResponse()
 
     async def GetRotation(  # noqa: N802
         self, _request: pb.GetRotationRequest, _context: object
     ) -> pb.GetRotationResponse:
-        """How far a rotation is."""
+        """The progress of a rotation."""
         progress = self._rotation.progress
         return pb.GetRotationResponse(
-            stage=progress.stage.value,
+            stage=STAGES[progress.stage],
             wrap_key=progress.wrap_key,
             buckets_done=progress.buckets_done,
             buckets=progress.buckets,
@@ -134,20 +142,22 @@ def _record_message(record_id: bytes, record: Record) -> pb.ShowRecordResponse:
     message = pb.ShowRecordResponse(record_id=record_id, charged=record.charged)
     match record.state:
         case Active() as key:
-            message.state = "active"
+            message.state = pb.RECORD_STATE_ACTIVE
             message.since.CopyFrom(_timestamp(key.created_at))
             message.attempt_limit = key.attempt_limit
             message.attempts_left = attempts_left(record, key)
             message.key_id = key.key_id
-            message.residency = "token" if key.oprf_key.is_resident else "wrapped"
+            message.residency = (
+                pb.RESIDENCY_TOKEN if key.oprf_key.is_resident else pb.RESIDENCY_WRAPPED
+            )
             message.wrap_key = key.oprf_key.wrap_key
             if key.last_started_at:
                 message.last_started_at.CopyFrom(_timestamp(key.last_started_at))
         case Destroyed(destroyed_at):
-            message.state = "destroyed"
+            message.state = pb.RECORD_STATE_DESTROYED
             message.since.CopyFrom(_timestamp(destroyed_at))
         case Deleted(deleted_at):
-            message.state = "deleted"
+            message.state = pb.RECORD_STATE_DELETED
             message.since.CopyFrom(_timestamp(deleted_at))
     return message
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from strongroom_vault.api.vault_status import VaultStatus
-    from strongroom_vault.operator.admin_client import AdminClient
+    from strongroom_vault.operator.admin_client import AdminClient, ShownRecord
+    from strongroom_vault.service.progress import Progress
     from strongroom_vault.settings.config import Settings
-    from strongroom_vault.v1 import admin_pb2 as pb
 
 POLL_S: Final = 0.05
 ROTATION_POLL_S: Final = 0.2
@@ -149,22 +149,22 @@ def records_show(settings: Settings, account: str, *, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):<16}{value}")
 
 
-def _record_fields(record: pb.ShowRecordResponse) -> dict[str, str | int]:
+def _record_fields(record: ShownRecord) -> dict[str, str | int]:
     fields: dict[str, str | int] = {
         "record_id": record.record_id.hex(),
         "state": record.state,
-        "since": record.since.ToJsonString(),
+        "since": record.since,
         "charged": record.charged,
     }
-    if record.state == "active":
-        fields["attempt_limit"] = record.attempt_limit
-        fields["attempts_left"] = record.attempts_left
-        fields["key_id"] = record.key_id.hex()
-        fields["residency"] = record.residency
-        if record.residency == "wrapped":
-            fields["wrap_key"] = record.wrap_key
-        if record.HasField("last_started_at"):
-            fields["last_started_at"] = record.last_started_at.ToJsonString()
+    if (key := record.active) is not None:
+        fields["attempt_limit"] = key.attempt_limit
+        fields["attempts_left"] = key.attempts_left
+        fields["key_id"] = key.key_id.hex()
+        fields["residency"] = key.residency
+        if key.residency == "wrapped":
+            fields["wrap_key"] = key.wrap_key
+        if key.last_started_at is not None:
+            fields["last_started_at"] = key.last_started_at
     return fields
 
 
@@ -201,7 +201,7 @@ def rotate_wrap_key(settings: Settings, *, only_status: bool, as_json: bool) -> 
             return
         vault.rotate_wrap_key()
         progress = _watch_rotation(vault, is_shown=not as_json)
-    if progress.stage == "failed":
+    if progress.stage.value == "failed":
         raise OperatorError(f"the rotation was cut off: {progress.problem}")
     if as_json:
         click.echo(_rotation_json(progress))
@@ -210,12 +210,12 @@ def rotate_wrap_key(settings: Settings, *, only_status: bool, as_json: bool) -> 
         click.echo(message, err=True)
 
 
-def _watch_rotation(vault: AdminClient, *, is_shown: bool) -> pb.GetRotationResponse:
+def _watch_rotation(vault: AdminClient, *, is_shown: bool) -> Progress:
     """Wait for the end of a rotation, and show its progress."""
     bar = click.progressbar(length=1000, label="rewrapping", file=sys.stderr, hidden=not is_shown)
     with bar:
         done = 0
-        while (progress := vault.rotation()).stage not in {"done", "failed"}:
+        while (progress := vault.rotation()).stage.value not in {"done", "failed"}:
             reached = 1000 * progress.buckets_done // max(1, progress.buckets)
             bar.update(max(0, reached - done))
             done = max(done, reached)
@@ -224,9 +224,8 @@ def _watch_rotation(vault: AdminClient, *, is_shown: bool) -> pb.GetRotationResp
     return progress
 
 
-def _rotation_json(progress: pb.GetRotationResponse) -> str:
-    fields = {field.name: getattr(progress, field.name) for field in progress.DESCRIPTOR.fields}
-    return json.dumps(fields)
+def _rotation_json(progress: Progress) -> str:
+    return json.dumps(asdict(progress) | {"stage": progress.stage.value})
 
 
 COMMANDS: Final = (status, drain, resume, reload_certificate, rotate_wrap_key, records)

@@ -3,21 +3,81 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
 
 from strongroom_vault.api.vault_status import VaultStatus
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.unix_sockets import grpc_target, short_path
+from strongroom_vault.service.progress import Progress, Stage
 from strongroom_vault.v1 import admin_pb2 as pb
 from strongroom_vault.v1 import admin_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 TIMEOUT_S = 30.0
+
+STATES: Final = {
+    pb.RECORD_STATE_ACTIVE: "active",
+    pb.RECORD_STATE_DESTROYED: "destroyed",
+    pb.RECORD_STATE_DELETED: "deleted",
+}
+RESIDENCIES: Final = {pb.RESIDENCY_WRAPPED: "wrapped", pb.RESIDENCY_TOKEN: "token"}
+STAGES: Final = {
+    pb.ROTATION_STAGE_IDLE: Stage.IDLE,
+    pb.ROTATION_STAGE_PREPARING: Stage.PREPARING,
+    pb.ROTATION_STAGE_REWRAPPING: Stage.REWRAPPING,
+    pb.ROTATION_STAGE_DESTROYING: Stage.DESTROYING,
+    pb.ROTATION_STAGE_DONE: Stage.DONE,
+    pb.ROTATION_STAGE_FAILED: Stage.FAILED,
+}
+
+Value = TypeVar("Value", bound=int)
+Word = TypeVar("Word")
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRecord:
+    """What a record with an active key says of it.
+
+    Attributes:
+        attempt_limit: wrong passwords that destroy the key.
+        attempts_left: until then.
+        key_id: 16 bytes.
+        residency: "wrapped" or "token".
+        wrap_key: number of the wrap key; 0 for a key that rests in the token.
+        last_started_at: of the last attempt, in RFC 3339; None without one.
+    """
+
+    attempt_limit: int
+    attempts_left: int
+    key_id: bytes
+    residency: str
+    wrap_key: int
+    last_started_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRecord:
+    """What the vault holds for an account.
+
+    Attributes:
+        record_id: 32 bytes, the account's pseudonym in database and audit log.
+        state: "active", "destroyed" or "deleted".
+        since: when it became that, in RFC 3339.
+        charged: attempts ever charged.
+        active: of an active key; None otherwise.
+    """
+
+    record_id: bytes
+    state: str
+    since: str
+    charged: int
+    active: ActiveRecord | None
 
 
 class AdminClient:
@@ -29,7 +89,7 @@ class AdminClient:
     @classmethod
     @contextmanager
     def connect(cls, socket: Path) -> Iterator[AdminClient]:
-        """Open the socket, for the time of the block; what the vault refuses is said plainly."""
+        """Open the socket for the time of the block; a refusal of the vault is an OperatorError."""
         with (
             short_path(socket) as path,
             grpc.insecure_channel(grpc_target(path)) as channel,
@@ -37,13 +97,13 @@ class AdminClient:
             try:
                 yield cls(channel)
             except grpc.RpcError as error:
-                said = str(error.details())
-                if error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in said:
-                    said = f"no vault answers at {socket}; is it running?"
-                raise OperatorError(said) from error
+                message = str(error.details())
+                if error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in message:
+                    message = f"no vault answers at {socket}; is it running?"
+                raise OperatorError(message) from error
 
     def status(self) -> VaultStatus:
-        """Ask how the vault does."""
+        """Ask for the state of the vault."""
         status = self._stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
         return VaultStatus(
             vault_id=status.vault_id,
@@ -66,25 +126,61 @@ class AdminClient:
 
     def resume(self) -> None:
         """Have the vault take calls again."""
-        self._stub.Drain(pb.DrainRequest(end=True), timeout=TIMEOUT_S)
+        self._stub.Drain(pb.DrainRequest(resume=True), timeout=TIMEOUT_S)
 
     def reload_certificate(self) -> int:
-        """Have it read its TLS certificate again; return when that expires (ms)."""
-        asked = pb.ReloadCertificateRequest()
-        return self._stub.ReloadCertificate(asked, timeout=TIMEOUT_S).ends_at.ToMilliseconds()
+        """Have the vault read its TLS certificate again; return when that expires (ms)."""
+        request = pb.ReloadCertificateRequest()
+        return self._stub.ReloadCertificate(request, timeout=TIMEOUT_S).ends_at.ToMilliseconds()
 
-    def show_record(self, account: str) -> pb.ShowRecordResponse:
+    def show_record(self, account: str) -> ShownRecord:
         """Ask what the vault holds for an account."""
-        return self._stub.ShowRecord(pb.ShowRecordRequest(account=account), timeout=TIMEOUT_S)
+        record = self._stub.ShowRecord(pb.ShowRecordRequest(account=account), timeout=TIMEOUT_S)
+        is_active = record.state == pb.RECORD_STATE_ACTIVE
+        return ShownRecord(
+            record_id=record.record_id,
+            state=_known(STATES, record.state),
+            since=record.since.ToJsonString(),
+            charged=record.charged,
+            active=_active(record) if is_active else None,
+        )
 
     def delete_record(self, account: str) -> None:
         """Delete an account's key."""
         self._stub.DeleteRecord(pb.DeleteRecordRequest(account=account), timeout=TIMEOUT_S)
 
     def rotate_wrap_key(self) -> None:
-        """Begin a rotation, or go on with it."""
+        """Begin a rotation, or resume one that was cut off."""
         self._stub.RotateWrapKey(pb.RotateWrapKeyRequest(), timeout=TIMEOUT_S)
 
-    def rotation(self) -> pb.GetRotationResponse:
-        """Ask how far it is."""
-        return self._stub.GetRotation(pb.GetRotationRequest(), timeout=TIMEOUT_S)
+    def rotation(self) -> Progress:
+        """Ask for the progress of a rotation."""
+        rotation = self._stub.GetRotation(pb.GetRotationRequest(), timeout=TIMEOUT_S)
+        return Progress(
+            stage=_known(STAGES, rotation.stage),
+            wrap_key=rotation.wrap_key,
+            buckets_done=rotation.buckets_done,
+            buckets=rotation.buckets,
+            rewrapped=rotation.rewrapped,
+            problem=rotation.problem,
+        )
+
+
+def _active(record: pb.ShowRecordResponse) -> ActiveRecord:
+    has_started = record.HasField("last_started_at")
+    return ActiveRecord(
+        attempt_limit=record.attempt_limit,
+        attempts_left=record.attempts_left,
+        key_id=record.key_id,
+        residency=_known(RESIDENCIES, record.residency),
+        wrap_key=record.wrap_key,
+        last_started_at=record.last_started_at.ToJsonString() if has_started else None,
+    )
+
+
+def _known(words: Mapping[Value, Word], value: Value) -> Word:
+    """Return the word for a value of an enum; a vault of another version may have others."""
+    try:
+        return words[value]
+    except KeyError as error:
+        raise OperatorError("the running vault and this command have different versions") from error

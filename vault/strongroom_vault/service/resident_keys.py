@@ -1,15 +1,21 @@
 """OPRF keys that rest in the token: destroyed there once no record needs them.
 
-A key is destroyed right after the commit that let it go.
+A key becomes garbage in three ways, and each has its own collector:
 
-A registration that began and has not been finished has a key in the token that no record names. Of
-these there are a few for each account and some in all: before more begin, the oldest are destroyed.
-What a crash left behind, a look at the whole token finds. Two looks lie further apart than a
-registration may take. A key that no record named in the last look is doomed by the next.
+- A commit drops it from a record: it is destroyed right after that commit is anchored.
+- Its registration is never finished. An account may have a few unfinished registrations, and all
+  accounts together some more: before another begins, the oldest are evicted.
+- A crash came in between: `reconcile` compares the whole token with all records. A key that no
+  record references is unreferenced; if it still is at the next reconciliation, it is orphaned. The
+  two are further apart than a registration state lives, so it can no longer be registered.
 
-The order is the same for both: the key is doomed, so that it cannot be registered any more; then
-the ledger is asked, which decides one thing after the other; and a key that no record names is
-destroyed.
+An evicted and an orphaned key is destroyed in the same order, and it must be this one:
+
+1. Mark the key, so that `is_late` refuses its registration from now on.
+2. Ask the ledger whether a record references it. The ledger decides one change after the other, so
+   what was let through before step 1 is visible to step 2. Asked before the key is marked, it could
+   answer "no" and register the key right after: its owner's backup would be lost.
+3. Destroy it in the token if no record references it.
 """
 
 from __future__ import annotations
@@ -38,43 +44,49 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RECONCILE_PERIOD_S: Final = 900
-"""Seconds between two looks: more than the 600 that a registration state lives."""
+"""Seconds between two reconciliations: more than the 600 that a registration state lives."""
 UNFINISHED_PER_ACCOUNT: Final = 4
-"""Registrations of an account that may be finished: one for each device that begins at once."""
+"""Unfinished registrations of one account: one for each device that begins at the same time."""
 UNFINISHED: Final = 256
-"""In all. Where clients stretch for a second, so many registrations a second are let finish."""
+"""Of all accounts. If clients stretch for a second, this many registrations a second can finish."""
 PATIENCE_S: Final = 10.0
-"""So long a registration waits for its turn among those of its account."""
+"""How long a registration waits for its turn among those of its account."""
 RETRY_AFTER: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Unfinished:
-    """Whose registration it is (a record id), and how long its state lives, in ms."""
+    """A registration: its account's record id, and when its state expires, in ms."""
 
     record_id: bytes
     expires_at: int
 
 
 class ResidentKeys:
-    """Destroys what nobody needs. Owned by one event loop; the ledger's thread asks `is_late`."""
+    """Destroys resident keys that no record needs.
+
+    Owned by one event loop, but for `is_late`, which the ledger's thread calls. A key is therefore
+    marked before it is taken off the unfinished ones. A registration that is decided in between
+    is let through, and step 2 finds its record.
+    """
 
     def __init__(self, token: RunsJobs) -> None:
         self._token = token
-        self._unfinished: dict[bytes, _Unfinished] = {}  # the oldest first
+        self._unfinished: dict[bytes, _Unfinished] = {}  # by public key, oldest first
         self._evicted: dict[bytes, _Unfinished] = {}  # until they are destroyed
         self._to_destroy: deque[bytes] = deque()
         self._evicted_until = 0
         self._beginning: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._unreferenced: frozenset[bytes] = frozenset()
         self._orphaned: frozenset[bytes] = frozenset()
-        self._running: set[asyncio.Task[Any]] = set()
+        self._destroying: set[asyncio.Task[Any]] = set()  # no TaskGroup: it would hide a bug
 
     def is_late(self, key: StoredOprfKey, expires_at: int) -> bool:
         """Whether it is too late to register this key, whose state lives until `expires_at` (ms).
 
-        A key that this vault does not know was made before it started, or was evicted. What was
-        evicted is not remembered one by one: no other key lives longer than the last of them.
+        A key that this vault does not know was made before it started, or was evicted. Keys that
+        were evicted and destroyed are not remembered one by one, only when the last of them would
+        have expired: no unknown key that expires later is among them.
         """
         name = key.public_key
         if not key.is_resident:
@@ -87,10 +99,11 @@ class ResidentKeys:
     async def room(self, ledger: Ledger, record_id: bytes) -> AsyncIterator[None]:
         """Let one registration of an account begin in the block; the oldest make room for it.
 
-        One after the other, so that an account that begins many has one call of the token at once.
+        An account's registrations begin one after the other, so that one that begins many keeps no
+        more than one token worker busy.
 
         Raises:
-            Overloaded: others of the account began before it, and take long.
+            Overloaded: its turn did not come in time.
             HsmUnavailable, StoreUnavailable, RollbackDetected: the oldest cannot be destroyed, so
                 no other may begin.
         """
@@ -112,30 +125,30 @@ class ResidentKeys:
             turn.release()
 
     def began(self, record_id: bytes, key: StoredOprfKey, expires_at: int) -> None:
-        """Note a registration that may be finished until `expires_at` (ms)."""
+        """Remember a registration that may be finished until `expires_at` (ms)."""
         if key.is_resident:
             self._unfinished[key.public_key] = _Unfinished(record_id, expires_at)
 
     def finished(self, key: StoredOprfKey) -> None:
-        """Note that a record names the key now."""
+        """Remember that a record references the key now."""
         self._unfinished.pop(key.public_key, None)
 
     def _evict(self, names: Sequence[bytes], most: int) -> None:
-        """Doom the first of `names`, so that with one more there are `most`."""
+        """Mark the first of `names`, so that with one more there are at most `most`."""
         for name in names[: max(0, len(names) + 1 - most)]:
-            self._evicted[name] = self._unfinished[name]  # first: the ledger's thread may look
+            self._evicted[name] = self._unfinished[name]  # first: the ledger's thread reads both
             del self._unfinished[name]
             self._to_destroy.append(name)
 
     async def _destroy_evicted(self, ledger: Ledger) -> None:
-        """Destroy what is evicted; whatever fails is left to whoever comes next."""
+        """Destroy what is evicted; what fails is left to the next registration."""
         while self._to_destroy:
             name = self._to_destroy.popleft()
-            one = self._evicted[name]
+            evicted = self._evicted[name]
             try:
-                if not await _is_referenced(ledger, one.record_id, name):
+                if not await _is_referenced(ledger, evicted.record_id, name):
                     await self._token.run(DestroyOprfKey(name))
-                self._evicted_until = max(self._evicted_until, one.expires_at)
+                self._evicted_until = max(self._evicted_until, evicted.expires_at)
                 del self._evicted[name]
             finally:
                 if name in self._evicted:
@@ -146,28 +159,28 @@ class ResidentKeys:
         for key in keys:
             if key.is_resident:
                 task = asyncio.create_task(self._destroy(key.public_key))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                self._destroying.add(task)
+                task.add_done_callback(self._destroying.discard)
 
     async def reconcile(self, ledger: Ledger) -> None:
-        """Compare the token's keys with the records; destroy what is doomed and still unnamed.
+        """Compare the token's keys with the records; destroy what is orphaned.
 
         Raises:
-            HsmUnavailable, StoreError, RollbackDetected: the look could not be finished; nothing
-                is lost by that.
+            HsmUnavailable, StoreError, RollbackDetected: it could not be completed. Nothing is lost
+                by that, and the next one continues.
         """
-        there = frozenset((await self._token.run(ListOprfKeys())).public_keys)
-        self._orphaned |= self._unreferenced & there
-        unreferenced = there - await _referenced(ledger) if there else there
+        resident = frozenset((await self._token.run(ListOprfKeys())).public_keys)
+        self._orphaned |= self._unreferenced & resident
+        unreferenced = resident - await _referenced(ledger) if resident else resident
         for public_key in self._orphaned & unreferenced:
             await self._destroy(public_key)
         self._orphaned &= unreferenced
         self._unreferenced = unreferenced
 
     async def drain(self) -> None:
-        """Wait for what is under way."""
-        while self._running:
-            await asyncio.wait(self._running)
+        """Wait until what is being destroyed is destroyed, or has failed."""
+        while self._destroying:
+            await asyncio.wait(self._destroying)
 
     async def _destroy(self, public_key: bytes) -> None:
         try:
@@ -177,22 +190,22 @@ class ResidentKeys:
 
 
 async def _referenced(ledger: Ledger) -> frozenset[bytes]:
-    """The public keys of all resident keys that a record names."""
-    found: set[bytes] = set()
+    """Return the public keys of all resident keys that a record references."""
+    referenced: set[bytes] = set()
     for bucket in ledger.occupied_buckets():
         for record in (await ledger.read_bucket(bucket)).values():
             state = record.state
             if isinstance(state, Active) and state.oprf_key.is_resident:
-                found.add(state.oprf_key.public_key)
-    return frozenset(found)
+                referenced.add(state.oprf_key.public_key)
+    return frozenset(referenced)
 
 
 async def _is_referenced(ledger: Ledger, record_id: bytes, public_key: bytes) -> bool:
-    """Whether an account's record names a resident key, after all that was decided before."""
+    """Whether an account's record references a resident key, after all earlier changes."""
 
     def decide(record: Record) -> policy.Decision[bool]:
         state = record.state
-        is_named = isinstance(state, Active) and state.oprf_key.public_key == public_key
-        return policy.Decision(record, is_named)
+        is_referenced = isinstance(state, Active) and state.oprf_key.public_key == public_key
+        return policy.Decision(record, is_referenced)
 
     return await ledger.change(record_id, decide)

@@ -1,25 +1,23 @@
 """Rotation of the wrap key, while the vault serves.
 
-1. A second wrap key is made in the token, and every worker renewed: what is wrapped from now on is
-   under it.
-2. Registrations that began under the old key are refused, so that none brings it back, and those
-   that were let through before are waited for.
-3. Every record is rewrapped, bucket by bucket, until a walk finds none under an older key.
-4. The keys that were there before are destroyed, no others, and every worker renewed, with its copy
-   of them.
+1. Make a new wrap key in the token, and renew every worker: from now on they wrap under it. A
+   worker that knew only the old key would go on wrapping under one that is about to be destroyed.
+2. Refuse registrations that began under an older key, then commit an event. That order: once the
+   event is committed, so is every registration that was let through before, and the walk sees it.
+   The other way round, one could be committed after the walk, and its key destroyed in step 4.
+3. Rewrap every record, bucket by bucket, until a walk finds none under an older key.
+4. Destroy the wrap keys that were there before, no others, and renew every worker, which has copies
+   of them. Any earlier, the keys of the records that are left would be lost for good.
 
-Wherever this is cut off, doing it again goes on from there: what there is to do is seen in the
-token and in the records. Afterwards every older copy of the database is useless even with the
-token.
+A rotation that is cut off at any point is resumed by beginning another: the token and the records
+show what is left to do. Afterwards no older copy of the database opens, even with the token.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -28,6 +26,7 @@ from strongroom_vault.hsm.jobs import DestroyWrapKeys, MakeWrapKey, Rewrap
 from strongroom_vault.records import upkeep
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.record import Active, Record
+from strongroom_vault.service.progress import Progress, Stage
 from strongroom_vault.store.interface import StoreError
 
 if TYPE_CHECKING:
@@ -38,42 +37,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-AT_ONCE: Final = 8
-"""So many records are rewrapped at once; attempts find their place between them."""
+Result = TypeVar("Result")
+
+CONCURRENCY: Final = 8
+"""Records that are rewrapped at the same time; attempts find a worker between them."""
 PAUSE_S: Final = 1.0
-"""Before a step that token or store refused is tried again."""
-
-
-class Stage(Enum):
-    """How far a rotation is."""
-
-    IDLE = "idle"
-    PREPARING = "preparing"
-    REWRAPPING = "rewrapping"
-    DESTROYING = "destroying"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(slots=True)
-class Progress:
-    """What an operator sees.
-
-    Attributes:
-        stage: how far.
-        wrap_key: number of the new wrap key, once it is known.
-        buckets_done: of this walk over the records.
-        buckets: that hold any record.
-        rewrapped: records, in all walks.
-        problem: what the last try failed with; empty when none did.
-    """
-
-    stage: Stage = Stage.IDLE
-    wrap_key: int = 0
-    buckets_done: int = 0
-    buckets: int = 0
-    rewrapped: int = 0
-    problem: str = ""
+"""Before a step that the token or the store refused is retried."""
 
 
 class Rotation:
@@ -95,6 +64,7 @@ class Rotation:
         self._task: asyncio.Task[None] | None = None
         self.progress = Progress()
         self.rewrapped = 0
+        """Records, in all rotations."""
 
     @property
     def is_under_way(self) -> bool:
@@ -102,7 +72,7 @@ class Rotation:
         return self._task is not None and not self._task.done()
 
     def begin(self) -> None:
-        """Begin, or go on where an earlier rotation was cut off; nothing if one is under way."""
+        """Begin, or resume a rotation that was cut off; nothing if one is under way."""
         if not self.is_under_way:
             self.progress = Progress(Stage.PREPARING)
             self._task = asyncio.create_task(self._run())
@@ -114,6 +84,7 @@ class Rotation:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
+        """Rotate in a task of its own, so that its error can be shown whatever it is."""
         task = asyncio.ensure_future(self._rotate())
         try:
             await asyncio.wait([task])
@@ -126,18 +97,21 @@ class Rotation:
             log.error("rotation failed", problem=self.progress.problem)
 
     async def _rotate(self) -> None:
+        """Take the steps of this module's first lines."""
         progress = self.progress
-        numbers = (await self._retry(lambda: self._pool.run(MakeWrapKey()))).numbers
-        *older, newest = numbers
+        # 1.
+        *older, newest = (await self._retry(lambda: self._pool.run(MakeWrapKey()))).numbers
         progress.wrap_key = newest
         await self._retry(self._pool.renew)
+        # 2.
         self._refuse_wrap_keys_before(newest)
-        # Once this is committed, so is every registration that was let through before.
         await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_MADE, wrap_key=newest))
+        # 3.
         log.info("rotation", stage="rewrapping", wrap_key=newest)
         progress.stage = Stage.REWRAPPING
         while await self._walk(frozenset(older)):
             pass
+        # 4.
         progress.stage = Stage.DESTROYING
         await self._retry(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
         await self._retry(self._pool.renew)
@@ -146,28 +120,29 @@ class Rotation:
         progress.stage = Stage.DONE
 
     async def _walk(self, older: frozenset[int]) -> int:
-        """Rewrap what is under one of these keys; return how many records that were.
+        """Rewrap what is under one of these keys; return how many such records there were.
 
-        A record under a key that the token had not when the rotation began is lost already: its
-        owner registers again, and nothing waits for it.
+        A record under a key that the token did not have when the rotation began is already lost:
+        its owner registers again, and nothing waits for it.
         """
         occupied = self._ledger.occupied_buckets()
         self.progress.buckets, self.progress.buckets_done = len(occupied), 0
-        found = 0
+        rewrapped = 0
         for bucket in occupied:
-            found += await self._retry(partial(self._rewrap, bucket, older))
+            rewrapped += await self._retry(partial(self._rewrap_bucket, bucket, older))
             self.progress.buckets_done += 1
-        return found
+        return rewrapped
 
-    async def _rewrap(self, bucket: int, older: frozenset[int]) -> int:
+    async def _rewrap_bucket(self, bucket: int, older: frozenset[int]) -> int:
         records = await self._ledger.read_bucket(bucket)
-        found = [name for name, record in records.items() if _is_under(record, older)]
-        for first in range(0, len(found), AT_ONCE):
-            names = found[first : first + AT_ONCE]
-            await asyncio.gather(*(self._rewrap_record(name, records[name]) for name in names))
-        return len(found)
+        record_ids = [name for name, record in records.items() if _is_under(record, older)]
+        for first in range(0, len(record_ids), CONCURRENCY):
+            batch = record_ids[first : first + CONCURRENCY]
+            await asyncio.gather(*(self._rewrap_record(name, records[name]) for name in batch))
+        return len(record_ids)
 
     async def _rewrap_record(self, record_id: bytes, record: Record) -> None:
+        """Rewrap outside of the ledger; `upkeep.rewrap` changes nothing if the key was replaced."""
         if not isinstance(record.state, Active):
             return
         old = record.state.oprf_key
@@ -176,8 +151,8 @@ class Rotation:
             self.progress.rewrapped += 1
             self.rewrapped += 1
 
-    async def _retry(self, step: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
-        """Take a step, again and again while token or store do not answer. Each may be repeated.
+    async def _retry(self, step: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Take a step until the token and the store answer. Each step may be repeated.
 
         Raises:
             RollbackDetected: nothing more can be done.

@@ -25,41 +25,47 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstrongroom_vault/v1/admin.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xaf\x02\n\x11GetStatusResponse\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12\x1b\n\x13identity_public_key\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07serving\x18\x05 \x01(\x08\x12\x15\n\rtoken_workers\x18\x06 \x01(\r\x12\x1b\n\x13token_workers_ready\x18\x07 \x01(\r\x12\x1e\n\x16token_workers_replaced\x18\x08 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\t \x01(\x04\x12\x0f\n\x07\x63hanges\x18\n \x01(\x04\x12\x10\n\x08\x64raining\x18\x0b \x01(\x08\x12\x11\n\tin_flight\x18\x0c \x01(\r\"\x1b\n\x0c\x44rainRequest\x12\x0b\n\x03\x65nd\x18\x01 \x01(\x08\"\x0f\n\rDrainResponse\"\x1a\n\x18ReloadCertificateRequest\"H\n\x19ReloadCertificateResponse\x12+\n\x07\x65nds_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"$\n\x11ShowRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x8a\x02\n\x12ShowRecordResponse\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12\r\n\x05state\x18\x02 \x01(\t\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harged\x18\x04 \x01(\x04\x12\x15\n\rattempt_limit\x18\x05 \x01(\r\x12\x15\n\rattempts_left\x18\x06 \x01(\r\x12\x0e\n\x06key_id\x18\x07 \x01(\x0c\x12\x11\n\tresidency\x18\x08 \x01(\t\x12\x10\n\x08wrap_key\x18\t \x01(\r\x12\x33\n\x0flast_started_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x13\x44\x65leteRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteRecordResponse\"\x16\n\x14RotateWrapKeyRequest\"\x17\n\x15RotateWrapKeyResponse\"\x14\n\x12GetRotationRequest\"\x81\x01\n\x13GetRotationResponse\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08wrap_key\x18\x02 \x01(\r\x12\x14\n\x0c\x62uckets_done\x18\x03 \x01(\x04\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\x04\x12\x11\n\trewrapped\x18\x05 \x01(\x04\x12\x0f\n\x07problem\x18\x06 \x01(\t2\xe6\x04\n\nVaultAdmin\x12N\n\tGetStatus\x12\x1f.strongroom.v1.GetStatusRequest\x1a .strongroom.v1.GetStatusResponse\x12\x42\n\x05\x44rain\x12\x1b.strongroom.v1.DrainRequest\x1a\x1c.strongroom.v1.DrainResponse\x12\x66\n\x11ReloadCertificate\x12\'.strongroom.v1.ReloadCertificateRequest\x1a(.strongroom.v1.ReloadCertificateResponse\x12Q\n\nShowRecord\x12 .strongroom.v1.ShowRecordRequest\x1a!.strongroom.v1.ShowRecordResponse\x12W\n\x0c\x44\x65leteRecord\x12\".strongroom.v1.DeleteRecordRequest\x1a#.strongroom.v1.DeleteRecordResponse\x12Z\n\rRotateWrapKey\x12#.strongroom.v1.RotateWrapKeyRequest\x1a$.strongroom.v1.RotateWrapKeyResponse\x12T\n\x0bGetRotation\x12!.strongroom.v1.GetRotationRequest\x1a\".strongroom.v1.GetRotationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fstrongroom_vault/v1/admin.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xaf\x02\n\x11GetStatusResponse\x12\x10\n\x08vault_id\x18\x01 \x01(\t\x12\x1b\n\x13identity_public_key\x18\x02 \x01(\x0c\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstarted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07serving\x18\x05 \x01(\x08\x12\x15\n\rtoken_workers\x18\x06 \x01(\r\x12\x1b\n\x13token_workers_ready\x18\x07 \x01(\r\x12\x1e\n\x16token_workers_replaced\x18\x08 \x01(\x04\x12\x0f\n\x07\x63ommits\x18\t \x01(\x04\x12\x0f\n\x07\x63hanges\x18\n \x01(\x04\x12\x10\n\x08\x64raining\x18\x0b \x01(\x08\x12\x11\n\tin_flight\x18\x0c \x01(\r\"\x1e\n\x0c\x44rainRequest\x12\x0e\n\x06resume\x18\x01 \x01(\x08\"\x0f\n\rDrainResponse\"\x1a\n\x18ReloadCertificateRequest\"H\n\x19ReloadCertificateResponse\x12+\n\x07\x65nds_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"$\n\x11ShowRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\xc0\x02\n\x12ShowRecordResponse\x12\x11\n\trecord_id\x18\x01 \x01(\x0c\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.strongroom.v1.RecordState\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harged\x18\x04 \x01(\x04\x12\x15\n\rattempt_limit\x18\x05 \x01(\r\x12\x15\n\rattempts_left\x18\x06 \x01(\r\x12\x0e\n\x06key_id\x18\x07 \x01(\x0c\x12+\n\tresidency\x18\x08 \x01(\x0e\x32\x18.strongroom.v1.Residency\x12\x10\n\x08wrap_key\x18\t \x01(\r\x12\x33\n\x0flast_started_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"&\n\x13\x44\x65leteRecordRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteRecordResponse\"\x16\n\x14RotateWrapKeyRequest\"\x17\n\x15RotateWrapKeyResponse\"\x14\n\x12GetRotationRequest\"\x9f\x01\n\x13GetRotationResponse\x12+\n\x05stage\x18\x01 \x01(\x0e\x32\x1c.strongroom.v1.RotationStage\x12\x10\n\x08wrap_key\x18\x02 \x01(\r\x12\x14\n\x0c\x62uckets_done\x18\x03 \x01(\x04\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\x04\x12\x11\n\trewrapped\x18\x05 \x01(\x04\x12\x0f\n\x07problem\x18\x06 \x01(\t*z\n\x0bRecordState\x12\x1c\n\x18RECORD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13RECORD_STATE_ACTIVE\x10\x01\x12\x1a\n\x16RECORD_STATE_DESTROYED\x10\x02\x12\x18\n\x14RECORD_STATE_DELETED\x10\x03*R\n\tResidency\x12\x19\n\x15RESIDENCY_UNSPECIFIED\x10\x00\x12\x15\n\x11RESIDENCY_WRAPPED\x10\x01\x12\x13\n\x0fRESIDENCY_TOKEN\x10\x02*\xd8\x01\n\rRotationStage\x12\x1e\n\x1aROTATION_STAGE_UNSPECIFIED\x10\x00\x12\x17\n\x13ROTATION_STAGE_IDLE\x10\x01\x12\x1c\n\x18ROTATION_STAGE_PREPARING\x10\x02\x12\x1d\n\x19ROTATION_STAGE_REWRAPPING\x10\x03\x12\x1d\n\x19ROTATION_STAGE_DESTROYING\x10\x04\x12\x17\n\x13ROTATION_STAGE_DONE\x10\x05\x12\x19\n\x15ROTATION_STAGE_FAILED\x10\x06\x32\xe6\x04\n\nVaultAdmin\x12N\n\tGetStatus\x12\x1f.strongroom.v1.GetStatusRequest\x1a .strongroom.v1.GetStatusResponse\x12\x42\n\x05\x44rain\x12\x1b.strongroom.v1.DrainRequest\x1a\x1c.strongroom.v1.DrainResponse\x12\x66\n\x11ReloadCertificate\x12\'.strongroom.v1.ReloadCertificateRequest\x1a(.strongroom.v1.ReloadCertificateResponse\x12Q\n\nShowRecord\x12 .strongroom.v1.ShowRecordRequest\x1a!.strongroom.v1.ShowRecordResponse\x12W\n\x0c\x44\x65leteRecord\x12\".strongroom.v1.DeleteRecordRequest\x1a#.strongroom.v1.DeleteRecordResponse\x12Z\n\rRotateWrapKey\x12#.strongroom.v1.RotateWrapKeyRequest\x1a$.strongroom.v1.RotateWrapKeyResponse\x12T\n\x0bGetRotation\x12!.strongroom.v1.GetRotationRequest\x1a\".strongroom.v1.GetRotationResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom_vault.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RECORDSTATE']._serialized_start=1218
+  _globals['_RECORDSTATE']._serialized_end=1340
+  _globals['_RESIDENCY']._serialized_start=1342
+  _globals['_RESIDENCY']._serialized_end=1424
+  _globals['_ROTATIONSTAGE']._serialized_start=1427
+  _globals['_ROTATIONSTAGE']._serialized_end=1643
   _globals['_GETSTATUSREQUEST']._serialized_start=83
   _globals['_GETSTATUSREQUEST']._serialized_end=101
   _globals['_GETSTATUSRESPONSE']._serialized_start=104
   _globals['_GETSTATUSRESPONSE']._serialized_end=407
   _globals['_DRAINREQUEST']._serialized_start=409
-  _globals['_DRAINREQUEST']._serialized_end=436
-  _globals['_DRAINRESPONSE']._serialized_start=438
-  _globals['_DRAINRESPONSE']._serialized_end=453
-  _globals['_RELOADCERTIFICATEREQUEST']._serialized_start=455
-  _globals['_RELOADCERTIFICATEREQUEST']._serialized_end=481
-  _globals['_RELOADCERTIFICATERESPONSE']._serialized_start=483
-  _globals['_RELOADCERTIFICATERESPONSE']._serialized_end=555
-  _globals['_SHOWRECORDREQUEST']._serialized_start=557
-  _globals['_SHOWRECORDREQUEST']._serialized_end=593
-  _globals['_SHOWRECORDRESPONSE']._serialized_start=596
-  _globals['_SHOWRECORDRESPONSE']._serialized_end=862
-  _globals['_DELETERECORDREQUEST']._serialized_start=864
-  _globals['_DELETERECORDREQUEST']._serialized_end=902
-  _globals['_DELETERECORDRESPONSE']._serialized_start=904
-  _globals['_DELETERECORDRESPONSE']._serialized_end=926
-  _globals['_ROTATEWRAPKEYREQUEST']._serialized_start=928
-  _globals['_ROTATEWRAPKEYREQUEST']._serialized_end=950
-  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_start=952
-  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_end=975
-  _globals['_GETROTATIONREQUEST']._serialized_start=977
-  _globals['_GETROTATIONREQUEST']._serialized_end=997
-  _globals['_GETROTATIONRESPONSE']._serialized_start=1000
-  _globals['_GETROTATIONRESPONSE']._serialized_end=1129
-  _globals['_VAULTADMIN']._serialized_start=1132
-  _globals['_VAULTADMIN']._serialized_end=1746
+  _globals['_DRAINREQUEST']._serialized_end=439
+  _globals['_DRAINRESPONSE']._serialized_start=441
+  _globals['_DRAINRESPONSE']._serialized_end=456
+  _globals['_RELOADCERTIFICATEREQUEST']._serialized_start=458
+  _globals['_RELOADCERTIFICATEREQUEST']._serialized_end=484
+  _globals['_RELOADCERTIFICATERESPONSE']._serialized_start=486
+  _globals['_RELOADCERTIFICATERESPONSE']._serialized_end=558
+  _globals['_SHOWRECORDREQUEST']._serialized_start=560
+  _globals['_SHOWRECORDREQUEST']._serialized_end=596
+  _globals['_SHOWRECORDRESPONSE']._serialized_start=599
+  _globals['_SHOWRECORDRESPONSE']._serialized_end=919
+  _globals['_DELETERECORDREQUEST']._serialized_start=921
+  _globals['_DELETERECORDREQUEST']._serialized_end=959
+  _globals['_DELETERECORDRESPONSE']._serialized_start=961
+  _globals['_DELETERECORDRESPONSE']._serialized_end=983
+  _globals['_ROTATEWRAPKEYREQUEST']._serialized_start=985
+  _globals['_ROTATEWRAPKEYREQUEST']._serialized_end=1007
+  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_start=1009
+  _globals['_ROTATEWRAPKEYRESPONSE']._serialized_end=1032
+  _globals['_GETROTATIONREQUEST']._serialized_start=1034
+  _globals['_GETROTATIONREQUEST']._serialized_end=1054
+  _globals['_GETROTATIONRESPONSE']._serialized_start=1057
+  _globals['_GETROTATIONRESPONSE']._serialized_end=1216
+  _globals['_VAULTADMIN']._serialized_start=1646
+  _globals['_VAULTADMIN']._serialized_end=2260
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ VaultAdmin: the service for operators, on a Unix socket of its own."""
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +17,82 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RecordState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RecordStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECORD_STATE_UNSPECIFIED: _RecordState.ValueType  # 0
+    RECORD_STATE_ACTIVE: _RecordState.ValueType  # 1
+    RECORD_STATE_DESTROYED: _RecordState.ValueType  # 2
+    """after too many attempts"""
+    RECORD_STATE_DELETED: _RecordState.ValueType  # 3
+    """by its owner or an operator"""
+
+class RecordState(_RecordState, metaclass=_RecordStateEnumTypeWrapper): ...
+
+RECORD_STATE_UNSPECIFIED: RecordState.ValueType  # 0
+RECORD_STATE_ACTIVE: RecordState.ValueType  # 1
+RECORD_STATE_DESTROYED: RecordState.ValueType  # 2
+"""after too many attempts"""
+RECORD_STATE_DELETED: RecordState.ValueType  # 3
+"""by its owner or an operator"""
+Global___RecordState: _TypeAlias = RecordState  # noqa: Y015
+
+class _Residency:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResidencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Residency.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESIDENCY_UNSPECIFIED: _Residency.ValueType  # 0
+    RESIDENCY_WRAPPED: _Residency.ValueType  # 1
+    """in the record, wrapped by a key of the token"""
+    RESIDENCY_TOKEN: _Residency.ValueType  # 2
+    """in the token"""
+
+class Residency(_Residency, metaclass=_ResidencyEnumTypeWrapper):
+    """Where an OPRF key rests."""
+
+RESIDENCY_UNSPECIFIED: Residency.ValueType  # 0
+RESIDENCY_WRAPPED: Residency.ValueType  # 1
+"""in the record, wrapped by a key of the token"""
+RESIDENCY_TOKEN: Residency.ValueType  # 2
+"""in the token"""
+Global___Residency: _TypeAlias = Residency  # noqa: Y015
+
+class _RotationStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RotationStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RotationStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROTATION_STAGE_UNSPECIFIED: _RotationStage.ValueType  # 0
+    ROTATION_STAGE_IDLE: _RotationStage.ValueType  # 1
+    """none has begun since the vault started"""
+    ROTATION_STAGE_PREPARING: _RotationStage.ValueType  # 2
+    """the new wrap key is made"""
+    ROTATION_STAGE_REWRAPPING: _RotationStage.ValueType  # 3
+    ROTATION_STAGE_DESTROYING: _RotationStage.ValueType  # 4
+    """of the older wrap keys"""
+    ROTATION_STAGE_DONE: _RotationStage.ValueType  # 5
+    ROTATION_STAGE_FAILED: _RotationStage.ValueType  # 6
+
+class RotationStage(_RotationStage, metaclass=_RotationStageEnumTypeWrapper): ...
+
+ROTATION_STAGE_UNSPECIFIED: RotationStage.ValueType  # 0
+ROTATION_STAGE_IDLE: RotationStage.ValueType  # 1
+"""none has begun since the vault started"""
+ROTATION_STAGE_PREPARING: RotationStage.ValueType  # 2
+"""the new wrap key is made"""
+ROTATION_STAGE_REWRAPPING: RotationStage.ValueType  # 3
+ROTATION_STAGE_DESTROYING: RotationStage.ValueType  # 4
+"""of the older wrap keys"""
+ROTATION_STAGE_DONE: RotationStage.ValueType  # 5
+ROTATION_STAGE_FAILED: RotationStage.ValueType  # 6
+Global___RotationStage: _TypeAlias = RotationStage  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):
@@ -98,17 +175,17 @@ Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
 class DrainRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    END_FIELD_NUMBER: _builtins.int
-    end: _builtins.bool
+    RESUME_FIELD_NUMBER: _builtins.int
+    resume: _builtins.bool
     """take calls again"""
     def __init__(
         self,
         *,
-        end: _builtins.bool = ...,
+        resume: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume", b"resume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,8 +278,7 @@ class ShowRecordResponse(_message.Message):
     LAST_STARTED_AT_FIELD_NUMBER: _builtins.int
     record_id: _builtins.bytes
     """32 bytes: the account's pseudonym in database and audit log"""
-    state: _builtins.str
-    """"active", "destroyed" or "deleted" """
+    state: Global___RecordState.ValueType
     charged: _builtins.int
     """attempts ever charged"""
     attempt_limit: _builtins.int
@@ -210,8 +286,7 @@ class ShowRecordResponse(_message.Message):
     attempts_left: _builtins.int
     key_id: _builtins.bytes
     """16 bytes"""
-    residency: _builtins.str
-    """"wrapped" or "token" """
+    residency: Global___Residency.ValueType
     wrap_key: _builtins.int
     """number of the wrap key, of a wrapped OPRF key"""
     @_builtins.property
@@ -226,13 +301,13 @@ class ShowRecordResponse(_message.Message):
         self,
         *,
         record_id: _builtins.bytes = ...,
-        state: _builtins.str = ...,
+        state: Global___RecordState.ValueType = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
         charged: _builtins.int = ...,
         attempt_limit: _builtins.int = ...,
         attempts_left: _builtins.int = ...,
         key_id: _builtins.bytes = ...,
-        residency: _builtins.str = ...,
+        residency: Global___Residency.ValueType = ...,
         wrap_key: _builtins.int = ...,
         last_started_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
@@ -333,8 +408,7 @@ class GetRotationResponse(_message.Message):
     BUCKETS_FIELD_NUMBER: _builtins.int
     REWRAPPED_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
-    stage: _builtins.str
-    """"idle", "preparing", "rewrapping", "destroying", "done" or "failed" """
+    stage: Global___RotationStage.ValueType
     wrap_key: _builtins.int
     """number of the new wrap key"""
     buckets_done: _builtins.int
@@ -347,7 +421,7 @@ class GetRotationResponse(_message.Message):
     def __init__(
         self,
         *,
-        stage: _builtins.str = ...,
+        stage: Global___RotationStage.ValueType = ...,
         wrap_key: _builtins.int = ...,
         buckets_done: _builtins.int = ...,
         buckets: _builtins.int = ...,

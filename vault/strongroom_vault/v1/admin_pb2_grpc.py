@@ -75,7 +75,7 @@ class VaultAdminServicer:
     """Missing associated documentation comment in .proto file."""
 
     def GetStatus(self, request, context):
-        """What the running vault is and how it does.
+        """What the running vault is, and its state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,7 +118,7 @@ class VaultAdminServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRotation(self, request, context):
-        """How far that is.
+        """The progress of a rotation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

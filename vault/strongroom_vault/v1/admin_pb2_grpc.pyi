@@ -32,7 +32,7 @@ class VaultAdminStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VaultAdminAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
-    """What the running vault is and how it does."""
+    """What the running vault is, and its state."""
     Drain: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainRequest, _admin_pb2.DrainResponse]
     """Takes no new calls from now on, and tells health checks so; or takes them again."""
     ReloadCertificate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ReloadCertificateRequest, _admin_pb2.ReloadCertificateResponse]
@@ -46,13 +46,13 @@ class VaultAdminStub:
     RotateWrapKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateWrapKeyRequest, _admin_pb2.RotateWrapKeyResponse]
     """Begins to rotate the wrap key, or goes on with a rotation that was cut off."""
     GetRotation: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetRotationRequest, _admin_pb2.GetRotationResponse]
-    """How far that is."""
+    """The progress of a rotation."""
 
 @_typing.type_check_only
 class VaultAdminAsyncStub(VaultAdminStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
-    """What the running vault is and how it does."""
+    """What the running vault is, and its state."""
     Drain: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainRequest, _admin_pb2.DrainResponse]  # type: ignore[assignment]
     """Takes no new calls from now on, and tells health checks so; or takes them again."""
     ReloadCertificate: _aio.UnaryUnaryMultiCallable[_admin_pb2.ReloadCertificateRequest, _admin_pb2.ReloadCertificateResponse]  # type: ignore[assignment]
@@ -66,7 +66,7 @@ class VaultAdminAsyncStub(VaultAdminStub):
     RotateWrapKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateWrapKeyRequest, _admin_pb2.RotateWrapKeyResponse]  # type: ignore[assignment]
     """Begins to rotate the wrap key, or goes on with a rotation that was cut off."""
     GetRotation: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetRotationRequest, _admin_pb2.GetRotationResponse]  # type: ignore[assignment]
-    """How far that is."""
+    """The progress of a rotation."""
 
 class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -75,7 +75,7 @@ class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.GetStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetStatusResponse, _abc.Awaitable[_admin_pb2.GetStatusResponse]]:
-        """What the running vault is and how it does."""
+        """What the running vault is, and its state."""
 
     @_abc_1.abstractmethod
     def Drain(
@@ -125,6 +125,6 @@ class VaultAdminServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.GetRotationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.GetRotationResponse, _abc.Awaitable[_admin_pb2.GetRotationResponse]]:
-        """How far that is."""
+        """The progress of a rotation."""
 
 def add_VaultAdminServicer_to_server(servicer: VaultAdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ Slot: TypeAlias = Literal["current", "pending", "old"]
 class KeyringUnusable(StrongroomError):
     """The system keyring does not work."""
 
-    sentence = "The system keyring does not work here."
+    message = "The system keyring does not work here."
     hint = "Unlock it, or use --key-store file."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from grpc_health.v1 import health_pb2
 
@@ -29,6 +29,6 @@ async def test_who_is_being_told_while_the_vault_goes_down_hears_of_that_too() -
     health = Health(("",))
     health.set(serving=True)
     caller = Caller(health)
-    await health.Watch(health_pb2.HealthCheckRequest(), caller)
+    await health.Watch(health_pb2.HealthCheckRequest(), cast("Any", caller))
     assert caller.told == [SERVING, NOT_SERVING]
     assert health.watchers == 0

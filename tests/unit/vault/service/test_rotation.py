@@ -23,8 +23,9 @@ from strongroom_vault.records.record import Active
 from strongroom_vault.service.answers import VaultParameters
 from strongroom_vault.service.backup_keys import BackupKeyService
 from strongroom_vault.service.derived_keys import Keys
+from strongroom_vault.service.progress import Stage
 from strongroom_vault.service.resident_keys import ResidentKeys
-from strongroom_vault.service.rotation import Rotation, Stage
+from strongroom_vault.service.rotation import Rotation
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:

@@ -1,0 +1,38 @@
+"""The progress of a rotation of the wrap key, as operators see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Stage(Enum):
+    """How far a rotation is."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    REWRAPPING = "rewrapping"
+    DESTROYING = "destroying"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Progress:
+    """What an operator sees.
+
+    Attributes:
+        stage: how far.
+        wrap_key: number of the new wrap key, once it is known.
+        buckets_done: of this walk over the records.
+        buckets: that hold any record.
+        rewrapped: records, in all walks.
+        problem: what the last try failed with; empty when none did.
+    """
+
+    stage: Stage = Stage.IDLE
+    wrap_key: int = 0
+    buckets_done: int = 0
+    buckets: int = 0
+    rewrapped: int = 0
+    problem: str = ""
