@@ -51,8 +51,8 @@ class SqliteReader:
         if not path.is_file():
             raise OperatorError(
                 f"there is no store at {path}",
-                "Check the path, and that its disk is mounted. strongroom-vault init makes the store"
-                " of a new vault.",
+                "Check the path, and that its disk is mounted. strongroom-vault init makes a new"
+                " vault's store.",
             )
         with ExitStack() as undo:
             self._lock(path, undo)
