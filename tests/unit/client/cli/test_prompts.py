@@ -28,7 +28,7 @@ def shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], list[str]]:
     """The lines on a terminal of 40 columns."""
-    monkeypatch.setattr(prompts, "columns", lambda _stream: 40)
+    monkeypatch.setattr(screen, "columns", lambda _stream: 40)
 
     def lines() -> list[str]:
         return capsys.readouterr().err.splitlines()
