@@ -1,4 +1,4 @@
-"""New files that appear complete or not at all, and never over another file unless that is meant.
+"""Private files that appear complete or not at all, and are on disk then.
 
 Where the system can, the draft has no name: whatever ends the process, kill -9 and a power cut too,
 nothing of it stays. Elsewhere it has a name beginning with ".strongroom-" until it is complete.
@@ -45,24 +45,44 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[IO[bytes]]:
         require_free(path)
     else:
         path = path.resolve()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with _draft(path, folder) as (descriptor, take_name):
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                yield file
-            if earlier is not None:
-                os.fchmod(descriptor, earlier.st_mode & 0o777)
-            os.fsync(descriptor)
-            if earlier is not None:
-                _replace(path.name, folder, take_name)
-            else:
-                try:
-                    take_name(path.name)
-                except FileExistsError:
-                    raise OutputExists(path) from None
-            os.fsync(folder)
-    finally:
-        os.close(folder)
+    with _opened(path.parent) as folder, _draft(path, folder) as (descriptor, take_name):
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            yield file
+        if earlier is not None:
+            os.fchmod(descriptor, earlier.st_mode & 0o777)
+        os.fsync(descriptor)
+        if earlier is not None:
+            _replace(path.name, folder, take_name)
+        else:
+            try:
+                take_name(path.name)
+            except FileExistsError:
+                raise OutputExists(path) from None
+        os.fsync(folder)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a small file of mode 0600 in place of whatever has this name.
+
+    A link is replaced too, and not what it leads to: whoever made the link has no say in where a
+    secret goes.
+
+    Raises:
+        OSError: it cannot be written; what was there is as it was.
+    """
+    with _opened(path.parent) as folder, _draft(path, folder) as (descriptor, take_name):
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(data)
+        os.fsync(descriptor)
+        _replace(path.name, folder, take_name)
+        os.fsync(folder)
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there, for good even if the power fails now."""
+    path.unlink(missing_ok=True)
+    with _opened(path.parent) as folder:
+        os.fsync(folder)
 
 
 def require_free(path: Path) -> None:
@@ -91,6 +111,16 @@ def _replace(name: str, folder: int, take_name: Callable[[str], None]) -> None:
     except BaseException:
         os.unlink(draft, dir_fd=folder)
         raise
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """A folder's descriptor: a name is on disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

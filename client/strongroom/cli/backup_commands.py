@@ -19,7 +19,7 @@ from strongroom.cli.options import (
 )
 from strongroom.cli.output import require_stdout, warn
 from strongroom.cli.screen import say
-from strongroom.cli.standing import Standing, warning_of
+from strongroom.cli.sync_state import SyncState, warning_of
 from strongroom.errors import WrongKey
 from strongroom_protocol.errors import StrongroomError
 
@@ -66,7 +66,7 @@ def backup(
     In a pipe use `set -o pipefail`: what tar leaves out because of an error is not seen here.
     """  # noqa: D301 -- click reads the backspaces
     device = Device.of(options)
-    place = device.kept_place()
+    place = device.place_with_key()
     key = None if place is None else device.keys(place).current()
     if place is None or key is None:
         raise NoKeyHere
@@ -76,7 +76,7 @@ def backup(
         work.encrypt(key.key)
     if not quiet and not backups.is_stream(target):
         say(f"{target} is the backup of {file}.")
-    place = device.glance(place)
+    place = device.check_vault(place)
     warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
     if not place.is_proven:
         warn("The vault has not given this key back yet. Run `strongroom rehearse`.")
@@ -122,7 +122,7 @@ def restore(
             key = prompts.ask_digits(digits_fd, lambda given: work.key_among([given]) is not None)
         else:
             device = Device.of(options)
-            kept = device.kept_keys()
+            kept = device.stored_keys()
             key = work.key_among(kept) or _key_of_vault(device, password_fd, has_others=bool(kept))
         work.decrypt(key)
     if not backups.is_stream(target):
@@ -131,14 +131,14 @@ def restore(
 
 def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) -> BackupKey:
     """Get the key that no backup here was opened with yet, and keep it."""
-    with device.open() as contact:
-        if contact.standing is Standing.IN_STEP:
+    with device.open() as session:
+        if session.state is SyncState.IN_SYNC:
             raise WrongKey  # the vault would give back what this device has
-        contact.require_storage()
+        session.require_storage()
         if has_others:
             say("No key of this device opens this backup. The vault's may.")
-        had = contact.current
-        key = recovering.recover(contact, password_fd, adopt=True)
+        had = session.current
+        key = recovering.recover(session, password_fd, adopt=True)
         if had is not None and had.key != key:
             say("The vault's key is this device's from now on; its own stays among the old ones.")
         return key

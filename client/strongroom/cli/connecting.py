@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from strongroom.cli.device import Device
-    from strongroom.cli.profile.pending_file import PendingFile
+    from strongroom.cli.profile.attempt_file import AttemptFile
     from strongroom.cli.profile.profiles import Place, Profile
     from strongroom.route import Retrying
     from strongroom_protocol.invite import Invite
@@ -30,7 +30,10 @@ class NotEnabled(StrongroomError):
     """This device knows no vault."""
 
     message = "This device knows no vault yet."
-    hint = "Run `strongroom enable`, or name the vault with --vault."
+    hint = (
+        "Name it: --invite (or STRONGROOM_INVITE) with the invite that its operator gives out, or"
+        " --vault with its address."
+    )
 
 
 class SeveralAccounts(StrongroomError):
@@ -89,7 +92,7 @@ def connect(
     device: Device,
     target: Target,
     timeout: float = 30.0,
-    pending: PendingFile | None = None,
+    pending: AttemptFile | None = None,
     retrying: Retrying | None = None,
 ) -> Vault:
     """Open a connection; the vault is not asked anything yet."""
@@ -120,7 +123,7 @@ def connect(
     )
 
 
-def recognise(device: Device, vault: Vault, target: Target) -> None:
+def check_identity(device: Device, vault: Vault, target: Target) -> None:
     """Compare the vault with those that this device knows; say so if it is a new one."""
     identity, vault_id = vault.identity, vault.info.vault_id
     known = {place.profile.identity: place.profile for place in device.places if place.is_proven}

@@ -16,24 +16,24 @@ from strongroom.cli.connecting import (
     SeveralAccounts,
     TwoTokenSources,
     UnknownAddress,
+    check_identity,
     connect,
     kept_roots,
     kept_tokens,
     listed,
-    recognise,
     target_of,
 )
-from strongroom.cli.contact import Contact
 from strongroom.cli.profile import device_folder, profiles, slots
-from strongroom.cli.profile.kept_keys import KeptKeys
-from strongroom.cli.profile.pending_file import pending_file
+from strongroom.cli.profile.attempt_file import attempt_file
 from strongroom.cli.profile.profiles import Place, Profile
 from strongroom.cli.profile.slots import FileSlots, KeyringSlots, slots_of
+from strongroom.cli.profile.stored_keys import StoredKeys
 from strongroom.cli.progress import while_retrying
 from strongroom.cli.screen import say
-from strongroom.cli.standing import news_of, standing_of
+from strongroom.cli.sync_state import status_note, sync_state_of
 from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
 from strongroom.cli.token_command import TokenCommandFailed, token_command
+from strongroom.cli.vault_session import VaultSession
 from strongroom.errors import AccountMismatch, AccountUnknown, VaultUnreachable
 from strongroom.identity import encode_identity
 from strongroom_protocol.addresses import meant
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
 """Whoever has signed out has no access token."""
-GLANCE_S: Final = 2.0
+QUICK_TIMEOUT_S: Final = 2.0
 """Seconds that a command may wait for a vault that it does not need."""
 
 
@@ -111,7 +111,7 @@ class Device:
             invite=invite,
         )
 
-    def kept_place(self) -> Place | None:
+    def place_with_key(self) -> Place | None:
         """Return the account whose kept key is meant, None where this device keeps none.
 
         The vault is asked who it is only if --vault names an address that is new to this device.
@@ -121,7 +121,7 @@ class Device:
             UnknownAddress: --vault is new to this device, and does not answer.
             AccountMismatch: somebody else has signed in since.
         """
-        meant, unanswered = self._meant()
+        meant, unanswered = self._matching()
         if unanswered is not None:
             known = listed(place.profile.vault for place in self.places)
             raise UnknownAddress(unanswered, f"This device knows vaults at {known} only.")
@@ -130,42 +130,42 @@ class Device:
             _require_own_token(place.profile)
         return place
 
-    def kept_keys(self) -> list[BackupKey]:
+    def stored_keys(self) -> list[BackupKey]:
         """Return every key that this device keeps, of the named account if one is named.
 
         A file shows by itself which of them opens it, so the vault does not matter.
         """
         account = self._named_account()
         places = [place for place in self.places if account in (None, place.profile.account)]
-        found = [kept.key for place in places for kept in self.keys(place).every()]
+        found = [kept.key for place in places for kept in self.keys(place).all_keys()]
         if not any(place.folder == self.folder for place in self.places):
-            stray = KeptKeys(FileSlots(self.folder))  # a key whose profile was lost
-            found += [kept.key for kept in stray.every()]
+            stray = StoredKeys(FileSlots(self.folder))  # a key whose profile was lost
+            found += [kept.key for kept in stray.all_keys()]
         return found
 
-    def keys(self, place: Place) -> KeptKeys:
+    def keys(self, place: Place) -> StoredKeys:
         """Return where an account's keys are kept."""
         recorded = place.profile.key_store
         named = recorded if self.key_store in (None, "auto") else self.key_store
         if named == "auto":
             elsewhere = KeyringSlots(place.profile) if slots.has_keyring() else None
-            return KeptKeys(FileSlots(place.folder), elsewhere)
+            return StoredKeys(FileSlots(place.folder), elsewhere)
         earlier = None if recorded in (named, "auto") else slots_of(recorded, place)
-        return KeptKeys(slots_of(named, place), earlier)
+        return StoredKeys(slots_of(named, place), earlier)
 
-    def glance(self, place: Place) -> Place:
+    def check_vault(self, place: Place) -> Place:
         """Ask what the vault has, if that is possible at once; return the place as it is then."""
         try:
-            with connect(self, target_of(self, place), timeout=GLANCE_S) as vault:
+            with connect(self, target_of(self, place), timeout=QUICK_TIMEOUT_S) as vault:
                 is_ours = place.is_of(vault.identity, vault.account)
-                return self.remember(place, vault.status()) if is_ours else place
+                return self.record_status(place, vault.status()) if is_ours else place
         except (StrongroomError, OSError):
             return place  # a backup needs no vault
 
-    def remember(self, place: Place, found: KeyStatus) -> Place:
+    def record_status(self, place: Place, found: KeyStatus) -> Place:
         """Keep in the profile what the vault has, where that is new."""
         keys = self.keys(place)
-        news = news_of(found, standing_of(found, keys.current(), keys.pending()))
+        news = status_note(found, sync_state_of(found, keys.current(), keys.pending()))
         profile = replace(place.profile, vault_has=news)
         try:
             return self.save(place, profile)
@@ -182,7 +182,7 @@ class Device:
                 profiles.save_place(changed)
         return changed
 
-    def _meant(self) -> tuple[list[Place], VaultUnreachable | None]:
+    def _matching(self) -> tuple[list[Place], VaultUnreachable | None]:
         """Return the places that the options point to, and what came between, if that is unsure."""
         account = self._named_account()
         found = [place for place in self.places if account in (None, place.profile.account)]
@@ -204,7 +204,7 @@ class Device:
         for roots in dict.fromkeys(ways):
             target = replace(target_of(self, None), roots=roots)
             try:
-                with connect(self, target, timeout=GLANCE_S) as vault:
+                with connect(self, target, timeout=QUICK_TIMEOUT_S) as vault:
                     identity = vault.identity
             except VaultUnreachable as error:
                 unanswered = unanswered or error
@@ -225,24 +225,24 @@ class Device:
             return None  # signed out: what is kept here needs no token
 
     @contextmanager
-    def open(self) -> Iterator[Contact]:
+    def open(self) -> Iterator[VaultSession]:
         """Meet the vault, make sure who it is, and ask what it has for the account.
 
         Raises:
             WrongVault: it is not the one that it should be.
             StrongroomError: something local is not in order, or the vault refuses.
         """
-        place = _only(self._meant()[0])
+        place = _only(self._matching()[0])
         target = target_of(self, place)
         account = target.account()
         if self.account not in (None, account):
             raise AccountMismatch(
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
-        pending = pending_file(self.folder, os.environ, lambda: vault.identity, account)
+        pending = attempt_file(self.folder, os.environ, lambda: vault.identity, account)
         with connect(self, target, pending=pending, retrying=while_retrying(say)) as vault:
-            recognise(self, vault, target)
-            yield Contact(self, vault, target, self._place_in(vault, account, target))
+            check_identity(self, vault, target)
+            yield VaultSession(self, vault, target, self._place_in(vault, account, target))
 
     def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
         profile = Profile(
@@ -259,7 +259,9 @@ class Device:
 def _agreed(option: str, named: str | None, invited: str | None) -> str | None:
     """Return what an option says, or else the invite; they must not contradict each other."""
     if named is not None and invited is not None and named.strip() != invited:
-        raise BadInvite(f"The invite says {invited}, and {option} says {named}.")
+        error = BadInvite(f"The invite says {invited}, and {option} says {named}.")
+        error.hint = f"Leave out {option}, or the invite (--invite, STRONGROOM_INVITE)."
+        raise error
     return named or invited
 
 

@@ -17,7 +17,7 @@ from strongroom.cli.options import (
 )
 from strongroom.cli.output import require_stdout, row, warn
 from strongroom.cli.screen import say, show
-from strongroom.cli.standing import (
+from strongroom.cli.sync_state import (
     IN_WORDS,
     LAST_ATTEMPT,
     LAST_IS_UNDECIDED,
@@ -50,9 +50,9 @@ def enable(
     fresh one: for a key that somebody else may have seen.
     """
     prompts.check(password_fd)
-    with Device.of(options).open() as contact:
+    with Device.of(options).open() as session:
         protecting.enable(
-            contact,
+            session,
             password_fd,
             accept_weak=accept_weak_password,
             attempt_limit=attempt_limit,
@@ -66,18 +66,18 @@ def enable(
 @vault_options
 def status(**options: Unpack[VaultOptions]) -> None:
     """Say what the vault holds for you, and whether this device's key is that one."""
-    with Device.of(options).open() as contact:
-        row("vault", f"{contact.address} ({contact.vault.info.vault_id})")
-        row("identity", contact.vault.identity)
-        row("account", printable(contact.vault.account))
-    row("key", _describe(contact.found))
-    row("here", IN_WORDS[contact.standing])
-    if isinstance(contact.found, ActiveKey) and contact.found.attempts_left <= 1:
-        warn(LAST_ATTEMPT if contact.found.attempts_left else LAST_IS_UNDECIDED)
-    advice = advice_of(contact.standing, contact.found)
+    with Device.of(options).open() as session:
+        row("vault", f"{session.address} ({session.vault.info.vault_id})")
+        row("identity", session.vault.identity)
+        row("account", printable(session.vault.account))
+    row("key", _describe(session.status))
+    row("here", IN_WORDS[session.state])
+    if isinstance(session.status, ActiveKey) and session.status.attempts_left <= 1:
+        warn(LAST_ATTEMPT if session.status.attempts_left else LAST_IS_UNDECIDED)
+    advice = advice_of(session.state, session.status)
     if advice:
         say(f"\n{advice}")
-    if contact.keys.old():
+    if session.keys.old():
         say("\nOlder keys are kept here too, for older backups: strongroom show-key --old")
 
 
@@ -93,7 +93,7 @@ def show_key(
     require_stdout(backups.DASH)
     prompts.check(password_fd)
     device = Device.of(options)
-    place = device.kept_place()
+    place = device.place_with_key()
     kept = None if place is None else device.keys(place).current()
     if old:
         shown = [] if place is None else [other.key for other in device.keys(place).old()]
@@ -101,9 +101,9 @@ def show_key(
         warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
         shown = [kept.key]
     else:
-        with device.open() as contact:
-            contact.require_storage()
-            shown = [recovering.recover(contact, password_fd, adopt=True)]
+        with device.open() as session:
+            session.require_storage()
+            shown = [recovering.recover(session, password_fd, adopt=True)]
     for key in shown:
         if age:
             click.echo(key.age_identity)
@@ -127,9 +127,9 @@ def change_password(
 ) -> None:
     """Protect the same key with another password. The old one works until the new one does."""
     prompts.check(password_fd, new_password_fd)
-    with Device.of(options).open() as contact:
+    with Device.of(options).open() as session:
         protecting.change_password(
-            contact, password_fd, new_password_fd, accept_weak=accept_weak_password
+            session, password_fd, new_password_fd, accept_weak=accept_weak_password
         )
 
 
@@ -140,8 +140,8 @@ def change_password(
 def rehearse(*, adopt: bool, password_fd: int | None, **options: Unpack[VaultOptions]) -> None:
     """Check that you still know the password, and that it opens this device's key."""
     prompts.check(password_fd)
-    with Device.of(options).open() as contact:
-        protecting.rehearse(contact, password_fd, adopt=adopt)
+    with Device.of(options).open() as session:
+        protecting.rehearse(session, password_fd, adopt=adopt)
 
 
 @click.command(cls=Command, short_help="Delete your key in the vault.")
@@ -149,8 +149,8 @@ def rehearse(*, adopt: bool, password_fd: int | None, **options: Unpack[VaultOpt
 @vault_options
 def disable(*, yes: bool, **options: Unpack[VaultOptions]) -> None:
     """Delete your key in the vault. Backups then open with this device or the 64 digits alone."""
-    with Device.of(options).open() as contact:
-        protecting.disable(contact, yes=yes)
+    with Device.of(options).open() as session:
+        protecting.disable(session, yes=yes)
 
 
 def _describe(found: ActiveKey | DestroyedKey | None) -> str:

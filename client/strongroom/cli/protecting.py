@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from strongroom.backup_key import BackupKey
 from strongroom.cli import prompts, screen
-from strongroom.cli.profile.kept_keys import KeptKey
+from strongroom.cli.profile.stored_keys import StoredKey
 from strongroom.cli.recovering import (
     ask_and_recover,
-    name_of,
     reason_of,
     recover,
+    registration_of,
     require_key,
 )
 from strongroom.cli.screen import say
-from strongroom.cli.standing import CHOICES, Standing
+from strongroom.cli.sync_state import CHOICES, SyncState
 from strongroom.errors import (
     KeyReplaced,
     ProtectionUncertain,
@@ -33,7 +33,7 @@ from strongroom.requests import DestroyedKey
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from strongroom.cli.contact import Contact
+    from strongroom.cli.vault_session import VaultSession
     from strongroom.requests import Registered
 
 
@@ -78,7 +78,7 @@ class NotKept(StrongroomError):
 
 
 def enable(
-    contact: Contact,
+    session: VaultSession,
     password_fd: int | None,
     *,
     accept_weak: bool,
@@ -87,26 +87,26 @@ def enable(
 ) -> None:
     """Protect this device's key again, or a fresh one where there is none, or another is wanted."""
     if not is_replacing:
-        match contact.standing:
-            case Standing.VAULT_ONLY:
+        match session.state:
+            case SyncState.VAULT_ONLY:
                 raise AlreadyEnabled
-            case Standing.CHANGED:
+            case SyncState.CHANGED:
                 raise ChangedElsewhere
-            case Standing.UNKNOWN:
+            case SyncState.UNKNOWN:
                 raise KeyUnnamed
             case _:
                 pass
     if attempt_limit is not None:
-        contact.vault.info.require_attempt_limit(attempt_limit)
-    contact.require_storage()
-    if contact.standing is Standing.UNFINISHED:
-        _take_pending(contact)
+        session.vault.info.require_attempt_limit(attempt_limit)
+    session.require_storage()
+    if session.state is SyncState.UNFINISHED:
+        _take_pending(session)
         if not is_replacing:
-            _finish(contact, password_fd)
+            _finish(session, password_fd)
             return
-    key = _key_to_protect(contact, is_replacing=is_replacing)
+    key = _key_to_protect(session, is_replacing=is_replacing)
     password = prompts.ask_new_password(password_fd, accept_weak=accept_weak)
-    registered = protect(contact, key, password, attempt_limit)
+    registered = protect(session, key, password, attempt_limit)
     limit = registered.attempt_limit
     wrong = "One wrong password" if limit == 1 else f"{limit} wrong passwords in a row"
     say(
@@ -116,50 +116,50 @@ def enable(
 
 
 def change_password(
-    contact: Contact,
+    session: VaultSession,
     password_fd: int | None,
     new_password_fd: int | None,
     *,
     accept_weak: bool,
 ) -> None:
     """Protect the key that the vault has with another password."""
-    require_key(contact)
-    if contact.standing is Standing.CHANGED:
+    require_key(session)
+    if session.state is SyncState.CHANGED:
         raise ChangedElsewhere
-    contact.require_storage()
-    if contact.standing is Standing.UNFINISHED:
-        _take_pending(contact)
-    if contact.current is None or contact.standing is Standing.UNKNOWN:
-        key = recover(contact, password_fd, adopt=contact.current is None)
+    session.require_storage()
+    if session.state is SyncState.UNFINISHED:
+        _take_pending(session)
+    if session.current is None or session.state is SyncState.UNKNOWN:
+        key = recover(session, password_fd, adopt=session.current is None)
     else:
-        key = contact.current.key
+        key = session.current.key
     password = prompts.ask_new_password(new_password_fd, accept_weak=accept_weak)
-    protect(contact, key, password, attempt_limit=None)
+    protect(session, key, password, attempt_limit=None)
     say("Done. The vault gave the key back for the new password.")
 
 
-def rehearse(contact: Contact, password_fd: int | None, *, adopt: bool) -> None:
+def rehearse(session: VaultSession, password_fd: int | None, *, adopt: bool) -> None:
     """Get the key back and compare it with this device's."""
-    require_key(contact)
-    contact.require_storage()
-    if contact.standing is Standing.CHANGED:
+    require_key(session)
+    session.require_storage()
+    if session.state is SyncState.CHANGED:
         say(
             "The key in the vault was protected on another device, after this one. This tells"
             " whether it is the same key."
         )
-    had = contact.current
-    if contact.standing is Standing.VAULT_ONLY and not adopt:
-        ask_and_recover(contact, password_fd)
-        contact.proved()
+    had = session.current
+    if session.state is SyncState.VAULT_ONLY and not adopt:
+        ask_and_recover(session, password_fd)
+        session.pin_identity()
     else:
-        recover(contact, password_fd, adopt=adopt)
-        if had is not None and contact.current is not None and contact.current.key != had.key:
+        recover(session, password_fd, adopt=adopt)
+        if had is not None and session.current is not None and session.current.key != had.key:
             say("This device had another key before. It stays among its old keys, for old backups.")
     say("Good: the vault gave the key back for this password.")
 
 
 def protect(
-    contact: Contact, key: BackupKey, password: str, attempt_limit: int | None
+    session: VaultSession, key: BackupKey, password: str, attempt_limit: int | None
 ) -> Registered:
     """Register `key`, kept before and after; then get it back to be sure.
 
@@ -173,41 +173,41 @@ def protect(
     def before_commit(key_id: bytes) -> None:
         # The vault takes a registration only if nothing was registered since its start, which
         # was before this look; so nothing can come between this look and the commit.
-        if name_of(contact.vault.status()) != name_of(contact.found):
+        if registration_of(session.vault.status()) != registration_of(session.status):
             raise KeyReplaced
-        contact.expect(KeptKey(key, key_id))
+        session.save_pending(StoredKey(key, key_id))
 
     say("Protecting the key, then getting it back to be sure ...")
     try:
         with screen.unechoed():
-            registered = contact.vault.protect(
+            registered = session.vault.protect(
                 key, password, attempt_limit=attempt_limit, before_commit=before_commit
             )
     except (RehearsalFailed, RehearsalUnfinished):
-        _keep_pending(contact)
+        _keep_pending(session)
         raise
     except ProtectionUncertain:
         say("This device keeps the new key until it is known which one the vault has.")
         raise
-    _keep_pending(contact, is_proven=True)
+    _keep_pending(session, is_proven=True)
     return registered
 
 
-def disable(contact: Contact, *, yes: bool) -> None:
+def disable(session: VaultSession, *, yes: bool) -> None:
     """Delete the account's key in the vault."""
-    if contact.standing is Standing.CHANGED:
+    if session.state is SyncState.CHANGED:
         say(
             "The key in the vault was protected on another device, after this one. Backups that"
             " were made with it may then open with that device or its 64 digits alone."
         )
     if not yes:
         prompts.require_yes("Delete the key in the vault?")
-    asked, was_ours = contact.found, contact.standing is Standing.IN_STEP
-    if name_of(contact.look_again()) != name_of(asked):
+    asked, was_ours = session.status, session.state is SyncState.IN_SYNC
+    if registration_of(session.refresh()) != registration_of(asked):
         raise ReplacedMeanwhile  # the yes was to another key
-    contact.vault.delete()
+    session.vault.delete()
     with suppress(StrongroomError):  # it is deleted, whatever the vault says after that
-        contact.look_again()
+        session.refresh()
     if was_ours:
         say("Deleted. Your backups open only with the 64-digit key now, or with this device's key.")
     else:
@@ -215,18 +215,18 @@ def disable(contact: Contact, *, yes: bool) -> None:
         say("device that keeps it.")
 
 
-def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
+def _key_to_protect(session: VaultSession, *, is_replacing: bool) -> BackupKey:
     """The kept key, if that is what is wanted; else a fresh one, and what becomes of the old."""
-    current = contact.current
+    current = session.current
     if current is None:
-        if contact.standing is Standing.VAULT_ONLY:
+        if session.state is SyncState.VAULT_ONLY:
             say(
                 "This puts a fresh key into the vault. What it has now is gone for good then:\n"
                 "keep its 64 digits, or a device that has it, for backups made with it."
             )
         return BackupKey.generate()
-    is_lost = contact.standing is Standing.DEVICE_ONLY and isinstance(contact.found, DestroyedKey)
-    if not is_replacing and (contact.standing is Standing.IN_STEP or is_lost):
+    is_lost = session.state is SyncState.DEVICE_ONLY and isinstance(session.status, DestroyedKey)
+    if not is_replacing and (session.state is SyncState.IN_SYNC or is_lost):
         say(
             "This device has the key already. It stays the same; the password that you choose now"
             " takes the place of the one before."
@@ -240,35 +240,35 @@ def _key_to_protect(contact: Contact, *, is_replacing: bool) -> BackupKey:
     return BackupKey.generate()
 
 
-def _take_pending(contact: Contact) -> None:
+def _take_pending(session: VaultSession) -> None:
     """The vault has the pending key: it is this device's from now on."""
     say("The last change was cut off, and the vault has the new key. This device takes it now.")
-    _keep_pending(contact)
+    _keep_pending(session)
 
 
-def _finish(contact: Contact, password_fd: int | None) -> None:
+def _finish(session: VaultSession, password_fd: int | None) -> None:
     """Find out whether the person knows the password of what was cut off."""
     say("Type the password that you chose then.")
     try:
-        key = ask_and_recover(contact, password_fd)
+        key = ask_and_recover(session, password_fd)
     except WrongPassword:
         say(
             "This device has the key all the same. If you do not know which password it was,"
             " choose a new one: strongroom change-password"
         )
         raise
-    if contact.current is None or key != contact.current.key:
+    if session.current is None or key != session.current.key:
         raise RehearsalFailed
-    contact.proved()
+    session.pin_identity()
     say("Done. The vault gave the key back for this password.")
 
 
-def _keep_pending(contact: Contact, *, is_proven: bool = False) -> None:
+def _keep_pending(session: VaultSession, *, is_proven: bool = False) -> None:
     """Make the pending key the current one."""
     try:
-        contact.keep_pending(is_proven=is_proven)
+        session.promote_pending(is_proven=is_proven)
     except (OSError, StrongroomError) as error:
-        where = contact.keys.slots.where("pending")
+        where = session.keys.slots.where("pending")
         raise NotKept(
             f"The vault has the new key. It is in {where}, not yet in its place: {reason_of(error)}"
         ) from error

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from strongroom.cli import prompts, screen
-from strongroom.cli.profile.kept_keys import KeptKey
+from strongroom.cli.profile.stored_keys import StoredKey
 from strongroom.cli.screen import say
-from strongroom.cli.standing import DESTROYED_ADVICE, LAST_ATTEMPT, Standing
+from strongroom.cli.sync_state import DESTROYED_ADVICE, LAST_ATTEMPT, SyncState
 from strongroom.errors import (
     KeyDestroyed,
     LastAttemptUnderWay,
@@ -19,7 +19,7 @@ from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
     from strongroom.backup_key import BackupKey
-    from strongroom.cli.contact import Contact
+    from strongroom.cli.vault_session import VaultSession
     from strongroom.requests import KeyStatus
 
 
@@ -40,15 +40,15 @@ class VaultHasOther(StrongroomError):
 class DestroyedButKept(KeyDestroyed):
     """The vault destroyed the key, and this device still has it."""
 
-    hint = DESTROYED_ADVICE[Standing.DEVICE_ONLY]
+    hint = DESTROYED_ADVICE[SyncState.DEVICE_ONLY]
 
 
-def ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
+def ask_and_recover(session: VaultSession, password_fd: int | None) -> BackupKey:
     """Get the key from the vault; on a terminal a wrong password may be mended."""
-    found = require_key(contact)
+    found = require_key(session)
     say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
     if found.attempts_left == 0:
-        if not contact.vault.is_attempt_pending:
+        if not session.vault.is_attempt_pending:
             raise LastAttemptUnderWay
         say(
             "The last attempt was cut off. Type the same password again: that still counts as the"
@@ -60,58 +60,58 @@ def ask_and_recover(contact: Contact, password_fd: int | None) -> BackupKey:
         password = prompts.ask_password(password_fd)
         try:
             with screen.unechoed():
-                return contact.vault.recover(password)
+                return session.vault.recover(password)
         except WrongPassword as error:
             if password_fd is not None or error.attempts_left == 0:
                 raise
             say(f"{error}\n{error.hint}")
 
 
-def recover(contact: Contact, password_fd: int | None, *, adopt: bool) -> BackupKey:
+def recover(session: VaultSession, password_fd: int | None, *, adopt: bool) -> BackupKey:
     """Get the key from the vault with the password, and make it this device's.
 
     Args:
-        contact: the vault; that a key can be kept is proved already.
+        session: the vault; that a key can be kept is proved already.
         password_fd: where a script has the password.
         adopt: whether to take it if this device keeps another one.
 
     Raises:
         VaultHasOther: this device keeps another one, and it is not to be adopted.
     """
-    asked = contact.found
-    key = ask_and_recover(contact, password_fd)
-    key_id = asked.key_id if isinstance(asked, ActiveKey) and is_still(contact, asked) else None
-    mine = contact.pending if contact.standing is Standing.UNFINISHED else contact.current
+    asked = session.status
+    key = ask_and_recover(session, password_fd)
+    key_id = asked.key_id if isinstance(asked, ActiveKey) and is_still(session, asked) else None
+    mine = session.pending if session.state is SyncState.UNFINISHED else session.current
     if mine is not None and mine.key != key and not adopt:
         raise VaultHasOther
     try:
-        contact.keep(KeptKey(key, key_id), is_proven=True)
+        session.save_current(StoredKey(key, key_id), is_proven=True)
     except (OSError, StrongroomError) as error:
         say(f"Note: the key is not kept on this device: {reason_of(error)}")
     return key
 
 
-def require_key(contact: Contact) -> ActiveKey:
+def require_key(session: VaultSession) -> ActiveKey:
     """Return the key that the vault has, or raise what there is instead."""
-    match contact.found:
+    match session.status:
         case None:
             raise NoKey
         case DestroyedKey(destroyed_at, cause):
-            kind = KeyDestroyed if contact.current is None else DestroyedButKept
+            kind = KeyDestroyed if session.current is None else DestroyedButKept
             raise kind(destroyed_at, cause)
         case ActiveKey():
-            return contact.found
+            return session.status
 
 
-def is_still(contact: Contact, asked: KeyStatus) -> bool:
+def is_still(session: VaultSession, asked: KeyStatus) -> bool:
     """Whether the vault has what it had; if it does not say, nothing that was gained is lost."""
     try:
-        return name_of(contact.look_again()) == name_of(asked)
+        return registration_of(session.refresh()) == registration_of(asked)
     except StrongroomError:
         return False
 
 
-def name_of(found: KeyStatus) -> object:
+def registration_of(found: KeyStatus) -> object:
     """Return what a vault has, as far as a registration changes it."""
     return found.key_id if isinstance(found, ActiveKey) else type(found)
 

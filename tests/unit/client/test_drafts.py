@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from strongroom.drafts import new_file
+from strongroom.drafts import new_file, remove, write_private
 from strongroom.errors import OutputExists
 
 
@@ -81,3 +82,43 @@ def test_a_name_relative_to_where_we_are(folder: Path, monkeypatch: pytest.Monke
     with new_file(Path("out")) as file:
         file.write(b"x")
     assert (folder / "out").read_bytes() == b"x"
+
+
+def test_a_private_file_replaces_what_has_its_name(folder: Path) -> None:
+    (folder / "file").write_bytes(b"earlier")
+    (folder / "file").chmod(0o644)
+    (folder / "elsewhere").write_bytes(b"precious")
+    (folder / "link").symlink_to("elsewhere")
+    (folder / "dangling").symlink_to("nowhere")
+    names = {"new", "file", "link", "dangling"}
+    for name in names:
+        write_private(folder / name, b"secret")
+        found = (folder / name).lstat()
+        assert (stat.S_ISREG(found.st_mode), found.st_mode & 0o777) == (True, 0o600)
+        assert (folder / name).read_bytes() == b"secret"
+    assert (folder / "elsewhere").read_bytes() == b"precious"
+    assert {path.name for path in folder.iterdir()} == names | {"elsewhere"}
+
+
+@pytest.mark.parametrize("step", ["fsync", "rename"])
+def test_a_private_file_that_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    write_private(folder / "file", b"earlier")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_private(folder / "file", b"secret")
+    monkeypatch.undo()
+    assert (folder / "file").read_bytes() == b"earlier"
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_a_removed_file_may_be_gone_already(folder: Path) -> None:
+    write_private(folder / "file", b"secret")
+    for _ in range(2):
+        remove(folder / "file")
+        assert list(folder.iterdir()) == []

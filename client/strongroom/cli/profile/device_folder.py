@@ -11,12 +11,13 @@ import fcntl
 import os
 import secrets
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from strongroom import drafts
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def prove_writable(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = _write_draft(folder, secrets.token_bytes(512))
-        draft.unlink()
+        proof = folder / f"{drafts.PREFIX}{secrets.token_hex(8)}"
+        drafts.write_private(proof, secrets.token_bytes(512))
+        proof.unlink()
     except OSError as error:
         raise HomeNotWritable(f"Nothing can be kept in {folder}: {error.strerror}.") from error
 
@@ -120,20 +122,9 @@ def read_private(path: Path, *, is_secret: bool) -> str | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 that appears complete or not at all, and is on disk then."""
+    """Write a file as `drafts.write_private` does, in a folder that is made if it is missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = _write_draft(path.parent, text.encode())
-    try:
-        draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, if it is there."""
-    path.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    drafts.write_private(path, text.encode())
 
 
 @contextmanager
@@ -144,30 +135,6 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _write_draft(folder: Path, data: bytes) -> Path:
-    draft = folder / f".draft-{secrets.token_hex(8)}"
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise
-    return draft
-
-
-def _sync_folder(folder: Path) -> None:
-    """The name of a new file is on disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 
+from strongroom import drafts
 from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.device_folder import HomeUnusable
 from strongroom_protocol.addresses import BadAddress, normalised, pinned_as
@@ -139,7 +140,7 @@ def save_place(place: Place) -> None:
     name = PROFILE_FILE if place.is_proven else UNPROVEN_FILE
     device_folder.write_private(place.folder / name, tomlkit.dumps(asdict(place.profile)))
     if place.is_proven:
-        device_folder.remove(place.folder / UNPROVEN_FILE)
+        drafts.remove(place.folder / UNPROVEN_FILE)
 
 
 def _load_place(folder: Path) -> Place | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import keyring
 
+from strongroom import drafts
 from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.profiles import KEY_FILE, OLD_FILE, PENDING_FILE
 from strongroom_protocol.errors import StrongroomError
@@ -83,7 +84,7 @@ class FileSlots:
 
     def remove(self, slot: Slot) -> None:
         """Empty a slot."""
-        device_folder.remove(self._path(slot))
+        drafts.remove(self._path(slot))
 
     def prove(self) -> None:
         """Keep something and remove it."""

@@ -11,7 +11,6 @@ from hypothesis.strategies import characters, text
 
 from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.device_folder import HomeNotWritable, HomeUnusable
-from strongroom.cli.profile.kept_keys import KeptKeys
 from strongroom.cli.profile.profiles import (
     Place,
     Profile,
@@ -21,6 +20,7 @@ from strongroom.cli.profile.profiles import (
     save_place,
 )
 from strongroom.cli.profile.slots import FileSlots
+from strongroom.cli.profile.stored_keys import StoredKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +123,7 @@ KEY = NEITHER_FILE | {
 def test_a_home_of_an_earlier_version_is_read(folder: Path) -> None:
     (place,) = load_places(folder)
     assert place == Place(folder, Profile("vault.example:7443", IDENTITY, "alice"), is_proven=True)
-    kept = KeptKeys(FileSlots(folder)).current()
+    kept = StoredKeys(FileSlots(folder)).current()
     assert kept is not None
     assert (kept.key.digits, kept.key_id) == (DIGITS.strip(), None)
 
@@ -143,7 +143,7 @@ def test_a_key_that_cannot_be_used(folder: Path, case: str) -> None:
     harm, why = KEY[case]
     harm(folder / "backup.key")
     with pytest.raises(HomeUnusable) as refused:
-        KeptKeys(FileSlots(folder)).current()
+        StoredKeys(FileSlots(folder)).current()
     assert why in str(refused.value)
     assert "backup.key" in str(refused.value)
 
@@ -166,7 +166,7 @@ def test_what_belongs_to_another_user(folder: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(HomeUnusable, match="belongs to another user"):
         load_places(folder)
     with pytest.raises(HomeUnusable, match="belongs to another user"):
-        KeptKeys(FileSlots(folder)).current()
+        StoredKeys(FileSlots(folder)).current()
 
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:

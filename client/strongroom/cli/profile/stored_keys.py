@@ -22,7 +22,7 @@ _KEY_ID: Final = "key-id:"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptKey:
+class StoredKey:
     """A backup key and what the vault calls it.
 
     Attributes:
@@ -40,7 +40,7 @@ class KeptKey:
         return self.key.digits + known
 
     @classmethod
-    def parse(cls, line: str) -> KeptKey:
+    def parse(cls, line: str) -> StoredKey:
         """Read what `line` made.
 
         Raises:
@@ -56,7 +56,7 @@ class KeptKey:
         return cls(BackupKey.from_digits(digits), key_id or None)
 
 
-class KeptKeys:
+class StoredKeys:
     """An account's keys on this device."""
 
     def __init__(self, slots: Slots, earlier: Slots | None = None) -> None:
@@ -64,7 +64,7 @@ class KeptKeys:
         self.slots = slots
         self.earlier = earlier
 
-    def current(self) -> KeptKey | None:
+    def current(self) -> StoredKey | None:
         """Return the key that backups are made with.
 
         Raises:
@@ -73,19 +73,19 @@ class KeptKeys:
         """
         return next(iter(self._read("current")), None)
 
-    def pending(self) -> KeptKey | None:
+    def pending(self) -> StoredKey | None:
         """Return the key that the vault was about to get."""
         return next(iter(self._read("pending")), None)
 
-    def old(self) -> list[KeptKey]:
+    def old(self) -> list[StoredKey]:
         """Return the keys of before, the newest last."""
         return self._read("old")
 
-    def every(self) -> list[KeptKey]:
+    def all_keys(self) -> list[StoredKey]:
         """Return all keys of the account: current, pending, and the old ones from the newest."""
         return [*self._read("current"), *self._read("pending"), *reversed(self.old())]
 
-    def expect(self, kept: KeptKey) -> None:
+    def save_pending(self, kept: StoredKey) -> None:
         """Keep a key that the vault is about to get. The current one stays so.
 
         Raises:
@@ -94,14 +94,14 @@ class KeptKeys:
         self._to_old(self.pending(), unless=kept)
         self._write("pending", [kept])
 
-    def keep(self, kept: KeptKey) -> None:
+    def save_current(self, kept: StoredKey) -> None:
         """Make a key the current one; the one that it replaces is an old one from now on."""
         for other in (self.current(), self.pending()):
             self._to_old(other, unless=kept)
         self._write("current", [kept])
         self.slots.remove("pending")
 
-    def move(self) -> None:
+    def migrate(self) -> None:
         """Copy the keys from where they were until now. They stay there too."""
         if self.earlier is None:
             return
@@ -114,15 +114,15 @@ class KeptKeys:
                 self._to_old(other, unless=current[0])
             self._write("current", current)
         if pending:
-            self.expect(pending[0])
+            self.save_pending(pending[0])
 
-    def _to_old(self, replaced: KeptKey | None, unless: KeptKey) -> None:
+    def _to_old(self, replaced: StoredKey | None, unless: StoredKey) -> None:
         if replaced is None or replaced.key == unless.key:
             return
         others = [kept for kept in self.old() if kept.key != replaced.key]
         self._write("old", [*others, replaced])
 
-    def _read(self, slot: Slot) -> list[KeptKey]:
+    def _read(self, slot: Slot) -> list[StoredKey]:
         if self.earlier is None:
             return _parse_slot(self.slots, slot)
         try:
@@ -133,7 +133,7 @@ class KeptKeys:
             return found
         return [*found, *_parse_slot(self.slots, slot)]
 
-    def _write(self, slot: Slot, keys: list[KeptKey]) -> None:
+    def _write(self, slot: Slot, keys: list[StoredKey]) -> None:
         text = "\n".join(kept.line() for kept in keys)
         self.slots.write(slot, text + "\n")
         if (self.slots.read(slot) or "").strip() != text:
@@ -142,9 +142,9 @@ class KeptKeys:
             )
 
 
-def _parse_slot(slots: Slots, slot: Slot) -> list[KeptKey]:
+def _parse_slot(slots: Slots, slot: Slot) -> list[StoredKey]:
     text = slots.read(slot)
     try:
-        return [] if text is None else [KeptKey.parse(line) for line in text.strip().split("\n")]
+        return [] if text is None else [StoredKey.parse(line) for line in text.strip().split("\n")]
     except BadDigits as error:
         raise HomeUnusable(f"There is no backup key in {slots.where(slot)}: {error}") from error

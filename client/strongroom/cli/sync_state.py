@@ -14,17 +14,17 @@ from strongroom.cli.profile.profiles import DESTROYED, NONE, NOTHING_NEW
 from strongroom.requests import ActiveKey, DestroyedKey
 
 if TYPE_CHECKING:
-    from strongroom.cli.profile.kept_keys import KeptKey
+    from strongroom.cli.profile.stored_keys import StoredKey
     from strongroom.requests import KeyStatus
 
 
-class Standing(Enum):
+class SyncState(Enum):
     """What the vault and this device have."""
 
     NEITHER = auto()
     DEVICE_ONLY = auto()
     VAULT_ONLY = auto()
-    IN_STEP = auto()
+    IN_SYNC = auto()
     """The vault has what this device protected or recovered last."""
     UNFINISHED = auto()
     """The vault has the key that this device was about to protect when it was cut off."""
@@ -34,24 +34,26 @@ class Standing(Enum):
     """A key was protected elsewhere after this device's."""
 
 
-def standing_of(found: KeyStatus, current: KeptKey | None, pending: KeptKey | None) -> Standing:
+def sync_state_of(
+    found: KeyStatus, current: StoredKey | None, pending: StoredKey | None
+) -> SyncState:
     """Compare by key ids."""
     if not isinstance(found, ActiveKey):
-        return Standing.NEITHER if current is None else Standing.DEVICE_ONLY
+        return SyncState.NEITHER if current is None else SyncState.DEVICE_ONLY
     if current is not None and current.key_id == found.key_id:
-        return Standing.IN_STEP
+        return SyncState.IN_SYNC
     if pending is not None and pending.key_id == found.key_id:
-        return Standing.UNFINISHED
+        return SyncState.UNFINISHED
     if current is None:
-        return Standing.VAULT_ONLY
-    return Standing.UNKNOWN if current.key_id is None else Standing.CHANGED
+        return SyncState.VAULT_ONLY
+    return SyncState.UNKNOWN if current.key_id is None else SyncState.CHANGED
 
 
-def news_of(found: KeyStatus, standing: Standing) -> str:
+def status_note(found: KeyStatus, state: SyncState) -> str:
     """Return what a profile remembers of a look at the vault (`Profile.vault_has`)."""
     match found:
         case ActiveKey(key_id=key_id):
-            is_new = standing in (Standing.CHANGED, Standing.UNFINISHED)
+            is_new = state in (SyncState.CHANGED, SyncState.UNFINISHED)
             return key_id.hex() if is_new else NOTHING_NEW
         case DestroyedKey():
             return DESTROYED
@@ -60,13 +62,13 @@ def news_of(found: KeyStatus, standing: Standing) -> str:
 
 
 IN_WORDS: Final = {
-    Standing.NEITHER: "no key",
-    Standing.DEVICE_ONLY: "THIS DEVICE HAS A KEY THAT THE VAULT DOES NOT HAVE",
-    Standing.VAULT_ONLY: "no key",
-    Standing.IN_STEP: "this device has the key",
-    Standing.UNFINISHED: "THE LAST CHANGE OF THE KEY WAS NOT FINISHED ON THIS DEVICE",
-    Standing.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is this one",
-    Standing.CHANGED: "THIS DEVICE HAS ANOTHER KEY THAN THE VAULT, OR AN EARLIER PASSWORD'S",
+    SyncState.NEITHER: "no key",
+    SyncState.DEVICE_ONLY: "THIS DEVICE HAS A KEY THAT THE VAULT DOES NOT HAVE",
+    SyncState.VAULT_ONLY: "no key",
+    SyncState.IN_SYNC: "this device has the key",
+    SyncState.UNFINISHED: "THE LAST CHANGE OF THE KEY WAS NOT FINISHED ON THIS DEVICE",
+    SyncState.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is this one",
+    SyncState.CHANGED: "THIS DEVICE HAS ANOTHER KEY THAN THE VAULT, OR AN EARLIER PASSWORD'S",
 }
 
 CHOICES: Final = (
@@ -76,18 +78,18 @@ CHOICES: Final = (
 )
 
 ADVICE: Final = {
-    Standing.DEVICE_ONLY: (
+    SyncState.DEVICE_ONLY: (
         "The password opens nothing now: your backups open with this device or the\n"
         "64-digit key alone. Run `strongroom enable` to be protected again."
     ),
-    Standing.VAULT_ONLY: (
+    SyncState.VAULT_ONLY: (
         "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
     ),
-    Standing.UNFINISHED: (
+    SyncState.UNFINISHED: (
         "The vault took the new key, and this device did not hear of it. It keeps that key;\n"
         "run `strongroom enable` to finish."
     ),
-    Standing.CHANGED: (
+    SyncState.CHANGED: (
         "The key in the vault was protected on another device, after this one: either the\n"
         "same key with another password, or another key. If it is another one, the\n"
         "password does not open the backups of this device.\n"
@@ -98,14 +100,14 @@ ADVICE: Final = {
 
 
 DESTROYED_ADVICE: Final = {
-    Standing.DEVICE_ONLY: (
+    SyncState.DEVICE_ONLY: (
         "The vault has nothing to open with a password any more. This device still has the\n"
         "key, and your backups open with it. Protect the same key anew, with a new password:\n"
         "strongroom enable\n"
         "Its 64 digits open your backups without a vault; to write them down:\n"
         "strongroom show-key"
     ),
-    Standing.NEITHER: (
+    SyncState.NEITHER: (
         "Backups made with it open with its 64 digits alone (strongroom restore --digits), or\n"
         "on a device that keeps it: there `strongroom enable` protects it anew. Here\n"
         "`strongroom enable` makes a fresh key."
@@ -118,20 +120,20 @@ LAST_IS_UNDECIDED: Final = (
 )
 
 
-def advice_of(standing: Standing, found: KeyStatus) -> str:
+def advice_of(state: SyncState, found: KeyStatus) -> str:
     """Say what a person does best as things stand; nothing if all is well."""
     advice = DESTROYED_ADVICE if isinstance(found, DestroyedKey) else ADVICE
-    return advice.get(standing, "")
+    return advice.get(state, "")
 
 
-def warning_of(vault_has: str, pending: KeptKey | None) -> str:
+def warning_of(vault_has: str, pending: StoredKey | None) -> str:
     """Say what a person must know who makes a backup now; nothing if all is well."""
     if vault_has == NOTHING_NEW:
         return ""
     if vault_has == NONE:
-        return f"The vault has no key for this account. {ADVICE[Standing.DEVICE_ONLY]}"
+        return f"The vault has no key for this account. {ADVICE[SyncState.DEVICE_ONLY]}"
     if vault_has == DESTROYED:
-        return f"The vault destroyed the key. {DESTROYED_ADVICE[Standing.DEVICE_ONLY]}"
+        return f"The vault destroyed the key. {DESTROYED_ADVICE[SyncState.DEVICE_ONLY]}"
     if pending is not None and pending.key_id is not None and pending.key_id.hex() == vault_has:
-        return ADVICE[Standing.UNFINISHED]
-    return ADVICE[Standing.CHANGED]
+        return ADVICE[SyncState.UNFINISHED]
+    return ADVICE[SyncState.CHANGED]

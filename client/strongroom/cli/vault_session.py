@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from strongroom.cli.profile import device_folder, profiles
-from strongroom.cli.profile.kept_keys import KeptKey, KeptKeys
 from strongroom.cli.profile.profiles import Place
 from strongroom.cli.profile.slots import (
     FileSlots,
@@ -16,8 +15,9 @@ from strongroom.cli.profile.slots import (
     KeyringUnusable,
     has_keyring,
 )
+from strongroom.cli.profile.stored_keys import StoredKey, StoredKeys
 from strongroom.cli.screen import say
-from strongroom.cli.standing import Standing, standing_of
+from strongroom.cli.sync_state import SyncState, sync_state_of
 from strongroom.cli.token_command import portable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from strongroom.vault import Vault
 
 
-class Contact:
+class VaultSession:
     """A vault that was met, and what this device and it have of the account's keys."""
 
     def __init__(self, device: Device, vault: Vault, target: Target, place: Place) -> None:
@@ -37,12 +37,12 @@ class Contact:
         self.vault = vault
         self.place = place
         self._target = target
-        self.found = vault.status()
+        self.status = vault.status()
         self.keys = device.keys(place)
         self.current = self.keys.current()
         self.pending = self.keys.pending()
-        self.standing = standing_of(self.found, self.current, self.pending)
-        self._remember()
+        self.state = sync_state_of(self.status, self.current, self.pending)
+        self._record_status()
 
     @property
     def address(self) -> str:
@@ -62,29 +62,29 @@ class Contact:
         else:
             self.keys.slots.prove()
         with device_folder.locked(self.device.folder):
-            self.keys.move()
+            self.keys.migrate()
         self.place = replace(
             self.place, profile=replace(self.place.profile, key_store=self.keys.slots.name)
         )
         if self.current is not None or self.pending is not None:
             self.place = self.device.save(self.place, self.place.profile)
 
-    def expect(self, kept: KeptKey) -> None:
+    def save_pending(self, kept: StoredKey) -> None:
         """Keep a key that the vault is about to get."""
         with device_folder.locked(self.device.folder):
             self._take_place()
             if not self.place.is_proven:
                 profiles.save_place(self.place)
-            self.keys.expect(kept)
+            self.keys.save_pending(kept)
         self.pending = kept
 
-    def keep_pending(self, *, is_proven: bool) -> None:
+    def promote_pending(self, *, is_proven: bool) -> None:
         """The vault has the pending key: make it the current one."""
         if self.pending is None:
             raise RuntimeError("nothing is pending")
-        self.keep(self.pending, is_proven=is_proven)
+        self.save_current(self.pending, is_proven=is_proven)
 
-    def keep(self, kept: KeptKey, *, is_proven: bool) -> None:
+    def save_current(self, kept: StoredKey, *, is_proven: bool) -> None:
         """Make a key the current one, and the vault's identity a pin if it is proven now."""
         profile = replace(
             self._way_to(self.place.profile),
@@ -96,10 +96,10 @@ class Contact:
             place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
             if not self.place.is_proven:
                 profiles.save_place(replace(place, is_proven=False))  # whose key it is
-            self.keys.keep(kept)
+            self.keys.save_current(kept)
             profiles.save_place(place)
         self.place, self.current, self.pending = place, kept, None
-        self.standing = Standing.IN_STEP
+        self.state = SyncState.IN_SYNC
 
     def _take_place(self) -> None:
         """Under the lock: another command may have taken the place that was free for this one."""
@@ -109,9 +109,9 @@ class Contact:
         if folder != self.place.folder:
             self.place = replace(self.place, folder=folder)
             if isinstance(self.keys.slots, FileSlots):
-                self.keys = KeptKeys(FileSlots(folder))
+                self.keys = StoredKeys(FileSlots(folder))
 
-    def proved(self) -> None:
+    def pin_identity(self) -> None:
         """The vault has proved its identity: pin it."""
         self.place = self.device.save(self.place, self._way_to(self.place.profile), is_proven=True)
 
@@ -128,17 +128,17 @@ class Contact:
             access_token_command=portable(command) if command else "",
         )
 
-    def look_again(self) -> KeyStatus:
+    def refresh(self) -> KeyStatus:
         """Ask the vault once more what it has."""
-        self.found = self.vault.status()
-        self.standing = standing_of(self.found, self.current, self.pending)
-        self._remember()
-        return self.found
+        self.status = self.vault.status()
+        self.state = sync_state_of(self.status, self.current, self.pending)
+        self._record_status()
+        return self.status
 
-    def _remember(self) -> None:
+    def _record_status(self) -> None:
         """What is learnt outlives this command, where something is kept that it concerns."""
         if self.current is not None or self.pending is not None:
-            self.place = self.device.remember(self.place, self.found)
+            self.place = self.device.record_status(self.place, self.status)
 
     def _choose_store(self) -> None:
         """The keyring if it keeps what it is given, else a file."""
@@ -150,10 +150,10 @@ class Contact:
             except (KeyringUnusable, KeyNotKept) as error:
                 say(f"{error} The key will be kept in a file that only you can read.")
             else:
-                self.keys = KeptKeys(ring, earlier=slots)
+                self.keys = StoredKeys(ring, earlier=slots)
                 return
         slots.prove()
-        self.keys = KeptKeys(slots, earlier=self.keys.earlier)
+        self.keys = StoredKeys(slots, earlier=self.keys.earlier)
 
 
 def _absolute(path: str) -> str:

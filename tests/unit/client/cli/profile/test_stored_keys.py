@@ -11,7 +11,6 @@ import pytest
 
 from strongroom import BackupKey
 from strongroom.cli.profile.device_folder import HomeUnusable
-from strongroom.cli.profile.kept_keys import KeptKey, KeptKeys
 from strongroom.cli.profile.profiles import Profile
 from strongroom.cli.profile.slots import (
     FileSlots,
@@ -21,6 +20,7 @@ from strongroom.cli.profile.slots import (
     Slot,
     Slots,
 )
+from strongroom.cli.profile.stored_keys import StoredKey, StoredKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 PROFILE = Profile("vault.example:7443", "A" * 44, "alice", also_at=("127.0.0.1:7443",))
 
 
-def fresh() -> KeptKey:
-    return KeptKey(BackupKey.generate(), os.urandom(16))
+def fresh() -> StoredKey:
+    return StoredKey(BackupKey.generate(), os.urandom(16))
 
 
 @pytest.fixture
@@ -85,56 +85,56 @@ class Cut:
 
 
 def test_a_key_goes_from_pending_to_current_to_old(slots: Slots) -> None:
-    keys = KeptKeys(slots)
+    keys = StoredKeys(slots)
     assert (keys.current(), keys.pending(), keys.old()) == (None, None, [])
     first, second, third = fresh(), fresh(), fresh()
     for kept, old in ((first, []), (second, [first]), (third, [first, second])):
-        keys.expect(kept)
+        keys.save_pending(kept)
         assert keys.pending() == kept
-        keys.keep(kept)
+        keys.save_current(kept)
         assert (keys.current(), keys.pending(), keys.old()) == (kept, None, old)
-    assert keys.every() == [third, second, first]
+    assert keys.all_keys() == [third, second, first]
 
 
 def test_the_same_key_under_another_id_is_no_other_key(slots: Slots) -> None:
-    keys = KeptKeys(slots)
+    keys = StoredKeys(slots)
     first = fresh()
-    keys.keep(KeptKey(first.key, None))
-    keys.expect(first)
-    keys.keep(first)
+    keys.save_current(StoredKey(first.key, None))
+    keys.save_pending(first)
+    keys.save_current(first)
     assert (keys.current(), keys.old()) == (first, [])
 
 
 def test_a_pending_key_that_is_displaced_is_not_lost(slots: Slots) -> None:
-    keys = KeptKeys(slots)
+    keys = StoredKeys(slots)
     first, second, third = fresh(), fresh(), fresh()
-    keys.expect(first)
-    keys.expect(second)
-    keys.keep(third)
+    keys.save_pending(first)
+    keys.save_pending(second)
+    keys.save_current(third)
     assert (keys.current(), keys.pending(), keys.old()) == (third, None, [first, second])
 
 
 @pytest.mark.parametrize("changes", range(8))
 def test_a_power_cut_between_any_two_changes_loses_no_key(slots: Slots, changes: int) -> None:
-    keys = KeptKeys(slots)
+    keys = StoredKeys(slots)
     had = [fresh() for _ in range(3)]
-    keys.keep(had[0])
-    keys.keep(had[1])
-    keys.expect(had[2])
+    keys.save_current(had[0])
+    keys.save_current(had[1])
+    keys.save_pending(had[2])
     new = fresh()
-    cut = KeptKeys(Cut(slots, changes))
+    cut = StoredKeys(Cut(slots, changes))
     try:
-        cut.expect(new)
+        cut.save_pending(new)
         had.append(new)
-        cut.keep(new)
+        cut.save_current(new)
     except PowerCut:
         assert changes < 7
-    kept = [other.key for other in keys.every()]
+    kept = [other.key for other in keys.all_keys()]
     assert all(other.key in kept for other in had)
-    keys.expect(new)  # and it goes on from there
-    keys.keep(new)
+    keys.save_pending(new)  # and it goes on from there
+    keys.save_current(new)
     assert keys.current() == new
-    assert all(other.key in [found.key for found in keys.every()] for other in had)
+    assert all(other.key in [found.key for found in keys.all_keys()] for other in had)
 
 
 @pytest.mark.parametrize("changes", range(6))
@@ -144,29 +144,29 @@ def test_moving_to_another_store_loses_no_key(
     use("Good")
     here, there = FileSlots(tmp_path / "home"), KeyringSlots(PROFILE)
     stale, had = fresh(), [fresh() for _ in range(3)]
-    KeptKeys(there).keep(stale)
-    keys = KeptKeys(here)
-    keys.keep(had[0])
-    keys.keep(had[1])
-    keys.expect(had[2])
+    StoredKeys(there).save_current(stale)
+    keys = StoredKeys(here)
+    keys.save_current(had[0])
+    keys.save_current(had[1])
+    keys.save_pending(had[2])
     try:
-        KeptKeys(Cut(there, changes), earlier=here).move()
+        StoredKeys(Cut(there, changes), earlier=here).migrate()
     except PowerCut:
         assert changes < 4
-        KeptKeys(there, earlier=here).move()
-    moved = KeptKeys(there)
+        StoredKeys(there, earlier=here).migrate()
+    moved = StoredKeys(there)
     assert (moved.current(), moved.pending()) == (had[1], had[2])
-    assert all(kept in moved.every() for kept in (*had, stale))
+    assert all(kept in moved.all_keys() for kept in (*had, stale))
 
 
 def test_a_key_filed_under_the_address_is_found(use: Callable[[str], None]) -> None:
     use("Good")
     key = BackupKey.generate()
     keyring.set_password("strongroom", "alice at 127.0.0.1:7443", key.digits)
-    assert KeptKeys(KeyringSlots(PROFILE)).current() == KeptKey(key, None)
+    assert StoredKeys(KeyringSlots(PROFILE)).current() == StoredKey(key, None)
     new = fresh()
-    KeptKeys(KeyringSlots(PROFILE)).keep(new)
-    assert KeptKeys(KeyringSlots(PROFILE)).every() == [new, KeptKey(key, None)]
+    StoredKeys(KeyringSlots(PROFILE)).save_current(new)
+    assert StoredKeys(KeyringSlots(PROFILE)).all_keys() == [new, StoredKey(key, None)]
     assert keyring.get_password("strongroom", "alice at 127.0.0.1:7443") == key.digits
 
 
@@ -176,20 +176,20 @@ def test_a_keyring_that_does_not_keep(use: Callable[[str], None], name: str) -> 
     with pytest.raises(KeyNotKept):
         KeyringSlots(PROFILE).prove()
     with pytest.raises(KeyNotKept):
-        KeptKeys(KeyringSlots(PROFILE)).expect(fresh())
+        StoredKeys(KeyringSlots(PROFILE)).save_pending(fresh())
 
 
 @pytest.mark.parametrize("name", ["Locked", "Crashing"])
 def test_a_keyring_that_raises(use: Callable[[str], None], tmp_path: Path, name: str) -> None:
     use(name)
-    keys = KeptKeys(KeyringSlots(PROFILE))
-    for use_it in (keys.slots.prove, keys.current, lambda: keys.keep(fresh())):
+    keys = StoredKeys(KeyringSlots(PROFILE))
+    for use_it in (keys.slots.prove, keys.current, lambda: keys.save_current(fresh())):
         with pytest.raises(KeyringUnusable):
             use_it()
     kept = fresh()
-    elsewhere = KeptKeys(FileSlots(tmp_path / "home"), earlier=KeyringSlots(PROFILE))
-    elsewhere.move()
-    elsewhere.keep(kept)
+    elsewhere = StoredKeys(FileSlots(tmp_path / "home"), earlier=KeyringSlots(PROFILE))
+    elsewhere.migrate()
+    elsewhere.save_current(kept)
     assert elsewhere.current() == kept
 
 
@@ -203,13 +203,13 @@ def test_a_keyring_that_holds_something_else(use: Callable[[str], None]) -> None
     use("Good")
     KeyringSlots(PROFILE).write("current", "my other password")
     with pytest.raises(HomeUnusable, match="There is no backup key in the keyring's entry"):
-        KeptKeys(KeyringSlots(PROFILE)).current()
+        StoredKeys(KeyringSlots(PROFILE)).current()
 
 
 def test_key_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    keys = KeptKeys(FileSlots(tmp_path / "home"))
-    keys.keep(fresh())
-    keys.keep(fresh())
-    keys.expect(fresh())
+    keys = StoredKeys(FileSlots(tmp_path / "home"))
+    keys.save_current(fresh())
+    keys.save_current(fresh())
+    keys.save_pending(fresh())
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "home").iterdir()}
     assert modes == {"backup.key": 0o600, "old.keys": 0o600, "pending.key": 0o600}

@@ -27,7 +27,7 @@ PREFIX: Final = "attempt-"
 _OTHERS: Final = 0o077
 
 
-class PendingFile:
+class AttemptFile:
     """A `PendingAttempt` in a file of one account in one vault."""
 
     def __init__(
@@ -72,9 +72,9 @@ class PendingFile:
         return seed if is_good else None
 
 
-def pending_file(
+def attempt_file(
     folder: Path, environment: Mapping[str, str], identity: Callable[[], str], account: str
-) -> PendingFile:
+) -> AttemptFile:
     """Return where the seed of an account's attempt at a vault is kept.
 
     The vault may be reached at another address the next time, so its identity names the file. It is
@@ -87,7 +87,7 @@ def pending_file(
         name = sha256(f"{account}\n{identity()}".encode()).hexdigest()
         return kept_in / f"{PREFIX}{name}"
 
-    return PendingFile(path)
+    return AttemptFile(path)
 
 
 def _remove_old(folder: Path) -> None:
