@@ -175,7 +175,7 @@ async def test_nothing_is_swept_while_the_vault_drains(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "BUCKET_BITS", 2)
-    swept, looks = Swept(), []
+    swept, looks = Swept(), list[int]()
     drained = asyncio.Event()
 
     def is_draining() -> bool:
