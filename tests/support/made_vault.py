@@ -1,4 +1,4 @@
-"""A vault that is made and does not run, and commits as a running one would."""
+"""Vaults made in this process, with the token that all tests share; they do not run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from records import active
+from vault_process import prepare_vault
 
 from strongroom_protocol import labels
+from strongroom_vault.hsm.token import vault_keys
+from strongroom_vault.hsm.token.open_token import open_token
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.ledger.journal import LedgerKeys
+from strongroom_vault.operator import init
 from strongroom_vault.operator.access import token_of
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.policy import Decision
@@ -19,11 +23,29 @@ from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
+
+    from vault_process import SoftHsm, VaultFolder
 
     from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
     from strongroom_vault.ledger.head import Anchored
     from strongroom_vault.records.record import Record, StoredOprfKey
     from strongroom_vault.settings.config import Settings
+
+
+def before_init(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> VaultFolder:
+    """Prepare a vault over a token with a vault's keys and without an anchor."""
+    with open_token(softhsm.settings()) as token:
+        vault_keys.create_missing_keys(token.session)
+        token.anchor.remove()
+    return prepare_vault(folder, softhsm, **tables)
+
+
+def made_vault(folder: Path, softhsm: SoftHsm, **tables: dict[str, Any]) -> MadeVault:
+    """Make a vault whose store nobody has used."""
+    settings = before_init(folder, softhsm, **tables).settings()
+    init.carry_out(settings, init.make_plan(settings), new_store=False)
+    return MadeVault(settings)
 
 
 @dataclass(frozen=True)

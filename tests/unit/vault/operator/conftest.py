@@ -1,16 +1,11 @@
-"""Vaults that are made in this process, with the token that all tests share."""
+"""Vaults that do not run, for what operators do to them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import made_vault
 import pytest
-from made_vault import MadeVault
-from vault_process import prepare_vault
-
-from strongroom_vault.hsm.token import vault_keys
-from strongroom_vault.hsm.token.open_token import open_token
-from strongroom_vault.operator import init
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +16,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def before_init(softhsm: SoftHsm, tmp_path: Path) -> VaultFolder:
     """A token with a vault's keys and without an anchor, and no store."""
-    with open_token(softhsm.settings()) as token:
-        vault_keys.create_missing_keys(token.session)
-        token.anchor.remove()
-    return prepare_vault(tmp_path / "vault", softhsm)
+    return made_vault.before_init(tmp_path / "vault", softhsm)
 
 
 @pytest.fixture
-def made(before_init: VaultFolder) -> MadeVault:
+def made(softhsm: SoftHsm, tmp_path: Path) -> made_vault.MadeVault:
     """A vault whose store nobody has used."""
-    settings = before_init.settings()
-    init.carry_out(settings, init.make_plan(settings), new_store=False)
-    return MadeVault(settings)
+    return made_vault.made_vault(tmp_path / "vault", softhsm)
