@@ -26,7 +26,7 @@ STEPS: Final[dict[str, tuple[ModuleType | type, str]]] = {
     "the root": (vault_keys, "curve"),  # asked for between the root and the identity key
     "all keys": (init, "check_keys"),
     "the store's draft": (sqlite_file, "_fill"),
-    "the store": (sqlite_file, "_sync_folder"),
+    "the store": (sqlite_file, "sync_folder"),
     "one slot of the anchor": (AnchorSlots, "_write"),
 }
 

@@ -74,4 +74,4 @@ def with_pin_of_its_own(softhsm: SoftHsm, folder: Path) -> tuple[TokenSettings, 
 async def until_settled(pool: TokenPool) -> None:
     """Wait until no worker starts or ends any more."""
     async with asyncio.timeout(30):
-        await pool._supervisor._tasks.wait()
+        await pool._supervisor._tasks.drain()

@@ -24,7 +24,6 @@ from strongroom import (
     PasswordRefused,
     attempts,
     exchange,
-    flows,
     passwords,
     recovery,
     requests,
@@ -346,7 +345,7 @@ def test_the_salt_of_argon2() -> None:
 
 LABELS: Final = [
     *(label for name, label in texts(labels).items() if name != "ARGON2_SALT"),
-    flows.SERVER_IDENTITY_PREFIX,
+    vault_labels.SERVER_IDENTITY_PREFIX,
     sealed_key.KEY_LABEL,
     sealed_key.AAD_LABEL,
     *texts(attempts).values(),
@@ -358,7 +357,7 @@ LABELS: Final = [
 def test_every_label() -> None:
     """Those of OPAQUE, of the seal, of the Python client's attempts, and of the vault's records."""
     assert [row[0].encode() for row in table("label", "where", "whose")] == LABELS
-    assert texts(vault_labels) == {"SERVER_IDENTITY_PREFIX": flows.SERVER_IDENTITY_PREFIX}
+    assert texts(vault_labels) == {"SERVER_IDENTITY_PREFIX": b"strongroom/v1/"}
     assert head.LABEL.decode() in vault_labels.DERIVED_KEYS
 
 

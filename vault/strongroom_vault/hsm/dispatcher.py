@@ -26,8 +26,8 @@ from strongroom_vault.errors import HsmUnavailable, KeyNotFound
 from strongroom_vault.hsm.jobs import AdvanceAnchor, Answer, Failed, Hello
 from strongroom_vault.hsm.process import WorkerLost
 from strongroom_vault.hsm.supervisor import RETRY_AFTER, Supervisor
-from strongroom_vault.hsm.tasks import Tasks
 from strongroom_vault.platform import traces
+from strongroom_vault.platform.tasks import TaskGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class TokenPool:
         self._call_timeout = call_timeout
         self._max_waiting = max_waiting
         self._queue: deque[_Waiting] = deque()
-        self._batches = Tasks("token pool")
+        self._batches = TaskGroup("token pool")
         self._handing_out: asyncio.Handle | None = None
         self._giving_up: asyncio.TimerHandle | None = None
         self.jobs: Counter[tuple[str, str]] = Counter()
@@ -103,7 +103,7 @@ class TokenPool:
         for waiting in self._queue:
             self._refuse(waiting, "the vault is going down")
         self._queue.clear()
-        await self._batches.wait()  # a job that has begun may be charged: its answer is awaited
+        await self._batches.drain()  # a job that has begun may be charged: its answer is awaited
         await self._supervisor.close()
 
     @property
@@ -182,7 +182,7 @@ class TokenPool:
         while self._queue and (worker := self._supervisor.take()) is not None:
             share = -(-len(self._queue) // max(1, self.ready))
             batch = [self._queue.popleft() for _ in range(min(share, MAX_BATCH))]
-            self._batches.spawn(self._work(worker, batch))
+            self._batches.start(self._work(worker, batch))
 
     def _give_up(self) -> None:
         """Refuse the jobs that no worker has taken in time."""  # 3

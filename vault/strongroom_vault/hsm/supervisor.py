@@ -26,7 +26,7 @@ import structlog
 from strongroom_vault.errors import HsmUnavailable, OperatorError, WrongPin
 from strongroom_vault.hsm.process import WorkerLost, WorkerProcess, WorkerRefused
 from strongroom_vault.hsm.starting import WorkerStarter
-from strongroom_vault.hsm.tasks import Tasks
+from strongroom_vault.platform.tasks import TaskGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +53,8 @@ class Supervisor:
         self._starter = WorkerStarter(hello)
         self._alive: set[WorkerProcess] = set()
         self._idle: list[WorkerProcess] = []
-        self._tasks = Tasks("token workers")
-        self._watchers = Tasks("watch on token workers")
+        self._tasks = TaskGroup("token workers")
+        self._watchers = TaskGroup("watch on token workers")
         self._renewing = asyncio.Lock()
         self._renewable_at = 0.0
         self.replaced = 0
@@ -99,7 +99,7 @@ class Supervisor:
     async def close(self) -> None:
         """End the workers. None may be lent any more."""
         self.stop()
-        await self._tasks.wait()
+        await self._tasks.drain()
         await asyncio.gather(*(worker.retire() for worker in self._alive))
         self._alive.clear()
 
@@ -111,16 +111,16 @@ class Supervisor:
         """Make a worker idle again; an old one goes on until its successor is there."""
         if worker.calls >= self._max_calls and not worker.is_being_replaced:
             worker.is_being_replaced = True  # 1
-            worker.replacement = self._tasks.spawn(self._replace_old(worker))
+            worker.replacement = self._tasks.start(self._replace_old(worker))
         self._put(worker)
 
     def lose(self, worker: WorkerProcess, problem: str) -> None:
         """Replace a worker that cannot go on, unless its successor is on the way."""
         log.error("token worker lost", pid=worker.pid, problem=problem)
         self._alive.discard(worker)
-        self._tasks.spawn(worker.kill())
+        self._tasks.start(worker.kill())
         if not (worker.is_retired or worker.is_being_replaced):
-            self._tasks.spawn(self._replace_lost())
+            self._tasks.start(self._replace_lost())
 
     async def renew(self) -> None:
         """Replace every worker by one that starts now, and wait until the old ones have ended.
@@ -148,7 +148,7 @@ class Supervisor:
         if now >= self._renewable_at and not self.is_stopping:
             self._renewable_at = now + RENEW_AT_MOST_EVERY
             log.error("the token does not find a record's key; its sessions are opened anew")
-            self._tasks.spawn(self._renew_if_possible())
+            self._tasks.start(self._renew_if_possible())
 
     async def _renew_if_possible(self) -> None:
         try:
@@ -179,7 +179,7 @@ class Supervisor:
         except (WorkerRefused, WorkerLost) as error:
             worker.is_being_replaced = before
             if worker not in self._alive:
-                self._tasks.spawn(self._replace_lost())
+                self._tasks.start(self._replace_lost())
             raise HsmUnavailable(str(error), RETRY_AFTER) from error
         self._retire(worker)  # 4
 
@@ -211,11 +211,11 @@ class Supervisor:
         """
         self._alive.add(worker)
         self._put(worker)
-        self._watchers.spawn(self._watch(worker))
+        self._watchers.start(self._watch(worker))
 
     def _put(self, worker: WorkerProcess) -> None:
         if worker.is_retired:
-            self._tasks.spawn(worker.retire())  # 5
+            self._tasks.start(worker.retire())  # 5
         else:
             self._idle.append(worker)
             self._on_idle()

@@ -18,7 +18,12 @@ Result = TypeVar("Result")
 class TaskGroup:
     """Tasks that run to their end even if their caller is cancelled; `drain` waits for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str | None = None) -> None:
+        """With a name, nobody awaits the tasks: an error in one is a bug, logged under that name.
+
+        Without one, an error belongs to the caller, and is dropped when that one was cancelled.
+        """
+        self._name = name
         self._running: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
@@ -26,7 +31,7 @@ class TaskGroup:
 
     def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Run `work` in a task that is kept alive until it ends."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, name=self._name)
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -42,8 +47,10 @@ class TaskGroup:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # retrieved: an error that nobody waits for any more is not logged
+        if self._name is not None:
+            _log_error(task)
+        elif not task.cancelled():
+            task.exception()  # retrieved: asyncio would log it otherwise
 
 
 def background(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -24,13 +24,14 @@ import asyncio
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 import structlog
 
 from strongroom_vault.errors import HsmUnavailable, Overloaded
 from strongroom_vault.hsm.jobs import DestroyOprfKey, ListOprfKeys
+from strongroom_vault.platform.tasks import TaskGroup
 from strongroom_vault.records import policy
 from strongroom_vault.records.record import Active
 
@@ -79,7 +80,7 @@ class ResidentKeys:
         self._beginning: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._unreferenced: frozenset[bytes] = frozenset()
         self._orphaned: frozenset[bytes] = frozenset()
-        self._destroying: set[asyncio.Task[Any]] = set()  # no TaskGroup: it would hide a bug
+        self._destroying = TaskGroup("resident keys")
 
     def is_late(self, key: StoredOprfKey, expires_at: int) -> bool:
         """Whether it is too late to register this key, whose state lives until `expires_at` (ms).
@@ -158,9 +159,7 @@ class ResidentKeys:
         """Destroy those of the keys that are resident, soon."""
         for key in keys:
             if key.is_resident:
-                task = asyncio.create_task(self._destroy(key.public_key))
-                self._destroying.add(task)
-                task.add_done_callback(self._destroying.discard)
+                self._destroying.start(self._destroy(key.public_key))
 
     async def reconcile(self, ledger: Ledger) -> None:
         """Compare the token's keys with the records; destroy what is orphaned.
@@ -179,8 +178,7 @@ class ResidentKeys:
 
     async def drain(self) -> None:
         """Wait until what is being destroyed is destroyed, or has failed."""
-        while self._destroying:
-            await asyncio.wait(self._destroying)
+        await self._destroying.drain()
 
     async def _destroy(self, public_key: bytes) -> None:
         try:

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.platform.files import sync_folder
 from strongroom_vault.store.interface import BUCKET_BITS, bucket_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def create(path: Path, vault_id: str, first: Commit) -> None:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _fill(draft, vault_id, first)
         draft.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
         raise OperatorError(f"cannot make the store {path}: {error}") from error
 
@@ -93,14 +94,6 @@ def configure(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA trusted_schema = OFF")
     db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_commit(db: sqlite3.Connection, commit: Commit) -> None:

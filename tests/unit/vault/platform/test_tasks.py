@@ -52,6 +52,24 @@ async def test_tasks_that_start_meanwhile_are_waited_for() -> None:
     group.start(first())
     await group.drain()
     assert done == [1, 2]
+    await group.drain()  # nothing runs any more
+
+
+async def test_an_error_in_a_named_group_is_logged_by_its_class_alone() -> None:
+    group = TaskGroup("tests")
+
+    async def fail() -> None:
+        raise ValueError("a secret")
+
+    with structlog.testing.capture_logs() as logged:
+        group.start(fail())
+        cancelled = group.start(asyncio.sleep(60))
+        cancelled.cancel()
+        await group.drain()
+        await asyncio.sleep(0)
+    assert logged == [
+        {"event": "internal error", "error": "ValueError", "where": "tests", "log_level": "error"}
+    ]
 
 
 async def test_an_error_in_the_background_is_logged_when_it_happens() -> None:
