@@ -6,6 +6,9 @@
 The slot being written is never the one that holds the newest answered head, because a token may
 lose an object when it dies in a write: SoftHSM does so about every second time. A slot that is
 missing or holds no value is made again by the next write. The secrets themselves serve no purpose.
+
+A session may lose sight of a slot that is there, and make it a second time. So a slot is all the
+objects with its label: it holds their newest value, and its next write leaves one of them.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from strongroom_vault.hsm.token.vault_keys import KEY_BITS, NON_EXTRACTABLE, VAU
 from strongroom_vault.ledger.head import Anchored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import pkcs11
 
@@ -48,7 +51,7 @@ class AnchorSlots:
     @translated()
     def read(self) -> Anchored | None:
         """Return the newest value, while another process, a vault that serves, may be writing."""
-        return newest(self._settled()[1])
+        return newest(self._settled()[1].values())
 
     @translated()
     def advance(self, expected: Anchored | None, new: Anchored) -> Anchored | None:
@@ -65,11 +68,11 @@ class AnchorSlots:
            rollback pass.
         """
         slots, values = self._settled((expected, new))  # 1
-        current = newest(values)
+        current = newest(values.values())
         if current != expected or current == new:  # 2
             return current
         label = next((label for label in self._labels if values[label] != current), self._labels[0])
-        if _value(label, self._write(label, slots[label], new)) != new:  # 3, 4
+        if _value(label, [self._write(label, slots[label], new)]) != new:  # 3, 4
             raise TokenError("the token does not keep the anchor")
         return new
 
@@ -86,11 +89,17 @@ class AnchorSlots:
             for slot in find_objects(self._session, {Attribute.LABEL: label}):
                 slot.destroy()
 
-    def _write(self, label: str, slot: TokenObject | None, value: Anchored) -> TokenObject:
-        """Write a slot, made if it is missing; return it."""
-        if slot is not None:
-            slot[Attribute.ID] = value.encode() + _letter(label)
-            return slot
+    def _write(self, label: str, slot: Sequence[TokenObject], value: Anchored) -> TokenObject:
+        """Write a slot, made if it is missing; return its one object.
+
+        Others go first: if the token shows one object twice, the write fails, and the other slot
+        still holds the newest value.
+        """
+        for twin in slot[1:]:
+            twin.destroy()
+        if slot:
+            slot[0][Attribute.ID] = value.encode() + _letter(label)
+            return slot[0]
         made = self._session.generate_key(
             KeyType.GENERIC_SECRET,
             KEY_BITS,
@@ -104,7 +113,7 @@ class AnchorSlots:
 
     def _settled(
         self, wanted: Collection[Anchored | None] | None = None
-    ) -> tuple[dict[str, TokenObject | None], dict[str, Anchored | None]]:
+    ) -> tuple[dict[str, list[TokenObject]], dict[str, Anchored | None]]:
         """Return each slot and what it holds; look again at what is not as it should be.
 
         While another process writes a slot, or makes and destroys other objects, a slot may be
@@ -115,42 +124,37 @@ class AnchorSlots:
         for _ in range(LOOKS - 1):
             with suppress(ObjectHandleInvalid):
                 slots, values = self._slots_and_values()
-                if all(values.values()) and (wanted is None or newest(values) in wanted):
+                if all(values.values()) and (wanted is None or newest(values.values()) in wanted):
                     return slots, values
             time.sleep(LOOK_AGAIN_S)
         return self._slots_and_values()
 
     def _slots_and_values(
         self,
-    ) -> tuple[dict[str, TokenObject | None], dict[str, Anchored | None]]:
+    ) -> tuple[dict[str, list[TokenObject]], dict[str, Anchored | None]]:
         slots = self._slots()
         return slots, {label: _value(label, slot) for label, slot in slots.items()}
 
-    def _slots(self) -> dict[str, TokenObject | None]:
+    def _slots(self) -> dict[str, list[TokenObject]]:
         return {label: self._find(label) for label in self._labels}
 
-    def _find(self, label: str) -> TokenObject | None:
+    def _find(self, label: str) -> list[TokenObject]:
         template = {Attribute.LABEL: label, Attribute.CLASS: ObjectClass.SECRET_KEY}
-        slots = find_objects(self._session, template)
-        if len(slots) > 1:
-            raise TokenError(f"the token has {len(slots)} objects with the label {label}")
-        return slots[0] if slots else None
+        return find_objects(self._session, template)
 
 
-def newest(values: dict[str, Anchored | None]) -> Anchored | None:
+def newest(values: Iterable[Anchored | None]) -> Anchored | None:
     """Return the value with the highest epoch."""
     return max(
-        (value for value in values.values() if value is not None),
+        (value for value in values if value is not None),
         key=lambda value: value.epoch,
         default=None,
     )
 
 
-def _value(label: str, slot: TokenObject | None) -> Anchored | None:
-    if slot is None:
-        return None
-    stored = bytes(slot[Attribute.ID])
-    return Anchored.decode(stored[:-1]) if stored[-1:] == _letter(label) else None
+def _value(label: str, slot: Iterable[TokenObject]) -> Anchored | None:
+    stored = [bytes(each[Attribute.ID]) for each in slot]
+    return newest(Anchored.decode(each[:-1]) for each in stored if each[-1:] == _letter(label))
 
 
 def _letter(label: str) -> bytes:

@@ -13,15 +13,16 @@ from strongroom_vault.hsm.token.objects import find_objects
 from strongroom_vault.ledger.head import Anchored
 
 if TYPE_CHECKING:
+    from strongroom_vault.hsm.token.objects import TokenObject
     from strongroom_vault.hsm.token.open_token import OpenToken
 
 FIRST, SECOND, THIRD = (Anchored(epoch, bytes([epoch]) * 32) for epoch in (1, 2, 3))
 
 
 def test_the_newest_value_has_the_highest_epoch() -> None:
-    assert newest({"a": FIRST, "b": SECOND}) == SECOND
-    assert newest({"a": None, "b": FIRST}) == FIRST
-    assert newest({"a": None, "b": None}) is None
+    assert newest([FIRST, SECOND]) == SECOND
+    assert newest([None, FIRST]) == FIRST
+    assert newest([None, None]) is None
 
 
 def test_it_moves_from_what_is_expected_alone(bare_token: OpenToken) -> None:
@@ -42,8 +43,8 @@ def test_a_token_that_drops_what_is_written_is_noticed(
     anchor = bare_token.anchor
     anchor.replace(FIRST)
 
-    def drop(label: str, slot: object, _value: Anchored) -> object:
-        return slot or label
+    def drop(_label: str, slot: list[TokenObject], _value: Anchored) -> TokenObject:
+        return slot[0]
 
     monkeypatch.setattr(anchor, "_write", drop)
     with pytest.raises(TokenError, match="does not keep"):
