@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from strongroom import attempts
 from strongroom.errors import (
@@ -25,6 +25,7 @@ from strongroom.requests import (
 )
 from strongroom.sealed_key import Binding
 from strongroom.stretching import Stretching
+from strongroom_protocol.labels import SERVER_IDENTITY_PREFIX
 from strongroom_protocol.opaque.envelope import Identities
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 Flow: TypeAlias = Generator[Request[Any], Any, Result]
-
-SERVER_IDENTITY_PREFIX: Final = b"strongroom/v1/"
 
 
 @dataclass(frozen=True, slots=True)

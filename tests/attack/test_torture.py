@@ -45,7 +45,6 @@ from strongroom.requests import (
     FinishRecovery,
     FinishRegistration,
     GetKey,
-    RecoveryStarted,
     StartRecovery,
     StartRegistration,
 )
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
 
     from vault_process import VaultFolder, VaultProcess
 
+    from strongroom_protocol.answers import RecoveryStarted
     from strongroom.requests import Request
 
 KILLS: Final = int(os.environ.get("STRONGROOM_TORTURE", "48"))
