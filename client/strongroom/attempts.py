@@ -44,7 +44,7 @@ class PendingAttempt(Protocol):
         """
 
     def forget(self) -> None:
-        """The attempt is decided: its seed is of no use any more."""
+        """The attempt is decided: its seed is no longer needed."""
 
 
 class InMemory:
@@ -72,8 +72,8 @@ class InMemory:
 class InProcess:
     """Keeps the seed of a password in this process, for all who try it on the same key.
 
-    So many recoveries at once, or one after the other with answers lost in between, are one attempt
-    and not as many, whoever begins them. May be used from several threads.
+    Several recoveries at once, or one after another with answers lost in between, are then one
+    attempt, whoever begins them. May be used from several threads.
     """
 
     _seeds: ClassVar[OrderedDict[bytes, bytes]] = OrderedDict()

@@ -33,7 +33,7 @@ class Binding:
     key_id: bytes
 
     def associated_data(self) -> bytes:
-        """Return the label and the three values, those of variable length with 2 bytes of it."""
+        """Return the label, the vault id and the account with 2 bytes of length each, the key id."""
         prefixed = (_length_prefixed(value.encode()) for value in (self.vault_id, self.account))
         return labels.SEALED_BACKUP_KEY + b"".join(prefixed) + self.key_id
 

@@ -1,4 +1,4 @@
-"""Requests as proto messages, and proto messages as answers, sizes checked."""
+"""Requests to proto messages, and proto messages to answers, with every size checked."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _point(value: bytes) -> bytes:
 
 def _exact(value: bytes, size: int) -> bytes:
     if len(value) != size:
-        raise VaultProtocolError(f"The vault sends {len(value)} bytes where {size} belong.")
+        raise VaultProtocolError(f"The vault sends {len(value)} bytes instead of {size}.")
     return value
 
 

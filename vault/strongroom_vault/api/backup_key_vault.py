@@ -112,14 +112,14 @@ class BackupKeyVault:
     ) -> pb.GetKeyResponse:
         """What the vault holds for the account."""
         _check_suite(request)
-        found = await self._service.keys.get(caller.account)
-        if found is None:
+        key = await self._service.keys.get(caller.account)
+        if key is None:
             return pb.GetKeyResponse(suite=SUITE, absent=pb.GetKeyResponse.Absent())
-        if isinstance(found, ActiveKey):
-            return pb.GetKeyResponse(suite=SUITE, active=_active(found))
+        if isinstance(key, ActiveKey):
+            return pb.GetKeyResponse(suite=SUITE, active=_active(key))
         destroyed = pb.GetKeyResponse.Destroyed(
-            destroyed_at=timestamp_of_ms(found.destroyed_at),
-            cause=cause_to_proto(found.cause.value),
+            destroyed_at=timestamp_of_ms(key.destroyed_at),
+            cause=cause_to_proto(key.cause.value),
         )
         return pb.GetKeyResponse(suite=SUITE, destroyed=destroyed)
 

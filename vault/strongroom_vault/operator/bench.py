@@ -111,7 +111,7 @@ async def _attempt(pool: TokenPool) -> GenerateKE2:
         session,
         RegistrationResponse.decode(started.registration_response),
         Identities(_CLIENT, _SERVER),
-        stretch=lambda password: password,
+        ksf=lambda password: password,
     )
     ke1, _ = client.generate_ke1(b"bench")
     return GenerateKE2.of(ke1, started.oprf_key, record.encode(), _CLIENT, _SERVER)
