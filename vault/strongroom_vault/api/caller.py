@@ -13,4 +13,4 @@ class Caller:
     account: str
 
 
-STRANGER: Final = Caller("")
+ANONYMOUS: Final = Caller("")

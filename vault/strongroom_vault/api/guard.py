@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import grpc
 import structlog
 
-from strongroom_vault.api.caller import STRANGER, Caller
+from strongroom_vault.api.anonymous import AnonymousCalls
+from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import DETAILS, code_of, status_details
-from strongroom_vault.api.strangers import Strangers
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
@@ -107,7 +107,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._access_tokens = access_tokens
         self._limits = limits
         self._observe = observe
-        self._strangers = Strangers()
+        self._anonymous = AnonymousCalls()
         self.in_flight = 0
         self.is_draining = False
         """Whether every new call is refused, because an operator drains the vault."""
@@ -127,7 +127,7 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         if not method.startswith(SERVICE):
-            return self._strangers.bounded(handler)
+            return self._anonymous.bounded(handler)
         call = method.removeprefix(SERVICE)
 
         async def guarded(_: object, context: Context) -> Message | None:
@@ -168,8 +168,8 @@ class Guard(grpc.aio.ServerInterceptor):
         """Take steps 1 to 4."""
         self._refuse_unless_room()
         if scope is None:
-            self._strangers.admit(context)
-            return await self._run(handler, STRANGER, context, has_begun)
+            self._anonymous.admit(context)
+            return await self._run(handler, ANONYMOUS, context, has_begun)
         access = await self._access_tokens.verify(_bearer(context))
         access.require(scope)
         with self._place_of(access.account):

@@ -10,7 +10,7 @@ import pytest
 from guarded import Guarded, guarded, open_call, reason, refused, send
 
 from strongroom_vault.api import guard, requests
-from strongroom_vault.api.caller import STRANGER, Caller
+from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.errors import HsmUnavailable, NoKey
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def test_the_handler_gets_the_caller_of_the_access_token(world: Guarded) -
     for account in ("alice", "bob"):
         await send(channel, metadata=world.bearer(account))
     await send(channel, "GetVault")
-    assert world.handlers.callers == [Caller("alice"), Caller("bob"), STRANGER]
+    assert world.handlers.callers == [Caller("alice"), Caller("bob"), ANONYMOUS]
     assert world.observed == [("GetKey", "OK"), ("GetKey", "OK"), ("GetVault", "OK")]
 
 

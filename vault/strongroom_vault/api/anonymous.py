@@ -24,7 +24,7 @@ MAX_CALLS: Final = 4
 """The most at once on one connection; more are refused."""
 
 
-class Strangers:
+class AnonymousCalls:
     """Counts the calls of unknown callers, by connection."""
 
     def __init__(self) -> None:
