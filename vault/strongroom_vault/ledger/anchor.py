@@ -66,8 +66,11 @@ class AnchorTracker:
         """
         if self.held != newest:
             began = time.perf_counter()
+            # False until the anchor has answered: after an error `check` moves it again.
             self.is_reached = False
             await self._anchor.advance(self.held, newest)
+            # Only after the answer. A move that failed may have reached the token all the same:
+            # repeated from the old value it is safe, from the new one it would be another vault's.
             self.held = newest
             self.is_reached = True
             self.seconds += time.perf_counter() - began
@@ -83,8 +86,10 @@ def check_newest(head: Head, anchored: Anchored | None) -> Anchored:
         raise InvalidHead("the token has no anchor, so nothing says that this database is new")
     if head.anchored == anchored:
         return anchored
+    # A crash fell between commit and anchor, and nothing had been answered. The digest is compared,
+    # because a commit of the same number on another head is another history.
     if head.epoch == anchored.epoch + 1 and head.previous == anchored.digest:
-        return anchored  # a crash fell between commit and anchor; nothing had been answered
+        return anchored
     missing = anchored.epoch - head.epoch
     if missing > 0:
         raise InvalidHead(

@@ -261,25 +261,6 @@ async def test_each_commit_is_one_epoch_and_reads_are_none(
     assert epochs == [1, 1, 2, 2]
 
 
-async def test_the_sweep_changes_what_is_to_be_changed(ledger: Ledger, store: WatchedStore) -> None:
-    await asyncio.gather(*(ledger.change(name, charge) for name in (ID, NEIGHBOUR, ELSEWHERE)))
-    await ledger.change(NEIGHBOUR, charge)
-
-    def sweep(record: Record) -> Decision[bool]:
-        if record.charged < 2:
-            return Decision(record, outcome=False)
-        return Decision(Record(record.charged, 0, 2, Deleted(NOW)), outcome=True)
-
-    assert list(await ledger.sweep_bucket(0x1234, sweep)) == [NEIGHBOUR]
-    assert list(await ledger.sweep_bucket(0x1234, sweep)) == []
-    assert list(await ledger.sweep_bucket(0x1235, sweep)) == []
-    store.damage(ID, b"broken" * 100)
-    for bucket in (0x1234, 0xFFFF):
-        with pytest.raises(RollbackDetected):
-            await ledger.sweep_bucket(bucket, sweep)
-        assert ledger.rollback is not None
-
-
 async def test_a_stopped_ledger_shows_nothing_rather_than_too_little(
     ledger: Ledger, store: WatchedStore
 ) -> None:
