@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class TokenWorkers(RunsJobs, Protocol):
-    """What the service asks of the token: `hsm.dispatcher.TokenPool`."""
+    """What the service needs of the token: `hsm.dispatcher.TokenPool`."""
 
     def renew_soon(self) -> None:
-        """Open new sessions, for those that are open do not find a key that must be there."""
+        """Have new sessions opened: those that are open do not find a key that must be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class Context:
             StateExpired: it is not.
         """
         now = self.clock()
+        # By the vault's clock alone. A client's has no say in how long a state is good.
         if now > state.expires_at:
             raise StateExpired("this state came back too late")
         return now

@@ -67,7 +67,7 @@ def test_jobs_are_answered_in_order_and_failures_are_answers(token: OpenToken) -
         ),
     )
     assert answers[0] == answers[4] == WrapKeys((0,))
-    assert answers[1] == Failed("this worker is open already")
+    assert answers[1] == Failed("this worker is already open")
     assert answers[2].problem.startswith("IdentityElement: ")
     assert answers[3] == Failed("a resident key is not wrapped")
 
