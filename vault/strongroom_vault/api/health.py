@@ -43,11 +43,15 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
 
     def close(self) -> None:
         """Say NOT_SERVING from now on, and end all watches."""
+        # This order: `set` does nothing once closed, and the last state must be told before a watch
+        # ends. Watches that stayed would hold the vault's end for the whole grace.
         self.set(serving=False)
         self._is_closed = True
         self._wake()
 
     def _wake(self) -> None:
+        # A new event for the next change: with `clear`, a watcher that is still writing would miss
+        # this one.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -106,6 +106,8 @@ class Collected(Collector):
         events = CounterMetricFamily(
             "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
         )
+        # Copied, as the jobs below: scrapes have threads of their own, and a dictionary that grows
+        # while it is walked raises an error.
         counts = self._ledger.statistics.events.copy()
         for kind in EventKind:
             events.add_metric([kind.value], counts[kind])
