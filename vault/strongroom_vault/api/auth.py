@@ -1,4 +1,4 @@
-"""Access tokens: who calls, and what they may do.
+"""Access tokens: who is calling, and what they may do.
 
 An access token is a JWT (RFC 7519) signed with ES256 or EdDSA by a key of the trusted set: `aud` is
 the vault id, `exp` at most 15 minutes away, `sub` the account, `scope` words separated by spaces.
@@ -101,7 +101,7 @@ class AccessTokens:
         try:
             key = await self._keys.find(_key_id(access_token.partition(".")[0]))
             if key is None:
-                raise AccessTokenInvalid("the access token is signed by no trusted key")
+                raise AccessTokenInvalid("the access token is not signed by a trusted key")
             return jwt.decode(
                 access_token,
                 key,

@@ -22,7 +22,7 @@ MAX_STREAMS: Final = 20
 MAX_PENDING: Final = 512
 """Calls of one name that wait for Python; from half as many on, gRPC's core refuses some, then all.
 
-It does so at a fraction of what it costs us. Clients are told CANCELLED, and try again.
+That costs a fraction of a refusal in Python. Clients see CANCELLED, and try again.
 """
 HANDSHAKE_MS: Final = 10_000
 """A connection that has not sent its HTTP/2 settings by then is closed."""

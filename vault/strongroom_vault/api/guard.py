@@ -85,7 +85,7 @@ def _ignore(_call: str, _outcome: str, _seconds: float) -> None:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Lets through what is authenticated and fits in; turns refusals into statuses."""
+    """Admits authenticated calls while there is room; turns refusals into statuses."""
 
     def __init__(
         self, access_tokens: AccessTokens, limits: Limits, observe: Observe = _ignore
@@ -209,7 +209,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _place_of(self, account: str) -> Iterator[None]:
         """Hold one of an account's places for the time of the block."""
         if self._by_account[account] >= self._limits.in_flight_per_account:
-            raise Overloaded("too many requests of this account at once", RETRY_AFTER)
+            raise Overloaded("too many requests from this account at once", RETRY_AFTER)
         self._by_account[account] += 1
         try:
             yield
@@ -226,7 +226,7 @@ def _bearer(context: Context) -> str:
         raise AccessTokenMissing("the call carries no access token")
     # Of two, a proxy before the vault may have checked the other one.
     if len(values) > 1 or not str(values[0]).lower().startswith(_BEARER):
-        raise AccessTokenInvalid("the metadata authorization is not one Bearer token")
+        raise AccessTokenInvalid("the authorization metadata is not a single Bearer token")
     return str(values[0])[len(_BEARER) :].strip()
 
 

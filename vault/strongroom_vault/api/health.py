@@ -1,4 +1,4 @@
-"""The gRPC health service, which anybody may ask without an access token.
+"""The gRPC health service, which needs no access token.
 
 grpcio's own service holds a lock while it writes to a watcher, so a single watcher that does not
 read stops all changes of health, and it does not limit how many there are. This one waits for

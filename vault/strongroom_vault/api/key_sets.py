@@ -35,8 +35,8 @@ MAX_AGE_S: Final = 5 * 60
 """It is fetched again at least this often, if it is used: so that a key that was removed goes."""
 FETCH_TIMEOUT_S: Final = 10
 RETRY_S: Final = 5
-"""After a failure it is fetched again this soon; callers are told to come back no later."""
-PATIENCE_S: Final = 1.0
+"""After a failure it is fetched again this soon; callers are asked to retry after as long."""
+WAIT_S: Final = 1.0
 """How long a call waits for a set that it does not need, or that could not be fetched last time."""
 MAX_SET_SIZE: Final = 256 * 1024
 
@@ -132,7 +132,7 @@ class KeySetUrl:
         # others, and whoever has a known key goes on while the issuer is slow.
         if self._fetching is not None and (is_due or key is None):
             is_hopeful = key is None and not self._has_failed
-            patience = FETCH_TIMEOUT_S if is_hopeful else PATIENCE_S
+            patience = FETCH_TIMEOUT_S if is_hopeful else WAIT_S
             await asyncio.wait([self._fetching], timeout=patience)
             key = _find(self._keys, key_id)
         if key is None and (self._has_failed or self._fetching is not None):

@@ -146,7 +146,7 @@ class TokenPool:
         # would end.
         self._supervisor.stop()
         for waiting in self._queue:
-            self._answers.refuse(waiting, "the vault is going down")
+            self._answers.refuse(waiting, "the vault is shutting down")
         self._queue.clear()
         # Before the workers end: a job that has begun belongs to an attempt that is charged.
         await self._batches.drain()
@@ -195,7 +195,7 @@ class TokenPool:
             KeyNotFound: the token does not find the resident key that the job names.
         """
         if self._supervisor.is_stopping:
-            raise self._answers.unavailable(job, "the vault is going down")
+            raise self._answers.unavailable(job, "the vault is shutting down")
         # A move of the anchor is let in although the queue is full: it is the only one at a time,
         # and the callers whose commit it anchors hold their places already.
         is_urgent = isinstance(job, AdvanceAnchor)
@@ -261,7 +261,7 @@ class TokenPool:
         #    out of time, and cost a good worker.
         answers = worker.send([waiting.job for waiting in batch])
         unanswered = deque(zip(batch, answers, strict=True))
-        problem = "its work was cut off"
+        problem = "its work was cancelled"
         try:
             while unanswered:
                 waiting, future = unanswered[0]

@@ -31,7 +31,7 @@ class WorkerStarter:
         """Why no worker will ever start again; None while one may."""
 
     def stop(self) -> None:
-        """Start no more workers, because the vault goes down."""
+        """Start no more workers, because the vault shuts down."""
         self._is_stopped = True
 
     @property
@@ -91,7 +91,7 @@ class WorkerStarter:
             if self.final_refusal is not None:
                 raise WorkerLost(f"not tried again: {self.final_refusal}")
             if self._is_stopped:
-                raise WorkerLost("the vault is going down")
+                raise WorkerLost("the vault is shutting down")
             # 3. Start the process, which opens the token and tests it.
             generation = self._generation
             try:

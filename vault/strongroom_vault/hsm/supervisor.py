@@ -97,7 +97,7 @@ class Supervisor:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the vault goes down."""
+        """Whether the vault is shutting down."""
         return self._starter.is_stopped
 
     async def start(self) -> Ready:
@@ -197,7 +197,7 @@ class Supervisor:
         """Wait for the successor of an old worker, which is on the way already.
 
         Raises:
-            HsmUnavailable: none comes: the vault goes down, or the PIN is refused.
+            HsmUnavailable: none comes: the vault is shutting down, or the PIN is refused.
         """
         # Not `await replacement`: a renewal that is cancelled must not cancel it.
         await asyncio.wait([replacement])

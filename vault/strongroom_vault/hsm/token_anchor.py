@@ -50,4 +50,4 @@ class TokenAnchor:
         if held is None:
             raise AnchorMoved("the token has lost its anchor")
         if held != new:
-            raise AnchorMoved("the token's anchor was moved by somebody else")
+            raise AnchorMoved("another vault has moved the token's anchor")

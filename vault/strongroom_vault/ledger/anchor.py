@@ -83,7 +83,9 @@ def check_newest(head: Head, anchored: Anchored | None) -> Anchored:
         InvalidHead: it is neither; the message says which of the two is older, and by how much.
     """
     if anchored is None:
-        raise InvalidHead("the token has no anchor, so nothing says that this database is new")
+        raise InvalidHead(
+            "the token has no anchor, so nothing proves that this database is the newest"
+        )
     if head.anchored == anchored:
         return anchored
     # A crash fell between commit and anchor, and nothing had been answered. The digest is compared,

@@ -112,4 +112,4 @@ class Draft:
 
     def _log(self, event: Event) -> None:
         self.events.append(event.body())
-        self.event_counts[event.what] += 1
+        self.event_counts[event.kind] += 1

@@ -108,7 +108,7 @@ class Ledger:
 
     @property
     def rollback(self) -> str | None:
-        """Why nothing is done any more; None while all is well."""
+        """Why the ledger has stopped; None while it has not."""
         return self._journal.stopped
 
     @property
@@ -132,7 +132,7 @@ class Ledger:
         """Apply `decide` to a record; return the outcome once the new record is durable.
 
         `decide` is pure and runs in the journal's thread. A decision that leaves the record as it
-        was writes nothing, but waits for what it was decided upon.
+        was writes nothing, but waits until what it was decided on is durable.
 
         Raises:
             Refusal: the outcome was one; or StoreUnavailable, and nothing changed; or

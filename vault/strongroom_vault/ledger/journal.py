@@ -91,7 +91,7 @@ class Journal:
         self.epoch = 0
         """The number of the newest commit; 0 while there is no head to believe."""
         self.stopped: str | None = None
-        """Why nothing is done any more; None while all is well."""
+        """Why the journal has stopped; None while it has not."""
         self.statistics = Statistics()
 
     @property
@@ -122,7 +122,7 @@ class Journal:
         return check_newest(self._head, anchored)
 
     def stop(self, reason: str) -> RollbackDetected:
-        """Stop for good; return what every caller is told."""
+        """Stop permanently; return the error for every caller."""
         # Nothing resets it: only an operator can tell which copy of the database to believe.
         self.stopped = reason
         return RollbackDetected(reason)

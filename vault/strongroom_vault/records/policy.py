@@ -95,7 +95,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """What a look at an active key shows. `wait_until` is None when an attempt may start now."""
+    """The status of an active key. `wait_until` is None when an attempt may start now."""
 
     key: Active
     attempts_left: int
@@ -289,5 +289,5 @@ def _wait_until(record: Record, key: Active, now: int, rules: Rules) -> int | No
 
 
 def key_status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
-    """Return what a look at an active key shows."""
+    """Return the status of an active key."""
     return KeyStatus(key, attempts_left(record, key), wait_until)

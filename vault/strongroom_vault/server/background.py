@@ -1,6 +1,6 @@
-"""What goes on beside the calls: health, the sweep of spent keys, the search for orphaned keys.
+"""What the vault does besides serving calls: health, sweep of spent keys, search for orphaned keys.
 
-Each is a step that `_repeat` takes again and again until the vault goes down.
+Each is a step that `_repeat` takes again and again until the vault shuts down.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 HEALTH_PERIOD_S: Final = 1.0
 TOKEN_PERIOD_S: Final = 10.0
-"""How often the token is asked for its anchor, only to see that it answers."""
+"""How often the anchor is read, only to see that the token answers."""
 
 
 class HealthWatch:
@@ -45,24 +45,24 @@ class HealthWatch:
         self._health = health
         self._is_draining = is_draining
         self._serving: bool | None = None
-        self._token_asked_at = -math.inf
+        self._token_checked_at = -math.inf
 
     @property
     def serving(self) -> bool:
-        """Whether the last look was good, and the vault may still serve."""
+        """Whether the last check was good, and the vault may still serve."""
         return bool(self._serving) and self._may_serve
 
     @property
     def was_serving(self) -> bool:
-        """Whether the last look was good."""
+        """Whether the last check was good."""
         return bool(self._serving)
 
     async def run(self) -> None:
-        """Look every second."""
-        await _repeat(self.look, HEALTH_PERIOD_S, "health check failed")
+        """Check every second."""
+        await _repeat(self.check, HEALTH_PERIOD_S, "health check failed")
 
-    async def look(self) -> None:
-        """Look once, and tell the health service if the answer is new."""
+    async def check(self) -> None:
+        """Check once, and tell the health service if the result is new."""
         before, self._serving = self._serving, await self._answers()
         # Only changes: watchers are woken and the log has a line for each.
         if self._serving is not before:
@@ -81,7 +81,7 @@ class HealthWatch:
         try:
             # A real job: a module that hangs while no attempt comes is noticed and replaced. And a
             # token that answers but has lost its anchor can commit nothing.
-            if self._is_tokens_turn() and (await self._pool.run(ReadAnchor())).value is None:
+            if self._is_token_due() and (await self._pool.run(ReadAnchor())).value is None:
                 log.warning("the token has no anchor")
                 return False
             await self._ledger.check()
@@ -93,12 +93,12 @@ class HealthWatch:
             return False
         return True
 
-    def _is_tokens_turn(self) -> bool:
+    def _is_token_due(self) -> bool:
         """Whether to ask the token too: less often than the store, unless something is wrong."""
         now = time.monotonic()
-        if self._serving and now < self._token_asked_at + TOKEN_PERIOD_S:
+        if self._serving and now < self._token_checked_at + TOKEN_PERIOD_S:
             return False
-        self._token_asked_at = now
+        self._token_checked_at = now
         return True
 
 
@@ -129,7 +129,7 @@ async def reconcile(
         if not is_draining():
             await residents.reconcile(ledger)
 
-    # At once: a crash may have left some, and what one look finds is destroyed by the next.
+    # At once: a crash may have left some, and what one search finds is destroyed by the next.
     await _repeat(step, RECONCILE_PERIOD_S, "look at resident keys failed", at_once=True)
 
 

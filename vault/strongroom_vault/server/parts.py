@@ -47,7 +47,7 @@ def open_store(settings: Settings, up: AsyncExitStack) -> SqliteStore:
 
 
 def parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:
-    """Return what the vault tells anybody."""
+    """Return the public parameters of the vault."""
     return VaultParameters(
         vault_id=settings.vault.id,
         identity_public_key=identity_public_key,

@@ -154,7 +154,7 @@ class VaultServer:
         up.push_async_callback(self._guard.drain)
         if settings.metrics.address is not None:
             up.callback(metrics.serve(registry, settings.metrics.address))
-        # 7. Health, and what goes on beside the calls.
+        # 7. Health, and what else goes on in the background.
         await self._begin_background(up, residents)
         # 8. The listener for clients, after everything that a call needs.
         self.port = await up.enter_async_context(
@@ -210,7 +210,7 @@ class VaultServer:
             makes_resident_keys=settings.token.residency == "token",
             back_off=settings.vault.back_off_s,
         )
-        # Before the service is asked anything: a registration begun under a wrap key that was
+        # Before the service gets any call: a registration begun under a wrap key that was
         # destroyed since must not be finished.
         refuse_wrap_keys_before = self._service.registration.refuse_wrap_keys_before
         refuse_wrap_keys_before(await _oldest_wrap_key(self._pool))
@@ -221,7 +221,7 @@ class VaultServer:
 
     async def _begin_background(self, up: AsyncExitStack, residents: ResidentKeys) -> None:
         # Awaited: the listener must not say NOT_SERVING of a good vault for its first second.
-        await self._watch.look()
+        await self._watch.check()
         period_s = self._settings.vault.sweep_period_s
         keys, ledger = self._service.keys, self._ledger
         for name, work in (

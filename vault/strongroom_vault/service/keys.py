@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class AccountKeys:
-    """Looks at keys and deletes them. Every method raises Refusal only."""
+    """Shows, deletes and sweeps keys. Every method raises only Refusal."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def get(self, account: str) -> ActiveKey | DestroyedKey | None:
-        """Say what the vault holds for the account; None for nothing, or for a deleted key."""
+        """Return what the vault holds for the account; None for nothing, or for a deleted key."""
         context = self._context
         now = context.clock()
         # A change, not a read: it waits until what it shows is anchored, and destroys a spent key,

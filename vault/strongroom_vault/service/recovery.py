@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Recovery:
-    """The two calls of a recovery. Every method raises Refusal only."""
+    """The two calls of a recovery. Every method raises only Refusal."""
 
     def __init__(self, context: Context) -> None:
         self._context = context

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Registration:
-    """The two calls of a registration. Every method raises Refusal only."""
+    """The two calls of a registration. Every method raises only Refusal."""
 
     def __init__(
         self, context: Context, residents: ResidentKeys, *, makes_resident_keys: bool
@@ -37,8 +37,8 @@ class Registration:
 
         Args:
             context: what all use cases share.
-            residents: what is told of keys that rest in the token.
-            makes_resident_keys: whether new OPRF keys rest in the token.
+            residents: keeps track of keys that stay in the token.
+            makes_resident_keys: whether new OPRF keys stay in the token.
         """
         parameters = context.parameters
         self._context = context
@@ -52,7 +52,7 @@ class Registration:
         self._oldest_wrap_key = 0
 
     def refuse_wrap_keys_before(self, oldest: int) -> None:
-        """From now on register no key that is wrapped by a key with a number below `oldest`."""
+        """From now on, register no key that is wrapped under a wrap key before `oldest`."""
         self._oldest_wrap_key = max(self._oldest_wrap_key, oldest)
 
     async def start(self, account: str, registration_request: bytes) -> RegistrationStarted:
@@ -147,7 +147,7 @@ class Registration:
         # A repetition of what is registered is never late: its key is in the record, so that it is
         # neither destroyed nor left out by a rotation.
         if not _is_registered(record, key.key_id) and self._is_late(opened):
-            return policy.Decision(record, StateExpired("this registration came back too late"))
+            return policy.Decision(record, StateExpired("this registration has expired"))
         if not key.attempt_limit:
             limit = registration.unnamed_limit(record, key.key_id, self._limits)
             key = replace(key, attempt_limit=limit)

@@ -1,6 +1,6 @@
-"""OPRF keys that rest in the token: destroyed there once no record needs them.
+"""OPRF keys that stay in the token: destroyed there once no record needs them.
 
-A key becomes garbage in three ways, and each has its own collector:
+A key is no longer needed in three cases, and each is handled in its own way:
 
 - A commit drops it from a record: it is destroyed right after that commit is anchored.
 - Its registration is never finished. An account may have a few unfinished registrations, and all
@@ -45,7 +45,7 @@ UNFINISHED_PER_ACCOUNT: Final = 4
 """Unfinished registrations of one account: one for each device that begins at the same time."""
 UNFINISHED: Final = 256
 """Of all accounts. If stretching takes a client a second, so many a second can finish."""
-PATIENCE_S: Final = 10.0
+TURN_TIMEOUT_S: Final = 10.0
 """How long a registration waits for its turn among those of its account."""
 RETRY_AFTER: Final = 1.0
 
@@ -101,7 +101,7 @@ class ResidentKeys:
         # once leave nothing behind.
         turn = self._beginning.setdefault(record_id, asyncio.Lock())
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TURN_TIMEOUT_S):
                 await turn.acquire()
         except TimeoutError as error:
             raise Overloaded(

@@ -92,7 +92,7 @@ async def test_one_account_has_a_few_places_and_others_have_theirs(world: Guarde
     error = await refused(send(channel, metadata=world.bearer()))
     assert (reason(error), error.details()) == (
         "OVERLOADED",
-        "too many requests of this account at once",
+        "too many requests from this account at once",
     )
     other = send(channel, metadata=world.bearer("bob"))
     world.handlers.called.clear()

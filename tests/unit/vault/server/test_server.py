@@ -85,7 +85,7 @@ async def test_up_and_down_in_order(settings: Settings, monkeypatch: pytest.Monk
         (Ledger, "start", "ledger"),
         (BackupKeyService, "__init__", "service"),
         (Guard, "__init__", "guard"),
-        (HealthWatch, "look", "health"),
+        (HealthWatch, "check", "health"),
         (Health, "close", "NOT_SERVING"),
         (Guard, "drain", "guard drained"),
         (Rotation, "stop", "rotation stopped"),

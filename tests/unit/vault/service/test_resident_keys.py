@@ -189,7 +189,7 @@ class TestUnfinished:
     async def test_one_that_waits_too_long_for_its_turn_is_refused(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(resident_keys, "PATIENCE_S", 0.01)
+        monkeypatch.setattr(resident_keys, "TURN_TIMEOUT_S", 0.01)
         async with world.residents.room(world.ledger, ALICE):
             with pytest.raises(Overloaded):
                 await self.begin(world, 1)

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from strongroom_vault.hsm.token.objects import TokenObject
 
-LOOKS: Final = 4
-"""How often the token is asked at most, until the answer makes sense."""
-LOOK_AGAIN_S: Final = 0.02
-"""Seconds between two of these."""
+READ_TRIES: Final = 4
+"""How often the token is read at most, until what it shows makes sense."""
+RETRY_S: Final = 0.02
+"""Seconds between two reads."""
 
 
 class AnchorSlots:
@@ -115,19 +115,19 @@ class AnchorSlots:
     def _settled(
         self, wanted: Collection[Anchored | None] | None = None
     ) -> tuple[dict[str, list[TokenObject]], dict[str, Anchored | None]]:
-        """Return each slot and what it holds; look again at what is not as it should be.
+        """Return each slot and what it holds; read again if that is not as it should be.
 
-        `wanted` are the newest values that need no second look, None for any.
+        `wanted` are the newest values that need no second read, None for any.
         """
         # While another process writes a slot, or makes and destroys other objects, a slot may be
         # invalid or seem missing for a moment. Then an older value would be taken for the newest,
         # which stops the vault, or a slot would be made a second time.
-        for _ in range(LOOKS - 1):
+        for _ in range(READ_TRIES - 1):
             with suppress(ObjectHandleInvalid):
                 slots, values = self._slots_and_values()
                 if all(values.values()) and (wanted is None or newest(values.values()) in wanted):
                     return slots, values
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(RETRY_S)
         # The last answer is believed whatever it is: a slot may really be lost, and is made again.
         return self._slots_and_values()
 

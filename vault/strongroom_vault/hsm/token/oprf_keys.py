@@ -82,7 +82,7 @@ class TokenOprfKeys:
 
     def destroy(self, public_key: bytes) -> bool:
         """Destroy a resident key; return whether it was there."""
-        # Looked for again if it seems missing: one that is overlooked stays in the token until
+        # Searched for again if it seems missing: one that is overlooked stays in the token until
         # `reconcile` finds it.
         keys = self._find_with_retries(public_key)
         with translated():
@@ -125,10 +125,10 @@ class TokenOprfKeys:
         """
         if stored.wrapped is None:
             raise TokenError("a resident key is not wrapped")
-        # 1. Look again if the key is under the newest that this session knows: another worker may
+        # 1. Refresh if the key is under the newest that this session knows: another worker may
         #    have made a newer one, and the rotation would count this key as done.
         if stored.wrap_key == self._wrap_keys.newest:
-            self._wrap_keys.look_again()
+            self._wrap_keys.refresh()
         point = Element.decode(stored.public_key).encode_uncompressed()
         plain = PlainOperations(self._wrap_mechanism, quirks.of(self._session.token))
         wrapping_key = self._wrap_keys.unwrapping_key(stored.wrap_key)
@@ -152,17 +152,17 @@ class TokenOprfKeys:
     def _resident_key(self, public_key: bytes) -> KeyHandle:
         keys = self._find_with_retries(public_key)
         if not keys:
-            raise KeyNotFound("the token does not find the key of a record")
+            raise KeyNotFound("the token does not find the key that a record names")
         if len(keys) > 1:
             raise TokenError(f"the token has {len(keys)} keys for one record")
         return self._hot.key(keys[0])
 
     def _find_with_retries(self, public_key: bytes) -> list[TokenObject]:
-        """Find a resident key, and look again if it is missing."""
+        """Find a resident key; try again if it seems to be missing."""
         # While another worker makes or destroys keys, one may seem to be missing: SoftHSM reads its
-        # folder anew then (1 of some 50 looks, beside 50 destructions a second).
-        for look in range(anchor_slots.LOOKS):
-            time.sleep(anchor_slots.LOOK_AGAIN_S if look else 0)
+        # folder anew then (1 of some 50 searches, beside 50 destructions a second).
+        for tries in range(anchor_slots.READ_TRIES):
+            time.sleep(anchor_slots.RETRY_S if tries else 0)
             with translated():
                 if keys := self._find(public_key):
                     return keys

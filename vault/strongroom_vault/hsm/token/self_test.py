@@ -30,7 +30,7 @@ def check_keys(keys: TokenKeys) -> None:
     check_key(keys.identity, "the identity key")
     stored = keys.oprf_keys.generate(resident=False)
     if keys.oprf_keys.generate(resident=False) == stored:
-        raise OperatorError("the token makes the same key twice")
+        raise OperatorError("the token generates the same key twice")
     with keys.oprf_keys.lend(stored) as key:
         check_key(key, "an unwrapped OPRF key")
     check_secrets(keys)
