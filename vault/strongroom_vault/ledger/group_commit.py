@@ -210,7 +210,7 @@ class Ledger:
         journal = self._journal
         journal.refuse_if_stopped()
         # 1. Settle a commit of which nobody knows whether the store has it. If it is there, a
-        #    commit on the old head would fork the chain, and its rows would look forged.
+        #    commit on the old head would fork the chain; and it counts in step 2.
         if journal.is_unsettled:
             await self._in_thread(journal.settle)
         # 2. Anchor what an earlier failure left behind. A database two commits ahead of the anchor

@@ -115,6 +115,28 @@ async def test_all_accounts_together_have_some_places(tmp_path: Path) -> None:
         await held
 
 
+async def test_a_place_is_taken_when_the_request_is_there(tmp_path: Path) -> None:
+    """Two are admitted while there is room for one; the first to send its request gets it."""
+    async with guarded(tmp_path, in_flight=1) as world, asyncio.timeout(WAIT_S):
+        may_send = asyncio.Event()
+
+        async def late() -> AsyncIterator[bytes]:
+            await may_send.wait()
+            yield b""
+
+        call = open_call(world.connect(), metadata=world.bearer(), requests=late())
+        slower = asyncio.ensure_future(refused(call))
+        while not world.guard._by_account["alice"]:
+            await asyncio.sleep(0.01)
+        world.handlers.may_answer.clear()
+        held = send(world.connect(), metadata=world.bearer("bob"))
+        await world.handlers.called.wait()
+        may_send.set()
+        assert (await slower).details() == "too many requests at once"
+        world.handlers.may_answer.set()
+        await held
+
+
 async def test_work_goes_on_when_the_caller_leaves_and_keeps_its_places(world: Guarded) -> None:
     world.handlers.may_answer.clear()
     channel = world.connect()
