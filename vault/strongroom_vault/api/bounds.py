@@ -68,6 +68,7 @@ def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.experimental.tcp_max_read_chunk_size", 4 * MAX_MESSAGE),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        # Or a second process could listen on the same port, and get some of the clients.
         ("grpc.so_reuseport", 0),
     )
 
