@@ -99,8 +99,8 @@ class Rotation:
         await self._retry(self._pool.renew)
         # 2. Refuse registrations that began under an older key, then commit an event. Once the
         #    event is committed, so is every registration that was let through before, and the walk
-        #    sees it. The other way round, one could be committed after the walk, and its key
-        #    destroyed.
+        #    sees it. The other way round, only the order in which the loop wakes its tasks would
+        #    keep one from being committed after the walk, and its key from being destroyed.
         self._refuse_wrap_keys_before(newest)
         await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_MADE, wrap_key=newest))
         # 3. Rewrap every record until a walk finds none under an older key. That nothing is left is

@@ -13,6 +13,7 @@ import made_vault
 import msgspec
 import pytest
 import structlog
+from pools import is_alive
 from services import Begun
 
 from strongroom_vault.api.guard import Guard
@@ -182,6 +183,22 @@ async def test_a_start_that_fails_early_leaves_nothing(settings: Settings, tmp_p
     with pytest.raises(WrongPin):
         await VaultServer(wrong).__aenter__()
     with downtime(wrong):
+        pass
+
+
+async def test_a_start_that_is_cut_off_leaves_no_worker(settings: Settings) -> None:
+    token = msgspec.structs.replace(settings.token, workers=2)
+    vault = VaultServer(msgspec.structs.replace(settings, token=token))
+    starting = asyncio.create_task(vault.__aenter__())
+    async with asyncio.timeout(60):
+        while not vault._pool.pids:
+            await asyncio.sleep(0.01)
+    first, *_ = vault._pool.pids
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not is_alive(first)
+    with downtime(settings):
         pass
 
 
