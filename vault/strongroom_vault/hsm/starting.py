@@ -61,7 +61,7 @@ class WorkerStarter:
             #    would answer attempts that no client accepts, each of them charged.
             if ready != self._first:
                 await worker.kill()
-                raise WorkerLost("the token has other keys than when the vault started")
+                raise WorkerLost("the token's keys have changed since the vault started")
             return worker, ready
 
     async def start_with_back_off(self) -> WorkerProcess | None:

@@ -147,7 +147,9 @@ class Registration:
         # A repetition of what is registered is never late: its key is in the record, so that it is
         # neither destroyed nor left out by a rotation.
         if not _is_registered(record, key.key_id) and self._is_late(opened):
-            return policy.Decision(record, StateExpired("this registration has expired"))
+            return policy.Decision(
+                record, StateExpired("this registration can no longer be finished; start it again")
+            )
         if not key.attempt_limit:
             limit = registration.unnamed_limit(record, key.key_id, self._limits)
             key = replace(key, attempt_limit=limit)

@@ -104,7 +104,7 @@ def sound(key: TokenKey) -> str:
 
 
 def known_answers(session: pkcs11.Session, module: str) -> str:
-    """The vectors of RFC 9497, with their key brought into the token."""
+    """The vectors of RFC 9497, with their key imported into the token."""
     template = {
         Attribute.CLASS: ObjectClass.PRIVATE_KEY,
         Attribute.KEY_TYPE: KeyType.EC,
@@ -119,7 +119,7 @@ def known_answers(session: pkcs11.Session, module: str) -> str:
         private = as_object(session.create_object(template))
     except PKCS11Error as error:
         raise CheckNote(
-            f"no key can be brought in ({describe(error)}); tried with its own"
+            f"no key can be imported ({describe(error)}); tried with its own"
         ) from error
     try:
         hot = hot_operations(session, module)

@@ -1,6 +1,6 @@
 """What a token must get right before it serves: checked by every worker when it starts.
 
-No known private key can be brought into a real token, so algebra says what is right: a fresh key,
+No known private key can be imported into a real token, so algebra says what is right: a fresh key,
 generated, wrapped and unwrapped, must multiply as its public key demands, or the worker refuses.
 """
 
