@@ -177,8 +177,8 @@ class Guard(grpc.aio.ServerInterceptor):
         access = await self._access_tokens.verify(_bearer(context))
         # 3. May they do this?
         access.require(scope)
-        # 4. Has the account a place? One account must not fill the vault for all others. Held until
-        #    the work ends, so it also bounds the calls that send no request.
+        # 4. Has the account a place? One account must not fill the vault for all others. Held from
+        #    before the request until the work ends: calls that send none count as well.
         with self._place_of(access.account):
             return await self._run(handler, Caller(access.account), context, has_begun)
 

@@ -43,8 +43,9 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
 
     def close(self) -> None:
         """Say NOT_SERVING from now on, and end all watches."""
-        # This order: `set` does nothing once closed, and the last state must be told before a watch
-        # ends. Watches that stayed would hold the vault's end for the whole grace.
+        # This order: `set` does nothing once closed, and watchers must be told the last state
+        # before their watch ends. Watches that stayed open would delay the shutdown by the whole
+        # grace.
         self.set(serving=False)
         self._is_closed = True
         self._wake()

@@ -70,8 +70,8 @@ class KeySetFile:
         """Return the key with this id; without an id, the only key there is."""
         is_read = True
         try:
-            # The stamp before the text, and kept only if that could be read: a file that changes in
-            # between is read again at the next call, not taken for the one that is known.
+            # The stamp before the content, and kept only if that could be read: a file that changes
+            # in between is read again at the next call, not taken for the one that is known.
             stamp = self._stat()
             if stamp != self._stamp:
                 self._keys = self._read()
@@ -123,8 +123,8 @@ class KeySetUrl:
         """
         key = _find(self._keys, key_id)
         is_due = self._is_due(is_known=key is not None)
-        # One fetch for all callers, and the time is noted before it: tokens with keys that do not
-        # exist, which anybody can send, must not make the vault flood the issuer.
+        # One fetch for all callers, and the time is noted before it: anybody can send tokens that
+        # name keys which do not exist, and must not make the vault flood the issuer with them.
         if is_due and self._fetching is None:
             self._tried_at = self._clock()
             self._fetching = asyncio.create_task(self._refresh())

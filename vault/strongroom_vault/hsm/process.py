@@ -59,7 +59,7 @@ class _Pipe(asyncio.Protocol):
                 del self._received[: LENGTH_SIZE + len(body)]
                 self._settle(decode_answer(body))
         except FrameError as error:
-            # After one message that is no answer, nothing tells whose the next one is.
+            # After a message that is no answer there is no telling which job the next one answers.
             self._fail(error)
             self._transport.abort()
 

@@ -69,8 +69,8 @@ class AnchorTracker:
             # False until the anchor has answered: after an error `check` moves it again.
             self.is_reached = False
             await self._anchor.advance(self.held, newest)
-            # Only after the answer. A move that failed may have reached the token all the same:
-            # repeated from the old value it is safe, from the new one it would be another vault's.
+            # Only after the answer: if the move did not reach the token, the next one must still
+            # expect the old value. If it did, repeating it is safe.
             self.held = newest
             self.is_reached = True
             self.seconds += time.perf_counter() - began

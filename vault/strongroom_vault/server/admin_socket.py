@@ -46,7 +46,7 @@ async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
             yield
         finally:
             # Without grace: a deletion that an operator has begun goes on in a task of its own, and
-            # all else only shows something.
+            # everything else is answered at once.
             await server.stop(0)
 
 
