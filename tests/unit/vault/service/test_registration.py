@@ -57,6 +57,23 @@ async def test_two_registrations_at_once_leave_one_key(world: World) -> None:
         await world.service.registration.finish("alice", first.state, record.encode(), SEALED, 0)
 
 
+async def test_one_that_is_finished_while_another_begins_is_not_replaced_by_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await Begun.of(world.service)
+    run = world.token.run
+
+    async def run_then_finish_the_first(job: Any) -> Any:
+        answer = await run(job)
+        await world.service.registration.finish(*first.finish)
+        return answer
+
+    monkeypatch.setattr(world.token, "run", run_then_finish_the_first)
+    second = await Begun.of(world.service)
+    with pytest.raises(KeyReplaced):
+        await world.service.registration.finish(*second.finish)
+
+
 async def test_the_newest_registrations_may_be_finished(world: World) -> None:
     begun = [await Begun.of(world.service) for _ in range(UNFINISHED_PER_ACCOUNT + 1)]
     if world.service.registration._makes_resident_keys:
