@@ -45,7 +45,7 @@ from vault_process import make_softhsm, make_vault
 from strongroom.errors import VaultUnreachable
 from strongroom.requests import GetKey
 from strongroom_protocol import labels
-from strongroom_vault.api import bounds, health, requests, strangers
+from strongroom_vault.api import anonymous, bounds, health, requests
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -193,7 +193,7 @@ async def test_requests_come_in_time(vault: VaultProcess) -> None:
     ):
         assert {code for code, _ in answers} == {grpc.StatusCode.UNAVAILABLE}
         waited = [seconds for _, seconds in answers if seconds > requests.REQUEST_S / 2]
-        assert len(waited) == strangers.MAX_CALLS
+        assert len(waited) == anonymous.MAX_CALLS
         assert max(waited) < requests.REQUEST_S + 5
 
 
@@ -203,7 +203,7 @@ async def test_requests_come_in_time(vault: VaultProcess) -> None:
 def test_a_connection_holds_few_calls(vault: VaultProcess, kind: str) -> None:
     """All but a few are over at once, whether their caller sends and reads or not."""
     sent = kinds(100)[kind]
-    over = 100 if kind == "no body" else 100 - strangers.MAX_CALLS
+    over = 100 if kind == "no body" else 100 - anonymous.MAX_CALLS
     with connected(vault) as secure:
         secure.sendall(sent.hello)
         heard = secure.recv(1000)
@@ -224,7 +224,7 @@ def test_what_a_connection_may_open_and_send_ahead(vault: VaultProcess) -> None:
 
 
 async def test_calls_without_a_request_take_nobodys_place(vault: VaultProcess) -> None:
-    """More than `max_in_flight` of them, by strangers and by somebody with an access token."""
+    """More than `max_in_flight` of them, anonymous and with an access token."""
     token = vault.folder.access_token("greedy")
     waiting = [
         asyncio.create_task(refused(vault, VAULT + "GetKey", 12, token)),
@@ -251,7 +251,7 @@ async def test_watchers(vault: VaultProcess) -> None:
         streams = [
             health_pb2_grpc.HealthStub(one).Watch(health_pb2.HealthCheckRequest())
             for one in channels
-            for _ in range(strangers.MAX_CALLS)
+            for _ in range(anonymous.MAX_CALLS)
         ]
         firsts = await asyncio.gather(
             *(stream.read() for stream in streams), return_exceptions=True

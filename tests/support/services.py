@@ -123,9 +123,9 @@ class Begun:
     """A registration of alice that may be finished."""
 
     @classmethod
-    async def of(cls, world: World) -> Begun:
+    async def of(cls, service: BackupKeyService) -> Begun:
         request, session = client.create_registration_request(b"right")
-        started = await world.service.registration.start("alice", request.encode())
+        started = await service.registration.start("alice", request.encode())
         response = RegistrationResponse.decode(started.registration_response)
         record, _ = client.finalize_registration_request(session, response, IDENTITIES, QUICK)
         begun = cls()

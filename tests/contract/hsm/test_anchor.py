@@ -203,7 +203,7 @@ def _missing_for_a_moment(session: pkcs11.Session) -> None:
     assert AnchorSlots(session).advance(value(0), value(1)) == value(1)
     find = AnchorSlots._find
     for hidden in SLOTS:
-        for times in range(1, anchor_slots.LOOKS):
+        for times in range(1, anchor_slots.READ_TRIES):
             left = times
             held = AnchorSlots(session).read_slots()
             before = newest(held.values())

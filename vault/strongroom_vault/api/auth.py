@@ -1,4 +1,4 @@
-"""Access tokens: who calls, and what they may do.
+"""Access tokens: who is calling, and what they may do.
 
 An access token is a JWT (RFC 7519) signed with ES256 or EdDSA by a key of the trusted set: `aud` is
 the vault id, `exp` at most 15 minutes away, `sub` the account, `scope` words separated by spaces.
@@ -83,11 +83,14 @@ class AccessTokens:
         """
         if len(access_token) > ACCESS_TOKEN_MAX_SIZE:
             raise AccessTokenInvalid("the access token is too long")
+        # The digest is remembered, not the token: a dump of this memory holds nothing to call with.
+        # It covers the signature as well, so a token that was changed anywhere is a new one.
         digest = hashlib.sha256(access_token.encode()).digest()
         access = self._verified.get(digest)
         if access is None:
             access = self._access(await self._claims(access_token))
             self._remember(digest, access)
+        # After the memory, for every call: a remembered token expires like any other.
         if access.expires_at <= self._clock():
             raise AccessTokenExpired("the access token has expired")
         return access
@@ -97,10 +100,11 @@ class AccessTokens:
         try:
             key = await self._keys.find(_key_id(access_token.partition(".")[0]))
             if key is None:
-                raise AccessTokenInvalid("the access token is signed by no trusted key")
+                raise AccessTokenInvalid("the access token is not signed by a trusted key")
             return jwt.decode(
                 access_token,
                 key,
+                # The key's own, never the one that the header names: the caller writes the header.
                 algorithms=[key.algorithm_name],
                 audience=self._vault_id,
                 issuer=self._issuer,
@@ -114,10 +118,12 @@ class AccessTokens:
         account, expires_at, scope = claims["sub"], claims["exp"], claims.get("scope", "")
         if not isinstance(account, str) or not 1 <= _size(account) <= ACCOUNT_MAX_SIZE:
             raise AccessTokenInvalid("sub is not 1 to 255 bytes of text")
+        # NaN compares false with every time: it would pass the bound below, and never expire.
         if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
             raise AccessTokenInvalid("exp is not a number")
         if isinstance(expires_at, float) and not math.isfinite(expires_at):
             raise AccessTokenInvalid("exp is not a time")
+        # The issuer cannot take a token back, so its lifetime bounds what a stolen one is worth.
         if expires_at > self._clock() + MAX_LIFETIME_S + CLOCK_SKEW_S:
             raise AccessTokenInvalid("exp is more than 15 minutes away")
         if not isinstance(scope, str):
@@ -125,6 +131,8 @@ class AccessTokens:
         return Access(account, frozenset(scope.split()), expires_at)
 
     def _remember(self, digest: bytes, access: Access) -> None:
+        # The oldest goes: tokens live for minutes, so it is the nearest to its end. Only tokens
+        # that were verified are remembered, so nobody without one can push others out.
         self._verified[digest] = access
         if len(self._verified) > MAX_REMEMBERED:
             self._verified.popitem(last=False)

@@ -22,7 +22,7 @@ MAX_STREAMS: Final = 20
 MAX_PENDING: Final = 512
 """Calls of one name that wait for Python; from half as many on, gRPC's core refuses some, then all.
 
-It does so at a fraction of what it costs us. Clients are told CANCELLED, and try again.
+That costs a fraction of a refusal in Python. Clients see CANCELLED, and try again.
 """
 HANDSHAKE_MS: Final = 10_000
 """A connection that has not sent its HTTP/2 settings by then is closed."""
@@ -68,6 +68,7 @@ def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
         ("grpc.http2.bdp_probe", 0),
         ("grpc.experimental.tcp_max_read_chunk_size", 4 * MESSAGE_MAX_SIZE),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        # Or a second process could listen on the same port, and get some of the clients.
         ("grpc.so_reuseport", 0),
     )
 

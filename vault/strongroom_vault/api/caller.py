@@ -1,4 +1,4 @@
-"""Who makes a call: what the guard hands to a service."""
+"""Who makes a call: what the guard hands to the service in place of gRPC's context."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ class Caller:
     account: str
 
 
-STRANGER: Final = Caller("")
+ANONYMOUS: Final = Caller("")

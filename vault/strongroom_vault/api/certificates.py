@@ -46,6 +46,8 @@ class Certificates:
 
     def reload(self) -> str:
         """Read both files again; if they cannot be used, keep the old ones and return why."""
+        # Both files are read and compared before anything changes: half written ones leave the
+        # vault with the certificate that it has.
         try:
             configuration, self.ends_at = _read(self._listen)
         except OperatorError as error:
@@ -56,11 +58,11 @@ class Certificates:
         return ""
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Answer gRPC at a handshake; None if nothing has changed, which is as often as possible.
-
-        Any other answer makes gRPC's core (1.85) swap credentials without a lock: if many
-        handshakes do that at once, a reference count drops below zero and the process aborts.
-        """
+        """Answer gRPC at a handshake; None if nothing has changed."""
+        # None as often as possible. Any other answer makes gRPC's core (1.85) swap credentials
+        # without a lock: if many handshakes do that at once, a reference count drops below zero and
+        # the process aborts. `popleft` gives a new certificate to one handshake alone; gRPC keeps
+        # it for all later ones.
         try:
             return self._fresh.popleft()
         except IndexError:

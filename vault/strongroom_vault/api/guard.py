@@ -1,16 +1,9 @@
 """What stands before every call of BackupKeyVault: capacity, access token, deadline, errors.
 
-1. Is there room at all? Asked first, because it costs nothing.
-2. Who is it? The access token is verified before the request is read: a stranger sends no bytes.
-3. May they do this? The scope.
-4. Has the account a place? One account must not fill the vault for all others.
-5. Read the request, which must come in time: whoever opens a call and sends nothing holds a place
-   of their account, and none of the vault's.
-6. Take a place among all calls, and hand the request and its `Caller` to the service.
-
-A call that is refused on the way has counted nothing. From step 6 on the work goes on to its end,
-also when the caller leaves or the time is up, and keeps its places until then: a place stands for
-work, not for somebody who waits.
+Six steps, numbered where they are taken: room, access token, scope, a place of the account, the
+request, a place among all calls. A call that is refused on the way has charged nothing. From the
+last step on the work goes on to its end, also when the caller leaves or the time is up, and keeps
+its places until then: a place stands for work, not for somebody who waits.
 """
 
 from __future__ import annotations
@@ -27,10 +20,10 @@ import grpc
 import structlog
 
 from strongroom_protocol.labels import REQUEST_ID, STATUS_DETAILS
-from strongroom_vault.api.caller import STRANGER, Caller
+from strongroom_vault.api.anonymous import AnonymousCalls
+from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.api.requests import RETRY_AFTER, read_request
 from strongroom_vault.api.status import code_of, status_details
-from strongroom_vault.api.strangers import Strangers
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
@@ -91,7 +84,7 @@ def _ignore(_call: str, _outcome: str, _seconds: float) -> None:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Lets through what is authenticated and fits in; turns refusals into statuses."""
+    """Admits authenticated calls while there is room; turns refusals into statuses."""
 
     def __init__(
         self, access_tokens: AccessTokens, limits: Limits, observe: Observe = _ignore
@@ -106,7 +99,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._access_tokens = access_tokens
         self._limits = limits
         self._observe = observe
-        self._strangers = Strangers()
+        self._anonymous = AnonymousCalls()
         self.in_flight = 0
         self.is_draining = False
         """Whether every new call is refused, because an operator drains the vault."""
@@ -121,12 +114,15 @@ class Guard(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Wrap the handler of one of our calls; bound those of other services."""
+        # This runs when the headers are there, before the request: grpcio itself would read that
+        # first, however long it takes. So every call is stream-unary for gRPC
+        # (docs/decisions/0016).
         handler = cast("Handler | None", await continuation(handler_call_details))
         method = handler_call_details.method
         if handler is None:
             return None
         if not method.startswith(SERVICE):
-            return self._strangers.bounded(handler)
+            return self._anonymous.bounded(handler)
         call = method.removeprefix(SERVICE)
 
         async def guarded(_: object, context: Context) -> Message | None:
@@ -139,19 +135,23 @@ class Guard(grpc.aio.ServerInterceptor):
         await self._working.drain()
 
     async def _handle(self, handler: Handler, call: str, context: Context) -> Message | None:
-        """Run the call in a task, so that whatever it raises can be looked at and answered."""
+        """Run the call in a task of its own, and answer whatever comes of it."""
         began = time.perf_counter()
         request_id = secrets.token_hex(REQUEST_ID_SIZE)
         structlog.contextvars.bind_contextvars(request_id=request_id, call=call)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
         with traces.trace(call, request_id=request_id) as span:
+            # gRPC cancels this handler when its caller leaves. The task goes on: an attempt that is
+            # charged must be evaluated, or given back.
             has_begun = asyncio.Event()
             task = self._working.start(self._admit(handler, SCOPES[call], context, has_begun))
             try:
                 await asyncio.wait([task], timeout=_seconds(context))
             finally:
+                # Before the last step nothing is charged. A caller that sends no request must not
+                # keep a place of its account until the request is late.
                 if not has_begun.is_set():
-                    task.cancel()  # no request came, so nothing is lost; a no-op once it is done
+                    task.cancel()  # nothing to cancel once it is done
             error = task.exception() if task.done() else _too_slow()
             outcome = _outcome(error)
             span.set_attribute("outcome", outcome)
@@ -164,21 +164,32 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _admit(
         self, handler: Handler, scope: str | None, context: Context, has_begun: asyncio.Event
     ) -> Message:
-        """Take steps 1 to 4."""
+        """Admit a call, then run it."""
+        # 1. Is there room at all? First, because it costs nothing: a vault under load spends no
+        #    time on signatures of calls that it cannot serve.
         self._refuse_unless_room()
         if scope is None:
-            self._strangers.admit(context)
-            return await self._run(handler, STRANGER, context, has_begun)
+            self._anonymous.admit(context)
+            return await self._run(handler, ANONYMOUS, context, has_begun)
+        # 2. Who is it? Before the request is read: nothing is read of callers without an access
+        #    token.
         access = await self._access_tokens.verify(_bearer(context))
+        # 3. May they do this?
         access.require(scope)
+        # 4. Has the account a place? One account must not fill the vault for all others. Held from
+        #    before the request until the work ends: calls that send none count as well.
         with self._place_of(access.account):
             return await self._run(handler, Caller(access.account), context, has_begun)
 
     async def _run(
         self, handler: Handler, caller: Caller, context: Context, has_begun: asyncio.Event
     ) -> Message:
-        """Take steps 5 and 6."""
+        """Read the request, and hand it to the service with its `Caller`."""
+        # 5. Read the request, which must come in time. Until then the call holds a place of its
+        #    account and none of the vault's: calls that send nothing keep nobody else out.
         request = await read_request(handler, context)
+        # 6. Take a place among all calls. Asked again: others have come since step 1. Nothing is
+        #    awaited from here to the count, or more calls would get in than there are places.
         self._refuse_unless_room()
         has_begun.set()
         self.in_flight += 1
@@ -197,7 +208,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _place_of(self, account: str) -> Iterator[None]:
         """Hold one of an account's places for the time of the block."""
         if self._by_account[account] >= self._limits.in_flight_per_account:
-            raise Overloaded("too many requests of this account at once", RETRY_AFTER)
+            raise Overloaded("too many requests from this account at once", RETRY_AFTER)
         self._by_account[account] += 1
         try:
             yield
@@ -212,8 +223,9 @@ def _bearer(context: Context) -> str:
     values = [value for key, value in context.invocation_metadata() if key == "authorization"]
     if not values:
         raise AccessTokenMissing("the call carries no access token")
+    # Of two, a proxy before the vault may have checked the other one.
     if len(values) > 1 or not str(values[0]).lower().startswith(_BEARER):
-        raise AccessTokenInvalid("the metadata authorization is not one Bearer token")
+        raise AccessTokenInvalid("the authorization metadata is not a single Bearer token")
     return str(values[0])[len(_BEARER) :].strip()
 
 

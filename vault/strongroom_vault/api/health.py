@@ -1,4 +1,4 @@
-"""The gRPC health service, which anybody may ask without an access token.
+"""The gRPC health service, which needs no access token.
 
 grpcio's own service holds a lock while it writes to a watcher, so a single watcher that does not
 read stops all changes of health, and it does not limit how many there are. This one waits for
@@ -43,11 +43,16 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
 
     def close(self) -> None:
         """Say NOT_SERVING from now on, and end all watches."""
+        # This order: `set` does nothing once closed, and watchers must be told the last state
+        # before their watch ends. Watches that stayed open would delay the shutdown by the whole
+        # grace.
         self.set(serving=False)
         self._is_closed = True
         self._wake()
 
     def _wake(self) -> None:
+        # A new event for the next change: with `clear`, a watcher that is still writing would miss
+        # this one.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

@@ -35,8 +35,8 @@ MAX_AGE_S: Final = 5 * 60
 """It is fetched again at least this often, if it is used: so that a key that was removed goes."""
 FETCH_TIMEOUT_S: Final = 10
 RETRY_S: Final = 5
-"""After a failure it is fetched again this soon; callers are told to come back no later."""
-PATIENCE_S: Final = 1.0
+"""After a failure it is fetched again this soon; callers are asked to retry after as long."""
+WAIT_S: Final = 1.0
 """How long a call waits for a set that it does not need, or that could not be fetched last time."""
 MAX_SET_SIZE: Final = 256 * 1024
 
@@ -70,6 +70,8 @@ class KeySetFile:
         """Return the key with this id; without an id, the only key there is."""
         is_read = True
         try:
+            # The stamp before the content, and kept only if that could be read: a file that changes
+            # in between is read again at the next call, not taken for the one that is known.
             stamp = self._stat()
             if stamp != self._stamp:
                 self._keys = self._read()
@@ -121,12 +123,16 @@ class KeySetUrl:
         """
         key = _find(self._keys, key_id)
         is_due = self._is_due(is_known=key is not None)
+        # One fetch for all callers, and the time is noted before it: anybody can send tokens that
+        # name keys which do not exist, and must not make the vault flood the issuer with them.
         if is_due and self._fetching is None:
             self._tried_at = self._clock()
             self._fetching = asyncio.create_task(self._refresh())
+        # Waited for a while, not awaited: a caller that leaves must not cancel the fetch of all
+        # others, and whoever has a known key goes on while the issuer is slow.
         if self._fetching is not None and (is_due or key is None):
             is_hopeful = key is None and not self._has_failed
-            patience = FETCH_TIMEOUT_S if is_hopeful else PATIENCE_S
+            patience = FETCH_TIMEOUT_S if is_hopeful else WAIT_S
             await asyncio.wait([self._fetching], timeout=patience)
             key = _find(self._keys, key_id)
         if key is None and (self._has_failed or self._fetching is not None):
@@ -145,7 +151,7 @@ class KeySetUrl:
 
     async def _refresh(self) -> None:
         """Fetch the set; while that fails, the keys known so far stay valid."""
-        has_failed = True
+        has_failed = True  # stays so after an error that nobody expected
         try:
             self._keys = _parse(await asyncio.to_thread(_fetch, self._url), self._url)
             has_failed = False
@@ -176,10 +182,8 @@ def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
 
 
 def _key(member: object) -> jwt.PyJWK | None:
-    """Return a key of a JWK set, None for one that cannot be used (RFC 7517 section 5).
-
-    Other kinds are not parsed at all: some take long.
-    """
+    """Return a key of a JWK set, None for one that cannot be used (RFC 7517 section 5)."""
+    # Other kinds are not parsed at all: some of them take long, at each fetch.
     if not isinstance(member, dict) or (member.get("kty"), member.get("crv")) not in _CURVES:
         return None
     try:
@@ -190,6 +194,7 @@ def _key(member: object) -> jwt.PyJWK | None:
 
 
 def _find(keys: list[jwt.PyJWK], key_id: str | None) -> jwt.PyJWK | None:
+    # Two keys with one id, or several where the token names none: choosing would be guessing.
     matching = [key for key in keys if key.key_id == key_id] if key_id is not None else keys
     return matching[0] if len(matching) == 1 else None
 
@@ -208,14 +213,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def _fetch(url: str) -> bytes:
     """Return what an https URL serves itself, not what it redirects to.
 
-    The TLS context is made for this fetch: what the system trusts may have changed.
-
     Raises:
         OSError, http.client.HTTPException: it cannot be fetched, or is too slow.
         OperatorError: it is not an https URL, or too large.
     """
     if not url.startswith("https://"):
         raise OperatorError(f"{url} is not an https URL")
+    # Made for each fetch: what the system trusts may have changed since the vault started.
     context = ssl.create_default_context()
     context.sslsocket_class = _until(time.monotonic() + FETCH_TIMEOUT_S)
     proxies = urllib.request.ProxyHandler({} if is_loopback(url) else None)

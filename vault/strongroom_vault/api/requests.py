@@ -1,7 +1,8 @@
 """Reads a call's request, which must come in time: a caller may open a call and then send nothing.
 
-grpcio itself waits for it before it runs any handler, as long as the connection lives. A handler of
-a stream is run at once. So every call is one for gRPC here, and reads its one message by itself.
+grpcio waits for the request of a unary call before it runs the handler, as long as the connection
+lives, but runs that of a stream at once. So every call is a stream for gRPC here, and reads its one
+message itself.
 """
 
 from __future__ import annotations
@@ -26,11 +27,9 @@ RETRY_AFTER: Final = 1.0
 async def read_request(handler: Handler, context: Context) -> Message:
     """Return the message of the caller.
 
-    It is decoded here: gRPC itself would answer UNKNOWN, with Python's own words.
-
     Raises:
         Overloaded: it did not come in time.
-        Malformed: there is none, or it is not one of this call.
+        Malformed: it is missing, or cannot be decoded as this call's request.
     """
     try:
         async with asyncio.timeout(REQUEST_S):
@@ -39,7 +38,8 @@ async def read_request(handler: Handler, context: Context) -> Message:
         raise Overloaded("the request did not come in time", RETRY_AFTER) from error
     if not isinstance(request, bytes):  # grpc.aio.EOF
         raise Malformed("request", "it is missing")
+    # Decoded here: gRPC itself would answer UNKNOWN, with the text of a Python exception.
     try:
         return handler.request_deserializer(request)
     except DecodeError as error:
-        raise Malformed("request", "it is not a message of this call") from error
+        raise Malformed("request", "it cannot be decoded") from error

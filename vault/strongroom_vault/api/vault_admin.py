@@ -79,6 +79,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
         self, request: pb.DrainRequest, _context: object
     ) -> pb.DrainResponse:
         """Take no new calls, or take them again."""
+        # Calls under way go on: the caller asks GetStatus until none is left.
         self._guard.is_draining = not request.resume
         log.info("taking calls again" if request.resume else "draining")
         return pb.DrainResponse()

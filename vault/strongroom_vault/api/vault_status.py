@@ -1,4 +1,4 @@
-"""What the running vault says of itself to its operators."""
+"""The status of the running vault, for its operators."""
 
 from __future__ import annotations
 

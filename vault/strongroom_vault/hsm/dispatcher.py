@@ -1,15 +1,8 @@
 """Hands jobs to the token workers, and their answers to the callers.
 
-A job, in order:
-
-1. It queues; a move of the anchor goes to the front, because a whole commit waits for it.
-2. Once every caller that is ready now has queued its job, all that wait are shared out among the
-   idle workers, a few jobs to each: a busy vault then wakes a worker once for all of them.
-3. A job that no worker has taken by its deadline is refused. The token has not seen it.
-4. A job that a worker has taken is awaited to its end even if its caller goes away, or the next
-   caller would be handed its answer.
-5. A call that a worker leaves unanswered ends in HsmUnavailable. Nothing of an answer has left the
-   vault then, so the caller may give the attempt back.
+The steps of a job are numbered where they happen: queue, share out, refuse in time, await, answer.
+A job that a worker leaves unanswered ends in HsmUnavailable. Nothing of an answer has left the
+vault then, so the caller may give the attempt back.
 """
 
 from __future__ import annotations
@@ -43,8 +36,9 @@ CALL_TIMEOUT: Final = 10.0
 MAX_CALLS: Final = 20_000
 """SoftHSM never frees destroyed session objects; a worker is replaced after so many jobs."""
 MAX_WAITING: Final = 1024
+"""The most jobs in the queue; more are refused at once."""
 MAX_BATCH: Final = 4
-"""At most so many jobs are handed to a worker at once. One that dies loses them all."""
+"""The most jobs that a worker gets at once. One that dies loses them all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +49,52 @@ class _Waiting:
     outcome: asyncio.Future[Any]
     deadline: float
     began: float = field(default_factory=time.perf_counter)
+
+
+class _Answers:
+    """Answers callers, and counts how their jobs ended."""
+
+    def __init__(self) -> None:
+        self.jobs: Counter[tuple[str, str]] = Counter()
+        self.job_s: defaultdict[str, float] = defaultdict(float)
+
+    def answer(self, waiting: _Waiting, answer: AnyAnswer) -> None:
+        """Answer a caller with what a worker has answered."""
+        # Compared with what the job asks for: a worker that answers something else must not be able
+        # to hand a caller a message of another kind.
+        if not isinstance(answer, waiting.job.answer_type):
+            self._answer_failure(waiting, answer)
+            return
+        kind = waiting.job.kind
+        self.jobs[kind, "done"] += 1
+        self.job_s[kind] += time.perf_counter() - waiting.began
+        if not waiting.outcome.done():  # done: the caller has left
+            waiting.outcome.set_result(answer)
+
+    def refuse(
+        self, waiting: _Waiting, problem: str, kind: type[HsmUnavailable] = HsmUnavailable
+    ) -> None:
+        """Refuse a job that waits, or that no worker has answered."""
+        error = self.unavailable(waiting.job, problem, kind)
+        if not waiting.outcome.done():
+            waiting.outcome.set_exception(error)
+
+    def unavailable(
+        self, job: Job[Any], problem: str, kind: type[HsmUnavailable] = HsmUnavailable
+    ) -> HsmUnavailable:
+        """Count a job that is not done; return the error for its caller."""
+        self.jobs[job.kind, "unavailable"] += 1
+        return kind(problem, RETRY_AFTER)
+
+    def _answer_failure(self, waiting: _Waiting, answer: AnyAnswer) -> None:
+        if isinstance(answer, Failed) and answer.is_not_found:
+            # Not logged as a fault: the key may have been destroyed since the job was queued. The
+            # caller looks at the record, and has new sessions opened if the key must be there.
+            self.refuse(waiting, answer.problem, KeyNotFound)
+            return
+        problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
+        log.error("token failed", problem=problem)
+        self.refuse(waiting, "the token failed")
 
 
 class TokenPool:
@@ -82,8 +122,11 @@ class TokenPool:
         self._batches = TaskGroup("token pool")
         self._handing_out: asyncio.Handle | None = None
         self._giving_up: asyncio.TimerHandle | None = None
-        self.jobs: Counter[tuple[str, str]] = Counter()
-        self.job_s: defaultdict[str, float] = defaultdict(float)
+        self._answers = _Answers()
+        self.jobs = self._answers.jobs
+        """How many jobs ended, by kind and outcome."""
+        self.job_s = self._answers.job_s
+        """How many seconds jobs took, waiting included, by kind."""
 
     async def start(self) -> Ready:
         """Start all workers; see `Supervisor.start`."""
@@ -99,11 +142,14 @@ class TokenPool:
 
     async def close(self) -> None:
         """Refuse what waits, await what has begun, then end the workers."""
-        self._supervisor.stop()  # first, so that no worker starts that nobody would end
+        # Before anything is awaited: from here on `run` refuses, and no worker starts that nobody
+        # would end.
+        self._supervisor.stop()
         for waiting in self._queue:
-            self._refuse(waiting, "the vault is going down")
+            self._answers.refuse(waiting, "the vault is shutting down")
         self._queue.clear()
-        await self._batches.drain()  # a job that has begun may be charged: its answer is awaited
+        # Before the workers end: a job that has begun belongs to an attempt that is charged.
+        await self._batches.drain()
         await self._supervisor.close()
 
     @property
@@ -148,14 +194,19 @@ class TokenPool:
             HsmUnavailable: no worker was free in time, or it did not answer.
             KeyNotFound: the token does not find the resident key that the job names.
         """
+        if self._supervisor.is_stopping:
+            raise self._answers.unavailable(job, "the vault is shutting down")
+        # A move of the anchor is let in although the queue is full: it is the only one at a time,
+        # and the callers whose commit it anchors hold their places already.
         is_urgent = isinstance(job, AdvanceAnchor)
-        is_full = len(self._queue) >= self._max_waiting
-        if self._supervisor.is_stopping or (is_full and not is_urgent):
-            raise self._unavailable(job, "too many requests wait for the token")
+        if len(self._queue) >= self._max_waiting and not is_urgent:
+            raise self._answers.unavailable(job, "too many requests wait for the token")
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Answer] = loop.create_future()
         waiting = _Waiting(job, outcome, loop.time() + self._call_timeout)
-        if is_urgent:  # 1
+        # 1. Queue; a move of the anchor goes to the front. A whole commit waits for it: behind the
+        #    evaluations, every attempt would wait for a full queue twice.
+        if is_urgent:
             self._queue.appendleft(waiting)
         else:
             self._queue.append(waiting)
@@ -164,20 +215,26 @@ class TokenPool:
             with traces.span("token", job=job.kind):
                 return await outcome
         finally:
+            # The caller has left and no worker has the job: the token need not do it.
             if outcome.cancelled() and waiting in self._queue:
                 self._queue.remove(waiting)
 
     def _hand_out_soon(self) -> None:
-        """Hand out in the next turn of the loop, when every caller that is ready has queued."""
+        """Hand out in the next turn of the loop, and look for jobs that have waited too long."""
+        # Not at once: by the next turn every caller that is ready has queued its job, and a worker
+        # is woken once for all that it gets, which costs less than once for each.
         loop = asyncio.get_running_loop()
         if self._handing_out is None:
             self._handing_out = loop.call_soon(self._hand_out)
+        # One timer, for the first deadline; `_give_up` sets the next.
         if self._giving_up is None and self._queue:
             first = min(waiting.deadline for waiting in self._queue)
             self._giving_up = loop.call_at(first, self._give_up)
 
     def _hand_out(self) -> None:
-        """Share out the jobs that wait among the idle workers."""  # 2
+        """Share out the jobs that wait among the idle workers."""
+        # 2. By all workers that are alive, not by those that are idle now: the others will be in a
+        #    moment, and the first one must not have taken their share by then.
         self._handing_out = None
         while self._queue and (worker := self._supervisor.take()) is not None:
             share = -(-len(self._queue) // max(1, self.ready))
@@ -185,68 +242,44 @@ class TokenPool:
             self._batches.start(self._work(worker, batch))
 
     def _give_up(self) -> None:
-        """Refuse the jobs that no worker has taken in time."""  # 3
+        """Refuse the jobs that no worker has taken in time."""
+        # 3. Only what is still queued. The token has not seen it, so the charge can be given back;
+        #    a job that a worker has taken gets its time from there (`_work`).
         now = asyncio.get_running_loop().time()
         late = [waiting for waiting in self._queue if waiting.deadline <= now]
         self._queue = deque(waiting for waiting in self._queue if waiting.deadline > now)
         for waiting in late:
-            self._refuse(waiting, "no token worker is free")
+            self._answers.refuse(waiting, "no token worker is free")
         self._giving_up = None
         if self._queue:
             self._hand_out_soon()
 
     async def _work(self, worker: WorkerProcess, batch: Sequence[_Waiting]) -> None:
-        """Have a worker do some jobs, and tell all of their callers, whatever happens."""  # 4
+        """Have a worker do some jobs, and answer all of their callers, whatever happens."""
+        # 4. In a task of the pool, which no caller can cancel: a worker is idle only once it has
+        #    answered everything. Lent any earlier, its next job would wait behind the last one, run
+        #    out of time, and cost a good worker.
         answers = worker.send([waiting.job for waiting in batch])
         unanswered = deque(zip(batch, answers, strict=True))
-        problem = "its work was cut off"
+        problem = "its work was cancelled"
         try:
             while unanswered:
                 waiting, future = unanswered[0]
                 answer = await worker.answer(future, self._call_timeout)
                 if isinstance(answer, Failed) and answer.is_session_lost:
                     problem = answer.problem
-                    return
+                    return  # this job counts as unanswered: no other on this session will be done
                 unanswered.popleft()
-                self._tell(waiting, answer)
+                self._answers.answer(waiting, answer)
         except WorkerLost as error:
             problem = str(error)
         finally:
+            # 5. On every path, also after a bug here: a worker that owes an answer never becomes
+            #    idle again, and every caller is answered, because only the caller can give back the
+            #    attempt that it was charged.
             if unanswered:
                 self._supervisor.lose(worker, problem)
             else:
                 self._supervisor.give_back(worker)
             for waiting, _ in unanswered:
-                self._refuse(waiting, "the token did not answer")  # 5
-
-    def _tell(self, waiting: _Waiting, answer: AnyAnswer) -> None:
-        """Answer a caller; one that has gone away needs no answer."""
-        if not isinstance(answer, waiting.job.answer_type):
-            self._tell_failure(waiting, answer)
-            return
-        kind = waiting.job.kind
-        self.jobs[kind, "done"] += 1
-        self.job_s[kind] += time.perf_counter() - waiting.began
-        if not waiting.outcome.done():
-            waiting.outcome.set_result(answer)
-
-    def _tell_failure(self, waiting: _Waiting, answer: AnyAnswer) -> None:
-        if isinstance(answer, Failed) and answer.is_not_found:
-            self._refuse(waiting, answer.problem, KeyNotFound)
-            return
-        problem = answer.problem if isinstance(answer, Failed) else "an answer to another job"
-        log.error("token failed", problem=problem)
-        self._refuse(waiting, "the token failed")
-
-    def _refuse(
-        self, waiting: _Waiting, problem: str, kind: type[HsmUnavailable] = HsmUnavailable
-    ) -> None:
-        error = self._unavailable(waiting.job, problem, kind)
-        if not waiting.outcome.done():
-            waiting.outcome.set_exception(error)
-
-    def _unavailable(
-        self, job: Job[Any], problem: str, kind: type[HsmUnavailable] = HsmUnavailable
-    ) -> HsmUnavailable:
-        self.jobs[job.kind, "unavailable"] += 1
-        return kind(problem, RETRY_AFTER)
+                self._answers.refuse(waiting, "the token did not answer")

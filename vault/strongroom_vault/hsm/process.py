@@ -59,6 +59,7 @@ class _Pipe(asyncio.Protocol):
                 del self._received[: LENGTH_SIZE + len(body)]
                 self._settle(decode_answer(body))
         except FrameError as error:
+            # After a message that is no answer there is no telling which job the next one answers.
             self._fail(error)
             self._transport.abort()
 
@@ -82,6 +83,7 @@ class _Pipe(asyncio.Protocol):
         self._transport.close()
 
     def _settle(self, answer: AnyAnswer) -> None:
+        # The worker is out of step: what it sends next may answer another job than we think.
         if not self._unanswered:
             raise FrameError("an answer without a job")
         future = self._unanswered.popleft()
@@ -108,6 +110,7 @@ class WorkerProcess:
     ) -> None:
         self._process = process
         self._pipe = pipe
+        # Read until its end: a module that prints much would fill the pipe, and hang in a call.
         self._logging = asyncio.create_task(_log_lines(printed, process.pid))
         self.calls = 0
         self.is_being_replaced = False
@@ -129,6 +132,7 @@ class WorkerProcess:
         try:
             answer = await worker.answer(worker.send((hello,))[0], START_TIMEOUT)
         except WorkerLost:
+            # One that takes too long holds a session of the token, and may open it at any moment.
             await worker.kill()
             raise
         if isinstance(answer, Ready):
@@ -143,6 +147,8 @@ class WorkerProcess:
         with ExitStack() as undo:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
+            # Our copy of their end is closed at once: the pipe would stay open when the worker has
+            # died, and nobody would notice.
             with theirs:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable,

@@ -1,18 +1,4 @@
-"""Starts token workers: one at a time, and never again once the token has refused the PIN.
-
-A start, in order:
-
-1. Wait for the start before. SoftHSM does not always open a token that eight processes open at the
-   same moment (5 starts of 12 failed), and a wrong PIN must be seen before the next worker tries
-   it.
-2. Give up if a worker before was refused for good. Each try of a wrong PIN brings the token nearer
-   to locking itself, often at the third: fewer tries than there may be workers.
-3. Start the process, which opens the token and tests it.
-4. If all workers were to be renewed meanwhile, begin again: this one may have looked at the token
-   before the change that they are renewed for.
-5. Compare its identity and secrets with those of the first worker. With other keys it would answer
-   attempts that no client accepts, each of them charged.
-"""
+"""Starts token workers: one at a time, and never again once the token has refused the PIN."""
 
 from __future__ import annotations
 
@@ -45,7 +31,7 @@ class WorkerStarter:
         """Why no worker will ever start again; None while one may."""
 
     def stop(self) -> None:
-        """Start no more workers, because the vault goes down."""
+        """Start no more workers, because the vault shuts down."""
         self._is_stopped = True
 
     @property
@@ -54,7 +40,7 @@ class WorkerStarter:
         return self._is_stopped
 
     def begin_generation(self) -> None:
-        """Start those that are starting now once more: they may know an old state of the token."""
+        """Make those that are starting now start again: they may have seen the token as it was."""
         self._generation += 1
 
     async def start(self) -> tuple[WorkerProcess, Ready]:
@@ -64,18 +50,25 @@ class WorkerStarter:
             WorkerRefused: it cannot open the token, and says why.
             WorkerLost: it died, took too long, has other keys, or may not be started.
         """
-        async with self._one_at_a_time:  # 1
-            worker, ready = await self._start_in_this_generation()  # 2, 3, 4
+        # 1. Wait for the start before. SoftHSM does not always open a token that eight processes
+        #    open at the same moment (5 starts of 12 failed); and a wrong PIN must be noticed before
+        #    the next worker tries it.
+        async with self._one_at_a_time:
+            worker, ready = await self._start_in_this_generation()
             if self._first is None:
                 self._first = ready
-            if ready != self._first:  # 5
+            # 5. Compare its identity and secrets with those of the first worker. With other keys it
+            #    would answer attempts that no client accepts, each of them charged.
+            if ready != self._first:
                 await worker.kill()
-                raise WorkerLost("the token has other keys than when the vault started")
+                raise WorkerLost("the token's keys have changed since the vault started")
             return worker, ready
 
     async def start_with_back_off(self) -> WorkerProcess | None:
         """Start a worker, trying ever more slowly; None once no worker may start any more."""
         tries = 0
+        # Without an end but these two: a token that is gone for an hour must be used again when it
+        # comes back, with nobody there to restart the vault.
         while not self._is_stopped:
             await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
             tries += 1
@@ -92,17 +85,23 @@ class WorkerStarter:
 
     async def _start_in_this_generation(self) -> tuple[WorkerProcess, Ready]:
         while True:
-            if self.final_refusal is not None:  # 2
+            # 2. Give up if a worker before was refused for good. Each try of a wrong PIN brings the
+            #    token nearer to locking itself, often at the third: fewer tries than there may be
+            #    workers. Asked under the lock, so that the refusal of the worker before counts.
+            if self.final_refusal is not None:
                 raise WorkerLost(f"not tried again: {self.final_refusal}")
             if self._is_stopped:
-                raise WorkerLost("the vault is going down")
+                raise WorkerLost("the vault is shutting down")
+            # 3. Start the process, which opens the token and tests it.
             generation = self._generation
             try:
-                worker, ready = await WorkerProcess.start(self._hello)  # 3
+                worker, ready = await WorkerProcess.start(self._hello)
             except WorkerRefused as error:
                 if error.is_final:
                     self.final_refusal = str(error)
                 raise
-            if generation == self._generation:  # 4
+            # 4. If a renewal has begun meanwhile, begin again: this worker may have looked at the
+            #    token before the change that all are renewed for.
+            if generation == self._generation:
                 return worker, ready
             await worker.retire()

@@ -29,24 +29,25 @@ class TokenAnchor:
     async def advance(self, expected: Anchored, new: Anchored) -> None:
         """Remember `new` instead of `expected`.
 
-        1. Move the anchor. A worker that finds something newer there has found another vault.
-        2. Do not believe a session that finds something older, or nothing: it may have lost sight
-           of a slot, as SoftHSM's do while other objects are made and destroyed. Open new sessions
-           and ask one of them. Stopping at once would take a vault down for a fault of one process.
-        3. Believe what a new session finds, even if it is nothing. A vault that went on without an
-           anchor could be rolled back to an old database, with every guess that it had counted.
-
         Raises:
             AnchorMoved: the anchor holds something else, or is gone.
             HsmUnavailable: no worker answers, or no new one starts.
         """
         job = AdvanceAnchor(expected, new)
-        held = (await self._pool.run(job)).value  # 1
-        if held is None or held.epoch < expected.epoch:  # 2
+        # 1. Move the anchor. If the worker finds something newer than expected, another vault has
+        #    put it there.
+        held = (await self._pool.run(job)).value
+        # 2. Do not believe a session that finds something older, or nothing: it may have lost sight
+        #    of a slot, as SoftHSM's do while other objects are made and destroyed. Ask a new one.
+        #    Stopping here would take a vault down for a fault of one process.
+        if held is None or held.epoch < expected.epoch:
             log.warning("the anchor looks older than it was", epoch=held.epoch if held else -1)
             await self._pool.renew()
             held = (await self._pool.run(job)).value
-        if held is None:  # 3
+        # 3. Believe what a new session finds, even if it is nothing. A vault that went on without
+        #    an anchor could be rolled back to an old database, with every guess that it had
+        #    counted.
+        if held is None:
             raise AnchorMoved("the token has lost its anchor")
         if held != new:
-            raise AnchorMoved("the token's anchor was moved by somebody else")
+            raise AnchorMoved("another vault has moved the token's anchor")

@@ -66,8 +66,11 @@ class AnchorTracker:
         """
         if self.held != newest:
             began = time.perf_counter()
+            # False until the anchor has answered: after an error `check` moves it again.
             self.is_reached = False
             await self._anchor.advance(self.held, newest)
+            # Only after the answer: if the move did not reach the token, the next one must still
+            # expect the old value. If it did, repeating it is safe.
             self.held = newest
             self.is_reached = True
             self.seconds += time.perf_counter() - began
@@ -80,11 +83,15 @@ def check_newest(head: Head, anchored: Anchored | None) -> Anchored:
         InvalidHead: it is neither; the message says which of the two is older, and by how much.
     """
     if anchored is None:
-        raise InvalidHead("the token has no anchor, so nothing says that this database is new")
+        raise InvalidHead(
+            "the token has no anchor, so nothing proves that this database is the newest"
+        )
     if head.anchored == anchored:
         return anchored
+    # A crash fell between commit and anchor, and nothing had been answered. The digest is compared,
+    # because a commit of the same number on another head is another history.
     if head.epoch == anchored.epoch + 1 and head.previous == anchored.digest:
-        return anchored  # a crash fell between commit and anchor; nothing had been answered
+        return anchored
     missing = anchored.epoch - head.epoch
     if missing > 0:
         raise InvalidHead(

@@ -69,6 +69,7 @@ class Draft:
         """
         record_id = change.record_id
         if record_id is None:
+            # An operator's act: it belongs to no record, so an empty one is decided and dropped.
             decision = change.decide(Record())
             if decision.event is not None:
                 self._log(Event(decision.event, self.now, detail=tuple(change.detail.items())))
@@ -101,11 +102,14 @@ class Draft:
         if record_id not in self._after:
             row = self.buckets[bucket_of(record_id)].rows.get(record_id)
             stored = None if row is None else decode_record(self._sealer.open(row, record_id))
+            # Also to a record that is not there: what was charged in lost commits is not known,
+            # and an account that looks new may have been in them.
             record = upkeep.after_loss(stored or Record(), self._loss_epoch)
+            # A record that was not stored counts as unchanged, or reading it would write a row.
             self._before[record_id] = stored or record
             self._after[record_id] = record
         return self._after[record_id]
 
     def _log(self, event: Event) -> None:
         self.events.append(event.body())
-        self.event_counts[event.what] += 1
+        self.event_counts[event.kind] += 1

@@ -82,17 +82,23 @@ class Ledger:
         anchored = await self._anchor.read()
         try:
             self._anchor.held = await self._in_thread(self._journal.open, anchored)
+            # After a crash between commit and anchor, the anchor is one commit behind. Nobody was
+            # told of that commit, so it may count.
             await self._anchor.reach(self._journal.newest)
         except (InvalidHead, AnchorMoved, StoreChanged) as error:
+            # Not raised: the vault comes up and answers ROLLBACK_DETECTED to every call, so that
+            # clients and operators learn why. An exit would look like any outage.
             self._journal.stop(str(error))
         self._writer = asyncio.create_task(self._write(), name="ledger writer")
 
     async def close(self) -> None:
         """Finish every change that was accepted. The store is its opener's to close."""
         if self._writer is not None:
+            # None first: `_enqueue` then refuses, and the writer ends when the queue is empty.
             writer, self._writer = self._writer, None
             self._wake.set()
             await writer
+        # After the writer, which needs the thread for what is still queued.
         self._thread.shutdown()
 
     @property
@@ -102,7 +108,7 @@ class Ledger:
 
     @property
     def rollback(self) -> str | None:
-        """Why nothing is done any more; None while all is well."""
+        """Why the ledger has stopped; None while it has not."""
         return self._journal.stopped
 
     @property
@@ -126,7 +132,7 @@ class Ledger:
         """Apply `decide` to a record; return the outcome once the new record is durable.
 
         `decide` is pure and runs in the journal's thread. A decision that leaves the record as it
-        was writes nothing, but waits for what it was decided upon.
+        was writes nothing, but waits until what it was decided on is durable.
 
         Raises:
             Refusal: the outcome was one; or StoreUnavailable, and nothing changed; or
@@ -141,14 +147,6 @@ class Ledger:
         await self._enqueue(
             Change(None, lambda record: policy.Decision(record, None, kind), detail)
         )
-
-    async def sweep_bucket(
-        self, bucket: int, decide: Callable[[Record], Decision[bool]]
-    ) -> Sequence[bytes]:
-        """Apply `decide` to every record of a bucket that it would change; return their ids."""
-        records = await self.read_bucket(bucket)
-        ids = [name for name, record in records.items() if decide(record).record != record]
-        return [record_id for record_id in ids if await self.change(record_id, decide)]
 
     def occupied_buckets(self) -> list[int]:
         """Return the numbers of the buckets that hold any record. Raises RollbackDetected."""
@@ -172,6 +170,8 @@ class Ledger:
             StoreUnavailable, HsmUnavailable, RollbackDetected: it cannot.
         """
         if not self._anchor.is_reached:
+            # An empty change makes the writer move the anchor. Moved from here, beside a commit,
+            # `held` could end up behind the anchor, and the next move would stop the vault.
             await self._enqueue(Change(None, lambda record: policy.Decision(record, None)))
         await self._in_thread(self._journal.check_store)
 
@@ -185,31 +185,22 @@ class Ledger:
             return await outcome
 
     async def _write(self) -> None:
-        """Commit batch after batch, until closed and empty.
-
-        There is never more than one commit under way: each is decided on the records, the tree and
-        the head that the one before it left.
-        """
+        """Commit batch after batch, until closed and empty."""
         while self._writer is not None or self._queue:
             if not self._queue:
-                self._wake.clear()
+                self._wake.clear()  # with no await since the look at the queue: no wake is lost
                 await self._wake.wait()
                 continue
             batch = [self._queue.popleft() for _ in range(min(MAX_BATCH, len(self._queue)))]
+            # One commit at a time, each decided on the records, tree and head that the one before
+            # it left. Two at once on one head would fork the chain of heads.
             committed = asyncio.ensure_future(self._commit([one.change for one in batch]))
+            # `wait` does not raise: an error is the answer of this batch, and the writer lives on.
             await asyncio.wait([committed])
             _answer(batch, committed)
 
     async def _commit(self, changes: Sequence[Change]) -> list[Any]:
         """Commit changes and anchor them; return the outcomes, which their callers may act on.
-
-        1. Settle an earlier commit of which nobody knows whether the store has it.
-        2. Anchor the newest commit that is in the store, if it is not anchored. The anchor may
-           never be more than one commit behind: `check_newest` would take a database for another.
-        3. Decide and commit. A charge is durable now, but an older database could still take its
-           place.
-        4. Anchor it. From here on no older database is believed, so the charge cannot be undone by
-           restoring a copy: only now may a caller evaluate.
 
         Raises:
             RollbackDetected: the database or the anchor is not as this vault left it.
@@ -218,20 +209,28 @@ class Ledger:
         """
         journal = self._journal
         journal.refuse_if_stopped()
+        # 1. Settle a commit of which nobody knows whether the store has it. If it is there, a
+        #    commit on the old head would fork the chain; and it counts in step 2.
         if journal.is_unsettled:
             await self._in_thread(journal.settle)
+        # 2. Anchor what an earlier failure left behind. A database two commits ahead of the anchor
+        #    would be refused at the next start.
         await self._anchor_newest()
+        # 3. Decide and commit. The charge is durable now, but an older copy of the database would
+        #    still be believed.
         outcomes = await self._in_thread(journal.commit, changes)
+        # 4. Anchor it. From here on no older copy is believed. If callers went on before this, a
+        #    restored copy would give them the same attempts again.
         try:
             await self._anchor_newest()
         except HsmUnavailable as error:
+            # The commit cannot be taken back, but nobody has acted on it. The callers get their
+            # outcome with the error, because an attempt must know which charge to give back.
             return [Unanchored(error, outcome) for outcome in outcomes]
         return outcomes
 
     async def _anchor_newest(self) -> None:
-        """Move the anchor, then let go of the keys that no anchored record has any more.
-
-        Not before: a key that an older, still believable database names may be needed again.
+        """Move the anchor, then report the keys that no anchored record has any more.
 
         Raises:
             RollbackDetected: the anchor was moved by another vault.
@@ -241,6 +240,8 @@ class Ledger:
             await self._anchor.reach(self._journal.newest)
         except AnchorMoved as error:
             raise self._journal.stop(str(error)) from error
+        # Reported, and then destroyed, only once anchored: until then a copy of the database from
+        # before this commit is still believed, and a record in it would have lost its key.
         if dropped_keys := self._journal.take_dropped_keys():
             self._on_keys_dropped(dropped_keys)
 
@@ -250,12 +251,12 @@ class Ledger:
 
 
 def _answer(batch: Sequence[_Waiting[Any]], committed: asyncio.Future[list[Any]]) -> None:
-    """Wake every caller of the batch; one that has left needs no answer."""
+    """Wake every caller of the batch."""
     error = committed.exception()
     outcomes = [error] * len(batch) if error is not None else committed.result()
     for waiting, outcome in zip(batch, outcomes, strict=True):
         if waiting.outcome.done():
-            continue
+            continue  # the caller has left; its change is committed all the same
         if isinstance(outcome, BaseException):
             waiting.outcome.set_exception(outcome)
         else:

@@ -1,14 +1,7 @@
 """The journal: decides changes of records and commits them to the store. One thread, no asyncio.
 
-It owns the Merkle tree and the newest head. Opening checks three things, each on the one before:
-
-1. The head is this vault's and unchanged.
-2. The bucket hashes have the head's root, so that from now on each bucket can be verified alone.
-3. The head is the anchor's, or one commit ahead of it that nobody was told of. Without this an
-   older database, whole in itself, would be served with its attempts unused.
-
-Every later read is verified against the tree. What does not fit stops the journal permanently: it
-then refuses everything and changes nothing.
+It owns the Merkle tree and the newest head, and verifies every read against the tree. Whatever does
+not fit stops the journal permanently: it then refuses everything and changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +32,7 @@ if TYPE_CHECKING:
 
     from strongroom_vault.ledger.draft import Change
     from strongroom_vault.ledger.head import Anchored
-    from strongroom_vault.ledger.merkle import Update
+    from strongroom_vault.ledger.merkle import Tree, Update
     from strongroom_vault.records.events import EventKind
     from strongroom_vault.records.record import Record, StoredOprfKey
 
@@ -73,9 +66,9 @@ class _Unsettled:
     """A commit that was handed to the store, until it is known what became of it."""
 
     head: Head
-    sealed_head: bytes
     update: Update
     draft: Draft
+    commit: Commit
 
 
 class Journal:
@@ -98,7 +91,7 @@ class Journal:
         self.epoch = 0
         """The number of the newest commit; 0 while there is no head to believe."""
         self.stopped: str | None = None
-        """Why nothing is done any more; None while all is well."""
+        """Why the journal has stopped; None while it has not."""
         self.statistics = Statistics()
 
     @property
@@ -119,13 +112,18 @@ class Journal:
             StoreError: the store cannot be read.
         """
         snapshot = self._store.load()
+        # 1. The head is this vault's and unchanged. All that follows is compared with it.
         self._head = open_head(snapshot.head, self._head_key, self._vault_id)
         self.epoch = self._head.epoch
+        # 2. The bucket hashes have the head's root. From now on each bucket can be verified alone.
         self._rows = VerifiedStore(self._store, self._sealer, tree_of(self._head, snapshot))
+        # 3. The head is the anchor's, or one commit ahead that nobody was told of. Without this an
+        #    older database, whole in itself, would be served with its attempts unused.
         return check_newest(self._head, anchored)
 
     def stop(self, reason: str) -> RollbackDetected:
-        """Stop for good; return what every caller is told."""
+        """Stop permanently; return the error for every caller."""
+        # Nothing resets it: only an operator can tell which copy of the database to believe.
         self.stopped = reason
         return RollbackDetected(reason)
 
@@ -137,14 +135,6 @@ class Journal:
     def commit(self, changes: Sequence[Change]) -> list[object]:
         """Decide changes in order and commit them; return the outcomes.
 
-        1. Read and verify all buckets first: nothing is decided on a record that may be forged.
-        2. Decide each change on what the one before it left, so that two attempts on one record in
-           one commit are charged twice.
-        3. Seal what changed. A batch that changed nothing and logs nothing is not committed.
-        4. Plan the tree and seal the next head, before the store is touched.
-        5. Hand all of it to the store as one commit, durable when it returns.
-        6. Adopt the new head and tree only then; otherwise the tree would not fit the store.
-
         Raises:
             RollbackDetected: the database is not as this vault left it.
             StoreUnavailable: nothing of the batch is in the store, or nobody knows.
@@ -152,10 +142,15 @@ class Journal:
         self.refuse_if_stopped()
         began = time.perf_counter()
         try:
+            # 1. Read and verify every bucket first: nothing is decided on a record that may be
+            #    forged.
             numbers = {bucket_of(one.record_id) for one in changes if one.record_id is not None}
             buckets = self._rows.buckets(numbers)
             draft = Draft(buckets, self._sealer, self._head.loss_epoch, self._clock())
+            # 2. Decide each change on what the one before it left. On the record as it was read,
+            #    two attempts in one commit would be charged once.
             outcomes = [draft.decide(change) for change in changes]
+            # 3. Seal what changed. If nothing did, there is no commit and the anchor stays.
             rows = draft.rows()
             if rows or draft.events:
                 self._write(rows, draft)
@@ -163,6 +158,7 @@ class Journal:
             raise self.stop(str(error)) from error
         except StoreError as error:
             self.statistics.store_errors += 1
+            # A full disk can be read, but nothing charged: `check_store` wants a write from now on.
             self._takes_writes = False
             raise StoreUnavailable(str(error), RETRY_AFTER_STORE_ERROR) from error
         except InvalidSeal as error:
@@ -173,9 +169,6 @@ class Journal:
 
     def settle(self) -> None:
         """Find out what became of a commit whose callers were told that the store is unavailable.
-
-        It comes before any other read or write: a charge that is in the store and not in the tree
-        would look like a forged bucket, and a second commit on the old head would fork the chain.
 
         Raises:
             RollbackDetected: the database is not as this vault left it.
@@ -195,24 +188,21 @@ class Journal:
         return dropped
 
     def occupied_buckets(self) -> list[int]:
-        """Return the numbers of the buckets that hold any record. Does not block.
-
-        Raises:
-            RollbackDetected: the database is not what this vault wrote.
-        """
+        """Return the numbers of buckets with any record; never blocks. Raises RollbackDetected."""
         self.refuse_if_stopped()
         return self._rows.tree.occupied()
 
     def read_bucket(self, bucket: int) -> dict[bytes, Record]:
         """Return the verified records of a bucket by id.
 
-        Never fewer than there are: a rotation destroys the wrap key of those it is not shown.
-
         Raises:
             RollbackDetected: the database is not as this vault left it.
             StoreError: the store cannot be read, or nobody knows what became of the last commit.
         """
+        # An error, never fewer records: a rotation destroys the wrap key of those that it is not
+        # shown, and `reconcile` their resident keys.
         self.refuse_if_stopped()
+        # Buckets of an unsettled commit do not fit the tree: they would look forged.
         if self._unsettled is not None:
             raise StoreError("it is not known yet whether the last commit is in the store")
         try:
@@ -235,27 +225,28 @@ class Journal:
         self._takes_writes = True
 
     def _write(self, rows: list[Row], draft: Draft) -> None:
-        """Commit rows and events (steps 4 to 6).
+        """Commit rows and events.
 
         Raises:
             StoreError: they are not in the store; or it does not say, and `settle` must find out.
         """
-        buckets = draft.put(rows)
-        update = self._rows.tree.plan(buckets)
-        head = self._head.next(
-            root=update.root, audit=audit.extend(self._head.audit, draft.events), time=draft.now
-        )
-        sealed_head = seal_head(head, self._head_key)
-        self._unsettled = unsettled = _Unsettled(head, sealed_head, update, draft)
+        # 4. Make all of the commit before the store is touched. The tree in memory stays as it was
+        #    until the commit is known to be there.
+        made = _make_commit(self._head, self._rows.tree, draft, rows, self._head_key)
+        # 5. Remember it, then hand it to the store. The other way round, an error would leave no
+        #    trace of a commit that may be durable, and the next one would fork the chain.
+        self._unsettled = made
         try:
-            self._store.commit(Commit(rows, buckets, draft.events, sealed_head))
+            self._store.commit(made.commit)
         except StoreError:
             # An error does not say that nothing was written: the answer may have been lost.
-            if not self._settle(unsettled):
+            if not self._settle(made):
                 raise
         else:
+            # 6. Adopt head and tree only now: before, a refused commit would leave a tree that fits
+            #    no bucket in the store.
             self._takes_writes = True
-            self._adopt(unsettled)
+            self._adopt(made)
 
     def _settle(self, unsettled: _Unsettled) -> bool:
         """Adopt a commit if the store has it; return whether it has.
@@ -263,9 +254,11 @@ class Journal:
         Raises:
             StoreError: the store does not say.
         """
-        if self._store.load().head == unsettled.sealed_head:
+        # The head is enough: it is written in the same transaction as rows, buckets and events.
+        if self._store.load().head == unsettled.commit.head:
             self._adopt(unsettled)
             return True
+        # Only after `load` has answered: while the store is silent, the question stays open.
         self._unsettled = None
         return False
 
@@ -278,3 +271,16 @@ class Journal:
         self.statistics.events += settled.draft.event_counts
         self.statistics.commits += 1
         self._unsettled = None
+
+
+def _make_commit(
+    head: Head, tree: Tree, draft: Draft, rows: list[Row], head_key: bytes
+) -> _Unsettled:
+    """Return the commit after `head` that writes a draft, and what to adopt once it is durable."""
+    buckets = draft.put(rows)
+    update = tree.plan(buckets)
+    after = head.next(
+        root=update.root, audit=audit.extend(head.audit, draft.events), time=draft.now
+    )
+    commit = Commit(rows, buckets, draft.events, seal_head(after, head_key))
+    return _Unsettled(after, update, draft, commit)

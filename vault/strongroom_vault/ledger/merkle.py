@@ -23,7 +23,7 @@ EMPTY: Final = bytes(HASH_SIZE)
 
 
 class InvalidRow(StrongroomVaultError):
-    """No vault writes this: an id or a hash that has not its size, a bucket that there is not.
+    """No vault writes this: an id or a hash of the wrong size, or a bucket that does not exist.
 
     Sizes matter, because a digest over two parts does not say where one ends and the other begins.
     """
@@ -33,7 +33,7 @@ def record_digest(record_id: bytes, sealed: bytes) -> bytes:
     """Return the digest of one row.
 
     Raises:
-        InvalidRow: the id is none.
+        InvalidRow: the id has the wrong size.
     """
     if len(record_id) != RECORD_ID_SIZE:
         raise InvalidRow(f"an id of {len(record_id)} bytes")
@@ -44,7 +44,7 @@ class Bucket:
     """The sealed records of a bucket by id. A record's digest is computed once.
 
     Raises:
-        InvalidRow: an id is none.
+        InvalidRow: an id has the wrong size.
     """
 
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
@@ -90,7 +90,7 @@ class Tree:
         """Build the tree over 2**bits buckets from the hashes of those that are not empty.
 
         Raises:
-            InvalidRow: a bucket is not one of these, or a hash is none.
+            InvalidRow: there is no such bucket, or a hash has the wrong size.
         """
         for number, value in buckets.items():
             if not 0 <= number < 1 << bits or len(value) != HASH_SIZE:

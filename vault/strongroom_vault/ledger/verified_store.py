@@ -54,6 +54,8 @@ class VerifiedStore:
             buckets = {number: Bucket(rows) for number, rows in stored.items()}
         except InvalidRow as error:
             raise InvalidSeal("a row has an id that this vault never makes") from error
+        # The whole bucket is compared, also for a record that is not there: a store that leaves a
+        # record out would otherwise make its account look new, with all attempts left.
         if any(bucket.hash != self.tree.bucket(number) for number, bucket in buckets.items()):
             raise InvalidSeal("a bucket is not the one that the head states")
         return buckets
@@ -65,6 +67,8 @@ class VerifiedStore:
             InvalidSeal, StoreError: as `buckets`.
         """
         if self.tree.bucket(number) == EMPTY:
+            # The tree knows that there is nothing. The sweep asks for every bucket: most are empty,
+            # and need not be read.
             return {}
         rows = self.buckets((number,))[number].rows
         return {name: decode_record(self._sealer.open(row, name)) for name, row in rows.items()}

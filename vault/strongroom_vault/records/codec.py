@@ -34,7 +34,7 @@ class RegistrationState:
         key_id: 16 bytes, of the key to be registered.
         generation: the record's, when the registration started.
         oprf_key: made for this registration.
-        stretching: what the client was told to use.
+        stretching: what the client was given to use.
         expires_at: after this the state is refused.
     """
 

@@ -1,4 +1,4 @@
-"""What the audit log tells of: events, each as one line of canonical JSON.
+"""The events of the audit log, each one line of canonical JSON.
 
 Events name accounts by record id alone. `ledger/audit.py` chains them.
 """
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class EventKind(Enum):
-    """What an event tells of."""
+    """What happened."""
 
     REGISTERED = "registered"
     ATTEMPT = "attempt"
@@ -32,20 +32,20 @@ class Event:
     """One line of the log.
 
     Attributes:
-        what: happened.
+        kind: what happened.
         time: ms since the Unix epoch.
         record_id: of the account, empty for an operator's act.
         detail: numbers that belong to it.
     """
 
-    what: EventKind
+    kind: EventKind
     time: int
     record_id: bytes = b""
     detail: tuple[tuple[str, int], ...] = ()
 
     def body(self) -> bytes:
         """Return the event as canonical JSON."""
-        fields: dict[str, object] = {"event": self.what.value, "time": self.time}
+        fields: dict[str, object] = {"event": self.kind.value, "time": self.time}
         if self.record_id:
             fields["record"] = self.record_id.hex()
         fields.update(self.detail)

@@ -95,7 +95,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """What a look at an active key shows. `wait_until` is None when an attempt may start now."""
+    """The status of an active key. `wait_until` is None when an attempt may start now."""
 
     key: Active
     attempts_left: int
@@ -119,37 +119,35 @@ def attempts_left(record: Record, key: Active) -> int:
 def start_recovery(
     record: Record, blinded_element: bytes, now: int, rules: Rules
 ) -> Decision[Attempt]:
-    """Charge one attempt with `blinded_element` (33 bytes), or say why not.
-
-    1. Without an active key there is nothing to try.
-    2. A spent key is destroyed before anything else: it must not be evaluated once more.
-    3. The element of the last attempt again is a repetition. It is free, because the same
-       evaluation teaches nothing new; and it comes before limit and waiting, so that a client whose
-       answer was lost gets it even after the last attempt.
-    4. Without attempts left, the key is destroyed.
-    5. An attempt that comes too early must wait, and is not charged.
-    6. The attempt is charged; it may be evaluated once the record is committed and anchored.
-    """
+    """Charge one attempt with `blinded_element` (33 bytes), or say why not."""
+    # 1. Without an active key there is nothing to try.
     key = _active(record)
     if isinstance(key, Refusal):
         return Decision(record, key)
+    # 2. A spent key is destroyed before anything else: it must not be evaluated once more, not even
+    #    for a repetition.
     if _is_spent(record, key, now, rules):
         return _destroy(record, now)
+    # 3. The element of the last attempt again is a repetition. It is free, because the same
+    #    evaluation teaches nothing new; and it comes before limit and waiting, so that a client
+    #    whose answer was lost gets it even after the last attempt.
     if key.last_attempt is not None and key.last_attempt.blinded_element == blinded_element:
         return _repeat(record, key, now)
+    # 4. Without attempts left, the key is destroyed.
     if not attempts_left(record, key):
         return _destroy(record, now)
+    # 5. Too early: it must wait, and is not charged. After the limit, or waiting would keep a key
+    #    alive that has no attempt left.
     if (until := _wait_until(record, key, now, rules)) is not None:
         return Decision(record, Wait("the next attempt must wait", (until - now) / 1000))
+    # 6. Charge it. It may be evaluated once the record is committed and anchored.
     return _charge(record, key, blinded_element, now)
 
 
 def give_back(record: Record, charge: Charge) -> Decision[bool]:
-    """Undo a charge whose evaluation failed inside the vault; the outcome says if it was undone.
-
-    Each condition closes a free guess: the same key, no later attempt, no accepted repetition
-    (whose answer may have left), and something to give back.
-    """
+    """Undo a charge whose evaluation failed inside the vault; the outcome says if it was undone."""
+    # Each condition closes a free guess: the same key, no later attempt, no accepted repetition
+    # (whose answer may have left), and something to give back.
     key = record.state
     if (
         not isinstance(key, Active)
@@ -168,11 +166,7 @@ def give_back(record: Record, charge: Charge) -> Decision[bool]:
 def finish_recovery(
     record: Record, key_id: bytes, serial: int, *, proven: bool, now: int
 ) -> Decision[bytes]:
-    """Release the sealed backup key (60 bytes) if the password of attempt `serial` was `proven`.
-
-    At the limit only the failure of the last attempt destroys: that of an earlier one may come
-    from another device, while the right password is on its way.
-    """
+    """Release the sealed backup key (60 bytes) if the password of attempt `serial` was `proven`."""
     key = _active(record)
     if isinstance(key, KeyDestroyed):
         return Decision(record, key)
@@ -184,6 +178,8 @@ def finish_recovery(
         cleared = max(record.cleared, serial)
         released = replace(record, cleared=cleared)
         return Decision(released, key.sealed_backup_key, EventKind.RELEASED)
+    # At the limit only the failure of the last attempt destroys: that of an earlier one may come
+    # from another device, while the right password is on its way.
     left = attempts_left(record, key)
     if not left and serial == record.charged:
         return _destroy(record, now)
@@ -191,7 +187,7 @@ def finish_recovery(
 
 
 def delete(record: Record, now: int) -> Decision[None]:
-    """Delete the key at its owner's wish; a destroyed one stays destroyed."""
+    """Delete the key; a destroyed one stays destroyed."""
     key = _active(record)
     if isinstance(key, Refusal):
         return Decision(record, key)
@@ -199,7 +195,7 @@ def delete(record: Record, now: int) -> Decision[None]:
 
 
 def status(record: Record, now: int, rules: Rules) -> Decision[Status]:
-    """Say what there is. Touches the record: one that is spent is destroyed."""
+    """Return what there is. A spent key is destroyed, as by any other request."""
     swept = sweep(record, now, rules)
     record = swept.record
     match record.state:
@@ -293,5 +289,5 @@ def _wait_until(record: Record, key: Active, now: int, rules: Rules) -> int | No
 
 
 def key_status(record: Record, key: Active, wait_until: int | None) -> KeyStatus:
-    """Return what a look at an active key shows."""
+    """Return the status of an active key."""
     return KeyStatus(key, attempts_left(record, key), wait_until)

@@ -31,7 +31,7 @@ class StoredOprfKey:
 
     @property
     def is_resident(self) -> bool:
-        """Whether the key rests in the token, where it can be destroyed."""
+        """Whether the key stays in the token, where it can be destroyed."""
         return self.wrapped is None
 
 

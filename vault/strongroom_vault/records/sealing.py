@@ -61,7 +61,7 @@ class Sealer:
 
 
 class RowSealer:
-    """Seals rows of the store: padded, so that a row's length tells nothing about its record."""
+    """Seals rows of the store: padded, so that a row's length does not show what is in it."""
 
     def __init__(self, key: bytes) -> None:
         self._sealer = Sealer(key)

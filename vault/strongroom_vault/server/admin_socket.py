@@ -32,7 +32,9 @@ async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
         _remove_stale(short)
         server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
-        before = os.umask(0o177)  # a chmod afterwards would leave it open to others for a moment
+        # A chmod afterwards would leave the socket open to others for a moment. The umask is that
+        # of the whole process, so it is set back at once; files made meanwhile are only stricter.
+        before = os.umask(0o177)
         try:
             server.add_insecure_port(grpc_target(short))
             await server.start()
@@ -43,6 +45,8 @@ async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
         try:
             yield
         finally:
+            # Without grace: a deletion that an operator has begun goes on in a task of its own, and
+            # everything else is answered at once.
             await server.stop(0)
 
 
@@ -52,6 +56,8 @@ def _remove_stale(path: Path) -> None:
         if path.exists():
             raise OperatorError(f"{path} exists and is not a socket")
         return
+    # Asked, because the file alone says nothing: it outlives a vault that was killed, and gRPC
+    # would take the path away from one that runs.
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))

@@ -1,6 +1,6 @@
-"""What goes on beside the calls: health, the sweep of spent keys, the search for orphaned keys.
+"""What the vault does besides serving calls: health, sweep of spent keys, search for orphaned keys.
 
-Each is a step that `_repeat` takes again and again until the vault goes down.
+Each is a step that `_repeat` takes again and again until the vault shuts down.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 HEALTH_PERIOD_S: Final = 1.0
 TOKEN_PERIOD_S: Final = 10.0
-"""How often the token is asked for its anchor, only to see that it answers."""
+"""How often the anchor is read, only to see that the token answers."""
 
 
 class HealthWatch:
@@ -45,25 +45,26 @@ class HealthWatch:
         self._health = health
         self._is_draining = is_draining
         self._serving: bool | None = None
-        self._token_asked_at = -math.inf
+        self._token_checked_at = -math.inf
 
     @property
     def serving(self) -> bool:
-        """Whether the last look was good, and the vault may still serve."""
+        """Whether the last check was good, and the vault may still serve."""
         return bool(self._serving) and self._may_serve
 
     @property
     def was_serving(self) -> bool:
-        """Whether the last look was good."""
+        """Whether the last check was good."""
         return bool(self._serving)
 
     async def run(self) -> None:
-        """Look every second."""
-        await _repeat(self.look, HEALTH_PERIOD_S, "health check failed")
+        """Check every second."""
+        await _repeat(self.check, HEALTH_PERIOD_S, "health check failed")
 
-    async def look(self) -> None:
-        """Look once, and tell the health service if the answer is new."""
+    async def check(self) -> None:
+        """Check once, and tell the health service if the result is new."""
         before, self._serving = self._serving, await self._answers()
+        # Only changes: watchers are woken and the log has a line for each.
         if self._serving is not before:
             self._health.set(serving=self._serving)
             log.info("health", serving=self._serving)
@@ -73,10 +74,14 @@ class HealthWatch:
         return self._pool.healthy and self._ledger.rollback is None and not self._is_draining()
 
     async def _answers(self) -> bool:
+        # Without asking anything: a ledger that has stopped would answer with the same refusal, and
+        # a pool without workers only after its timeout.
         if not self._may_serve:
             return False
         try:
-            if self._is_tokens_turn() and (await self._pool.run(ReadAnchor())).value is None:
+            # A real job: a module that hangs while no attempt comes is noticed and replaced. And a
+            # token that answers but has lost its anchor can commit nothing.
+            if self._is_token_due() and (await self._pool.run(ReadAnchor())).value is None:
                 log.warning("the token has no anchor")
                 return False
             await self._ledger.check()
@@ -88,12 +93,12 @@ class HealthWatch:
             return False
         return True
 
-    def _is_tokens_turn(self) -> bool:
-        """The token is asked less often than the store, unless something is wrong."""
+    def _is_token_due(self) -> bool:
+        """Whether to ask the token too: less often than the store, unless something is wrong."""
         now = time.monotonic()
-        if self._serving and now < self._token_asked_at + TOKEN_PERIOD_S:
+        if self._serving and now < self._token_checked_at + TOKEN_PERIOD_S:
             return False
-        self._token_asked_at = now
+        self._token_checked_at = now
         return True
 
 
@@ -104,6 +109,8 @@ async def sweep(
     buckets = cycle(range(2**BUCKET_BITS))
 
     async def step() -> None:
+        # A bucket for each step, not a walk in one go: the sweep's changes find their place between
+        # those of the attempts. One that is skipped comes again in the next round.
         bucket = next(buckets)
         if ledger.rollback is not None or is_draining():
             return
@@ -116,12 +123,13 @@ async def sweep(
 async def reconcile(
     residents: ResidentKeys, ledger: Ledger, is_draining: Callable[[], bool]
 ) -> None:
-    """Find the keys in the token that no record needs: at once, for a crash may have left some."""
+    """Find the keys in the token that no record needs."""
 
     async def step() -> None:
         if not is_draining():
             await residents.reconcile(ledger)
 
+    # At once: a crash may have left some, and what one search finds is destroyed by the next.
     await _repeat(step, RECONCILE_PERIOD_S, "look at resident keys failed", at_once=True)
 
 
@@ -134,6 +142,7 @@ async def _repeat(
     while True:
         try:
             await step()
+        # These alone. Anything else is a bug, which ends the task and is logged as one.
         except (Refusal, StoreError) as error:
             log.warning(failure, problem=str(error))
         await asyncio.sleep(period_s)

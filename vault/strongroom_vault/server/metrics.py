@@ -27,7 +27,7 @@ from prometheus_client.registry import Collector
 from strongroom_vault.api.guard import SCOPES
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.records.events import EventKind
-from strongroom_vault.server import listening
+from strongroom_vault.server import listen_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,6 +106,8 @@ class Collected(Collector):
         events = CounterMetricFamily(
             "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
         )
+        # Copied, as the jobs below: scrapes have threads of their own, and a dictionary that grows
+        # while it is walked raises an error.
         counts = self._ledger.statistics.events.copy()
         for kind in EventKind:
             events.add_metric([kind.value], counts[kind])
@@ -205,18 +207,20 @@ def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
     Raises:
         OperatorError: the address cannot be listened on.
     """
-    with ExitStack() as undo, listening.held(address) as places:
-        for place in places:
-            undo.callback(_serve_at(place, registry))
+    with ExitStack() as undo, listen_addresses.reserved(address) as addresses:
+        for each in addresses:
+            undo.callback(_serve_on(each, registry))
         return undo.pop_all().close
 
 
-def _serve_at(place: listening.Place, registry: CollectorRegistry) -> Callable[[], None]:
-    kind = _Server6 if place.family == socket.AF_INET6 else _Server
+def _serve_on(
+    address: listen_addresses.ListenAddress, registry: CollectorRegistry
+) -> Callable[[], None]:
+    kind = _Server6 if address.family == socket.AF_INET6 else _Server
     try:
-        server = make_server(place.host, place.port, make_wsgi_app(registry), kind, _Scrape)
+        server = make_server(address.host, address.port, make_wsgi_app(registry), kind, _Scrape)
     except OSError as error:
-        raise OperatorError(f"cannot serve metrics at {place}: {error.strerror}") from error
+        raise OperatorError(f"cannot serve metrics at {address}: {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 

@@ -34,6 +34,8 @@ def open_store(settings: Settings, up: AsyncExitStack) -> SqliteStore:
     Raises:
         OperatorError: another vault has one of them, or there is no store of this vault.
     """
+    # The token first, and every vault in this order: of two that start at once one gets both. In
+    # different orders each could get one, and both would give up.
     lock = lock_exclusively(
         settings.token.pin_file,
         f"another vault uses the token whose PIN is in {settings.token.pin_file}",
@@ -45,7 +47,7 @@ def open_store(settings: Settings, up: AsyncExitStack) -> SqliteStore:
 
 
 def parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:
-    """Return what the vault tells anybody."""
+    """Return the public parameters of the vault."""
     return VaultParameters(
         vault_id=settings.vault.id,
         identity_public_key=identity_public_key,

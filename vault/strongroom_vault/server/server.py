@@ -1,26 +1,8 @@
 """A running vault: puts token workers, ledger, service and gRPC together, and takes them down.
 
-Up, in this order:
-
- 1. Traces, certificate, key set: wrong settings are reported before anything is held.
- 2. The lock on the token, then the store with its own lock: no second vault may use either. Two
-    that start at once take them in the same order, so that one of them gets both.
- 3. The token's workers, after the lock: one vault alone may move the anchor. They derive the
-    secrets by which the store is read.
- 4. The ledger, which compares the store with the anchor. Before any call: one that is answered
-    from an older database is a free guess.
- 5. The service. It learns the oldest wrap key before it is asked anything: a registration begun
-    under a key that was destroyed since must not be finished.
- 6. The guard, and the metrics, before the listener: a start that hangs below can be seen there.
- 7. Health, whose first look is awaited, or the listener would say NOT_SERVING of a good vault.
-    Then what goes on beside the calls.
- 8. The listener for clients, after everything that a call needs.
- 9. The admin socket, whose status shows all of these.
-
-Down, in the opposite order, but NOT_SERVING comes first, so that clients go elsewhere. Then the
-listener stops taking calls, and guard and service finish what was begun: a charge without its
-evaluation costs somebody an attempt. Only then do the ledger, the resident keys that are to be
-destroyed, the workers, the store and the locks go; each is needed by those before it.
+`_start` takes the steps up. Each step registers in the exit stack how it is taken back, so the way
+down is the opposite one, and each part goes only after those that need it. Two things come first
+on the way down: NOT_SERVING, so that clients go elsewhere, and the end of new calls.
 """
 
 from __future__ import annotations
@@ -94,12 +76,15 @@ class VaultServer:
         """Serve until SIGTERM or SIGINT, or until `serving` ends, which runs beside it."""
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
+        # Before the start: a SIGTERM in it must not kill the process between two steps, and leave
+        # workers behind.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         async with self:
             loop.add_signal_handler(signal.SIGHUP, self._certificates.reload)
             tune_gc()
             if serving is not None:
+                # If it ends or fails, so does the vault. On the way down it is the first to go.
                 beside = asyncio.create_task(serving())
                 beside.add_done_callback(lambda _: stopping.set())
                 self._exit.push_async_callback(tasks.cancel, beside)
@@ -111,6 +96,7 @@ class VaultServer:
         Raises:
             OperatorError: a part cannot start; nothing is left running.
         """
+        # A step that fails takes back those before it. Only a whole start is handed to `__aexit__`.
         async with AsyncExitStack() as exit_stack:
             await self._start(exit_stack)
             self._exit = exit_stack.pop_all()
@@ -126,6 +112,7 @@ class VaultServer:
     async def __aexit__(self, *_: object) -> None:
         """Stop in order; every attempt that was charged is finished."""
         log.info("stopping")
+        # First, so that clients go elsewhere while the calls under way are finished.
         self._health.close()
         await self._exit.aclose()
         log.info("stopped")
@@ -133,29 +120,44 @@ class VaultServer:
     async def _start(self, up: AsyncExitStack) -> None:
         """Take the steps up; each leaves in `up` how it is taken back."""
         settings = self._settings
-        parts.set_up_traces(settings, up)  # 1
+        # 1. Traces, certificate, key set: wrong settings are reported before anything is held.
+        parts.set_up_traces(settings, up)
         self._certificates = Certificates(settings.listen)
         access_tokens = AccessTokens(
             settings.vault.id, parts.key_set(settings), settings.access_tokens.issuer
         )
-        store = parts.open_store(settings, up)  # 2
-        up.push_async_callback(self._pool.close)  # 3: also workers of a start that is cut off
+        # 2. The locks on token and store: no second vault may use either.
+        store = parts.open_store(settings, up)
+        # 3. The workers, after the lock: one vault alone may move the anchor. They derive the
+        #    secrets by which the store is read. Their end is registered before their start, or the
+        #    workers of a start that is cut off would stay.
+        up.push_async_callback(self._pool.close)
         ready = await self._pool.start()
         residents = ResidentKeys(self._pool)
-        await self._open_ledger(up, store, residents, ready)  # 4
-        await self._open_service(up, residents, ready)  # 5
-        self._watch = background.HealthWatch(  # 6
+        # 4. The ledger, which compares the store with the anchor. Before any call: one that is
+        #    answered from an older database is a free guess.
+        await self._open_ledger(up, store, residents, ready)
+        # 5. The service, which needs all of these.
+        await self._open_service(up, residents, ready)
+        # 6. The guard, and the metrics before the listener: a start that hangs below shows there.
+        self._watch = background.HealthWatch(
             self._pool, self._ledger, self._health, self._is_draining
         )
-        registry = self._registry()
+        registry = _registry(
+            self._pool, self._ledger, self._rotation, self._watch, self._certificates
+        )
         requests = metrics.Requests(registry)
         limits = Limits(settings.listen.max_in_flight, settings.listen.max_in_flight_per_account)
         self._guard = Guard(access_tokens, limits, requests.observe)
+        # On the way down this comes after the end of the listener and before the service: work
+        # whose caller has left is finished too. A charge without its evaluation costs an attempt.
         up.push_async_callback(self._guard.drain)
         if settings.metrics.address is not None:
             up.callback(metrics.serve(registry, settings.metrics.address))
-        await self._begin_background(up, residents)  # 7
-        self.port = await up.enter_async_context(  # 8
+        # 7. Health, and what else goes on in the background.
+        await self._begin_background(up, residents)
+        # 8. The listener for clients, after everything that a call needs.
+        self.port = await up.enter_async_context(
             listener(
                 settings.listen,
                 connections=bounds.max_connections(
@@ -167,7 +169,8 @@ class VaultServer:
                 health=self._health,
             )
         )
-        admin = VaultAdmin(  # 9
+        # 9. The admin socket, whose status shows all of these.
+        admin = VaultAdmin(
             self._status, self._guard, self._service, self._rotation, self._certificates
         )
         await up.enter_async_context(admin_socket(settings.listen.admin_socket, admin))
@@ -188,6 +191,8 @@ class VaultServer:
             raise OperatorError(f"the ledger cannot be checked: {error}") from error
         if self._ledger.rollback is not None:
             log.error("rollback detected", problem=self._ledger.rollback)
+        # The ledger closes first: its last commits may drop keys, which are then destroyed while
+        # there are workers to do it.
         up.push_async_callback(residents.drain)
         up.push_async_callback(self._ledger.close)
 
@@ -205,14 +210,18 @@ class VaultServer:
             makes_resident_keys=settings.token.residency == "token",
             back_off=settings.vault.back_off_s,
         )
+        # Before the service gets any call: a registration begun under a wrap key that was
+        # destroyed since must not be finished.
         refuse_wrap_keys_before = self._service.registration.refuse_wrap_keys_before
         refuse_wrap_keys_before(await _oldest_wrap_key(self._pool))
         up.push_async_callback(self._service.drain)
+        # Stops before the service is drained: it may go on for hours, and the next one resumes it.
         self._rotation = Rotation(self._pool, self._ledger, refuse_wrap_keys_before)
         up.push_async_callback(self._rotation.stop)
 
     async def _begin_background(self, up: AsyncExitStack, residents: ResidentKeys) -> None:
-        await self._watch.look()
+        # Awaited: the listener must not say NOT_SERVING of a good vault for its first second.
+        await self._watch.check()
         period_s = self._settings.vault.sweep_period_s
         keys, ledger = self._service.keys, self._ledger
         for name, work in (
@@ -224,19 +233,6 @@ class VaultServer:
 
     def _is_draining(self) -> bool:
         return self._guard.is_draining
-
-    def _registry(self) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        registry.register(
-            metrics.Collected(
-                self._pool,
-                self._ledger,
-                self._rotation,
-                lambda: self._watch.was_serving,
-                lambda: self._certificates.ends_at,
-            )
-        )
-        return registry
 
     def _status(self) -> VaultStatus:
         statistics = self._ledger.statistics
@@ -254,6 +250,26 @@ class VaultServer:
             draining=self._guard.is_draining,
             in_flight=max(self._guard.in_flight, self._service.under_way),  # operators' calls too
         )
+
+
+def _registry(
+    pool: TokenPool,
+    ledger: Ledger,
+    rotation: Rotation,
+    watch: background.HealthWatch,
+    certificates: Certificates,
+) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(
+        metrics.Collected(
+            pool,
+            ledger,
+            rotation,
+            lambda: watch.was_serving,
+            lambda: certificates.ends_at,
+        )
+    )
+    return registry
 
 
 def _keys(ready: Ready) -> Keys:

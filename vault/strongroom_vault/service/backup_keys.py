@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BackupKeyService:
-    """What an authenticated account may ask of the vault, by use case."""
+    """What an authenticated account can do with the vault, by use case."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class BackupKeyService:
             keys: the derived secrets.
             ledger: the records.
             token: its workers.
-            residents: the OPRF keys that rest in the token.
-            makes_resident_keys: whether new OPRF keys rest there.
+            residents: the OPRF keys that stay in the token.
+            makes_resident_keys: whether new OPRF keys stay there.
             back_off: seconds to wait after the third, fourth, ... failed attempt.
             clock: the time in ms since the Unix epoch.
         """
@@ -59,9 +59,9 @@ class BackupKeyService:
 
     @property
     def under_way(self) -> int:
-        """How many requests that may be charged have not come to their end."""
+        """How many requests that may be charged are still under way."""
         return len(self._context.under_way)
 
     async def drain(self) -> None:
-        """Wait until everything that was begun has come to its end."""
+        """Wait until everything that has begun is finished."""
         await self._context.under_way.drain()

@@ -1,4 +1,4 @@
-"""What all use cases share: ledger, token, keys, clock, and how a bad message is refused."""
+"""What all use cases share: ledger, token, keys, clock, and the refusal of malformed input."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class TokenWorkers(RunsJobs, Protocol):
-    """What the service asks of the token: `hsm.dispatcher.TokenPool`."""
+    """What the service needs of the token: `hsm.dispatcher.TokenPool`."""
 
     def renew_soon(self) -> None:
-        """Open new sessions, for those that are open do not find a key that must be there."""
+        """Have new sessions opened: those that are open do not find a key that must be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ class Context:
             StateExpired: it is not.
         """
         now = self.clock()
+        # By the vault's clock alone. A client's has no say in how long a state is good.
         if now > state.expires_at:
-            raise StateExpired("this state came back too late")
+            raise StateExpired("this state has expired")
         return now
 
 
@@ -81,4 +82,6 @@ def malformed(field_name: str) -> Iterator[None]:
     except DecodeError as error:
         raise Malformed(field_name, str(error)) from error
     except InvalidSeal as error:
-        raise Malformed(field_name, "not a state that this vault gave to this account") from error
+        raise Malformed(
+            field_name, "this vault did not issue this state to this account"
+        ) from error

@@ -1,4 +1,4 @@
-"""What is asked about a key beside registration and recovery: status, deletion, upkeep."""
+"""What an account or an operator does with a key besides recovering it: status, deletion, sweep."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ if TYPE_CHECKING:
 
 
 class AccountKeys:
-    """Looks at keys and deletes them. Every method raises Refusal only."""
+    """Shows, deletes and sweeps keys. Every method raises only Refusal."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def get(self, account: str) -> ActiveKey | DestroyedKey | None:
-        """Say what the vault holds for the account; None for nothing, or for a deleted key."""
+        """Return what the vault holds for the account; None for nothing, or for a deleted key."""
         context = self._context
         now = context.clock()
-        found = await context.ledger.change(
+        # A change, not a read: it waits until what it shows is anchored, and destroys a spent key,
+        # which must not be shown as one that can be recovered.
+        status = await context.ledger.change(
             context.keys.record_id(account),
             lambda record: policy.status(record, now, context.rules),
         )
-        if not isinstance(found, policy.KeyStatus):
-            return found
+        if not isinstance(status, policy.KeyStatus):
+            return status
         return ActiveKey(
-            key_id=found.key.key_id,
-            attempt_limit=found.key.attempt_limit,
-            attempts_left=found.attempts_left,
-            created_at=found.key.created_at,
-            wait_until=found.wait_until,
-            stretching=found.key.stretching,
+            key_id=status.key.key_id,
+            attempt_limit=status.key.attempt_limit,
+            attempts_left=status.attempts_left,
+            created_at=status.key.created_at,
+            wait_until=status.wait_until,
+            stretching=status.key.stretching,
         )
 
     async def show(self, account: str) -> tuple[bytes, Record]:
@@ -46,8 +48,9 @@ class AccountKeys:
         )
 
     async def delete(self, account: str) -> None:
-        """Delete the account's key, as its owner wants."""
+        """Delete the account's key, for its owner or an operator."""
         now = self._context.clock()
+        # Counted as under way: an operator's deletion has no guard that counts it.
         await self._context.under_way.run(
             self._context.ledger.change(
                 self._context.keys.record_id(account), lambda record: policy.delete(record, now)
@@ -56,8 +59,13 @@ class AccountKeys:
 
     async def sweep_bucket(self, bucket: int) -> int:
         """Destroy the spent keys of one bucket; return how many."""
-        now = self._context.clock()
-        swept = await self._context.ledger.sweep_bucket(
-            bucket, lambda record: policy.sweep(record, now, self._context.rules)
-        )
-        return len(swept)
+        ledger, now = self._context.ledger, self._context.clock()
+
+        def decide(record: Record) -> policy.Decision[bool]:
+            return policy.sweep(record, now, self._context.rules)
+
+        records = await ledger.read_bucket(bucket)
+        spent = [record_id for record_id, record in records.items() if decide(record).outcome]
+        # Decided again, on the newest record. Since the read, the owner may have registered a new
+        # key or recovered the old one at last: neither may be destroyed.
+        return sum([await ledger.change(record_id, decide) for record_id in spent])

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Stage(Enum):
-    """How far a rotation is."""
+    """How far a rotation has come."""
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -22,12 +22,12 @@ class Progress:
     """What an operator sees.
 
     Attributes:
-        stage: how far.
+        stage: how far it has come.
         wrap_key: number of the new wrap key, once it is known.
         buckets_done: of this walk over the records.
         buckets: that hold any record.
         rewrapped: records, in all walks.
-        problem: what the last try failed with; empty when none did.
+        problem: why the last try failed; empty if it did not.
     """
 
     stage: Stage = Stage.IDLE

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Recovery:
-    """The two calls of a recovery. Every method raises Refusal only."""
+    """The two calls of a recovery. Every method raises only Refusal."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -40,6 +40,8 @@ class Recovery:
         """
         with malformed("ke1"):
             decoded = KE1.decode(ke1)
+        # In a task of its own, which a caller that leaves cannot cancel: cut off between charge and
+        # evaluation, the attempt would be lost and nobody would give it back.
         return await self._context.under_way.run(self._attempt(account, decoded))
 
     async def finish(self, account: str, state: bytes, ke3: bytes) -> bytes:
@@ -48,7 +50,11 @@ class Recovery:
             proof = KE3.decode(ke3)
         opened = self._open(account, state)
         now = self._context.unexpired(opened)
+        # The MAC comes from the sealed state, the record from the ledger: a proof holds for the key
+        # and the serial that the state names, and `policy` compares both with the newest record.
         proven = _proves(proof, opened.expected_client_mac)
+        # A wrong proof is a change as well: the failure of the last attempt destroys the key, and
+        # the answer must not leave before that is anchored.
         return await self._context.under_way.run(
             self._context.ledger.change(
                 self._context.keys.record_id(account),
@@ -59,31 +65,30 @@ class Recovery:
         )
 
     async def _attempt(self, account: str, ke1: KE1) -> RecoveryStarted:
-        """Charge, commit, anchor, evaluate, answer. The order is the product.
-
-        1. Charge. `change` returns once the charge is committed and anchored. Evaluated any
-           earlier, a power cut or an older database would give the guess back for nothing.
-        2. If it is committed and not anchored, give it back: nothing was evaluated.
-        3. Evaluate in the token.
-        4. If the token does not answer, give the charge back. Nothing of an answer has left the
-           vault; `policy.give_back` refuses where something may have.
-        5. Answer, with a sealed state instead of memory: whoever sends it back may be served by a
-           vault that was restarted.
-        """
+        """Charge, commit, anchor, evaluate, answer. The order is the product."""
         context = self._context
         record_id = context.keys.record_id(account)
         blinded_element = ke1.credential_request.encode()
         now = context.clock()
+        # 1. Charge. `change` returns once the charge is committed and anchored. Evaluated any
+        #    earlier, a power cut or an older database would give the guess back for nothing.
         try:
             attempt = await context.ledger.change(
                 record_id,
                 lambda record: policy.start_recovery(record, blinded_element, now, context.rules),
             )
+        # 2. If it is committed and not anchored, give it back: nothing was evaluated, and a fault
+        #    of the vault costs nobody an attempt. A repetition that was not charged has nothing to
+        #    give.
         except Unanchored as error:
             if isinstance(error.outcome, policy.Attempt):
                 await self._give_back(record_id, error.outcome)
             raise
+        # 3. Evaluate in the token (and 4., if it does not answer, give the charge back).
         answer = await self._evaluate(account, record_id, ke1, attempt)
+        # 5. Answer, with a sealed state instead of memory: the vault may be restarted before it
+        #    comes back. Its time runs from the start of the attempt, as that of a spent key does:
+        #    no key is destroyed for its age while a state could still recover it.
         state = RecoveryState(
             key_id=attempt.key.key_id,
             serial=attempt.serial,
@@ -114,17 +119,24 @@ class Recovery:
         try:
             return await self._context.token.run(job)
         except HsmUnavailable as error:
+            # 4. Give the charge back. Nothing of an answer has left the vault, and nobody awaits a
+            #    worker that answers after this. `policy.give_back` refuses where something may have
+            #    left, by a repetition.
             await self._give_back(record_id, attempt)
+            # A resident key is destroyed with its record. Then the record's state is the true
+            # answer, and a client that was told HSM_UNAVAILABLE would try again in vain.
             await self._refuse_if_gone(record_id, attempt.key.key_id)
+            # After that check: the record still names a key that this session does not find. A
+            # renewal for each destroyed key would keep the workers restarting.
             if isinstance(error, KeyNotFound):
-                self._context.token.renew_soon()  # the record names a key that must be there
+                self._context.token.renew_soon()
             raise
 
     async def _give_back(self, record_id: bytes, attempt: policy.Attempt) -> None:
         """Undo the charge; if that fails too, a repetition of the element is still free."""
         charge = attempt.charge
         if charge is None:
-            return
+            return  # a repetition, which was not charged
         with contextlib.suppress(StoreUnavailable, HsmUnavailable):
             await self._context.ledger.change(
                 record_id, lambda record: policy.give_back(record, charge)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Registration:
-    """The two calls of a registration. Every method raises Refusal only."""
+    """The two calls of a registration. Every method raises only Refusal."""
 
     def __init__(
         self, context: Context, residents: ResidentKeys, *, makes_resident_keys: bool
@@ -38,8 +38,8 @@ class Registration:
 
         Args:
             context: what all use cases share.
-            residents: what is told of keys that rest in the token.
-            makes_resident_keys: whether new OPRF keys rest in the token.
+            residents: keeps track of keys that stay in the token.
+            makes_resident_keys: whether new OPRF keys stay in the token.
         """
         parameters = context.parameters
         self._context = context
@@ -53,13 +53,15 @@ class Registration:
         self._oldest_wrap_key = 0
 
     def refuse_wrap_keys_before(self, oldest: int) -> None:
-        """From now on register no key that is wrapped by a key with a number below `oldest`."""
+        """From now on, register no key that is wrapped under a wrap key before `oldest`."""
         self._oldest_wrap_key = max(self._oldest_wrap_key, oldest)
 
     async def start(self, account: str, registration_request: bytes) -> RegistrationStarted:
         """Make an OPRF key for a registration and evaluate with it. Changes no record."""
         with malformed("registration_request"):
             RegistrationRequest.decode(registration_request)
+        # In a task of its own: cut off after the token has made a resident key, nobody would know
+        # of the key until `reconcile` finds it.
         return await self._context.under_way.run(self._start(account, registration_request))
 
     async def finish(
@@ -96,29 +98,29 @@ class Registration:
                 lambda record: self._register(record, opened, key),
             )
         )
+        # Only now: while it counts as unfinished, an eviction asks the ledger whether a record
+        # references it. Forgotten before the commit, `is_late` could refuse its own registration.
         self._residents.finished(key.oprf_key)
         return Registered(
             status.key.key_id, status.key.attempt_limit, status.attempts_left, status.key.created_at
         )
 
     async def _start(self, account: str, registration_request: bytes) -> RegistrationStarted:
-        """Make the key and the state that the client carries until it finishes.
-
-        1. Make room among the resident keys that no record names yet, oldest first.
-        2. Read the record's generation before the key is made: a registration that begins before
-           another one is finished cannot replace it later.
-        3. Make the key in the token, and evaluate.
-        4. Remember the resident key while the room is held, so that nobody destroys it as one
-           without a record.
-        """
+        """Make the key and the state that the client carries until it finishes."""
         context = self._context
         record_id = context.keys.record_id(account)
         async with contextlib.AsyncExitStack() as held:
+            # 1. Make room among the resident keys that no record names yet, oldest first.
+            #    Afterwards it would be too late: the token can be full.
             if self._makes_resident_keys:
                 await held.enter_async_context(self._residents.room(context.ledger, record_id))
+            # 2. Read the record's generation before the key is made. Read any later, it could be
+            #    that of another registration, which has been finished since: this one would replace
+            #    it, though it began before.
             generation = await context.ledger.change(
                 record_id, lambda record: policy.Decision(record, record.generation)
             )
+            # 3. Make the key in the token, and evaluate.
             made = await context.token.run(
                 CreateRegistrationResponse(registration_request, self._makes_resident_keys)
             )
@@ -129,6 +131,8 @@ class Registration:
                 stretching=context.parameters.stretching,
                 expires_at=context.clock() + labels.REGISTRATION_STATE_LIFETIME_MS,
             )
+            # 4. Remember the resident key while the room is held: the next registration counts it,
+            #    or an account could have one more with each that begins at the same time.
             self._residents.began(record_id, state.oprf_key, state.expires_at)
         sealed = context.keys.registration_states.seal(
             encode_registration_state(state), account.encode()
@@ -141,8 +145,12 @@ class Registration:
         self, record: Record, opened: RegistrationState, key: Active
     ) -> policy.Decision[policy.KeyStatus]:
         """Decide in the ledger's thread, on the newest record."""
+        # A repetition of what is registered is never late: its key is in the record, so that it is
+        # neither destroyed nor left out by a rotation.
         if not _is_registered(record, key.key_id) and self._is_late(opened):
-            return policy.Decision(record, StateExpired("this registration came back too late"))
+            return policy.Decision(
+                record, StateExpired("this registration can no longer be finished; start it again")
+            )
         if not key.attempt_limit:
             limit = registration.unnamed_limit(record, key.key_id, self._limits)
             key = replace(key, attempt_limit=limit)

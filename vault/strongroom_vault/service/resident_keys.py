@@ -1,6 +1,6 @@
-"""OPRF keys that rest in the token: destroyed there once no record needs them.
+"""OPRF keys that stay in the token: destroyed there once no record needs them.
 
-A key becomes garbage in three ways, and each has its own collector:
+A key is no longer needed in three cases, and each is handled in its own way:
 
 - A commit drops it from a record: it is destroyed right after that commit is anchored.
 - Its registration is never finished. An account may have a few unfinished registrations, and all
@@ -9,13 +9,8 @@ A key becomes garbage in three ways, and each has its own collector:
   record references is unreferenced; if it still is at the next reconciliation, it is orphaned. The
   two are further apart than a registration state lives, so it can no longer be registered.
 
-An evicted and an orphaned key is destroyed in the same order, and it must be this one:
-
-1. Mark the key, so that `is_late` refuses its registration from now on.
-2. Ask the ledger whether a record references it. The ledger decides one change after the other, so
-   what was let through before step 1 is visible to step 2. Asked before the key is marked, it could
-   answer "no" and register the key right after: its owner's backup would be lost.
-3. Destroy it in the token if no record references it.
+Evicted and orphaned keys are destroyed in the same three steps: mark the key, ask the ledger
+whether a record references it, destroy it if none does.
 """
 
 from __future__ import annotations
@@ -49,8 +44,8 @@ RECONCILE_PERIOD_S: Final = 900
 UNFINISHED_PER_ACCOUNT: Final = 4
 """Unfinished registrations of one account: one for each device that begins at the same time."""
 UNFINISHED: Final = 256
-"""Of all accounts. If clients stretch for a second, this many registrations a second can finish."""
-PATIENCE_S: Final = 10.0
+"""Of all accounts. If stretching takes a client a second, so many a second can finish."""
+TURN_TIMEOUT_S: Final = 10.0
 """How long a registration waits for its turn among those of its account."""
 RETRY_AFTER: Final = 1.0
 
@@ -66,9 +61,7 @@ class _Unfinished:
 class ResidentKeys:
     """Destroys resident keys that no record needs.
 
-    Owned by one event loop, but for `is_late`, which the ledger's thread calls. A key is therefore
-    marked before it is taken off the unfinished ones. A registration that is decided in between
-    is let through, and step 2 finds its record.
+    Owned by one event loop; only `is_late` is called by the ledger's thread.
     """
 
     def __init__(self, token: RunsJobs) -> None:
@@ -83,38 +76,40 @@ class ResidentKeys:
         self._destroying = TaskGroup("resident keys")
 
     def is_late(self, key: StoredOprfKey, expires_at: int) -> bool:
-        """Whether it is too late to register this key, whose state lives until `expires_at` (ms).
-
-        A key that this vault does not know was made before it started, or was evicted. Keys that
-        were evicted and destroyed are not remembered one by one, only when the last of them would
-        have expired: no unknown key that expires later is among them.
-        """
+        """Whether it is too late to register this key; its state lives until `expires_at` (ms)."""
         name = key.public_key
         if not key.is_resident:
             return False
         if name in self._orphaned or name in self._evicted:
             return True
+        # A key that this vault does not know was made before it started, or was evicted and
+        # destroyed. Those are not remembered one by one, only when the last of them would have
+        # expired: no unknown key that expires later is among them.
         return name not in self._unfinished and expires_at <= self._evicted_until
 
     @asynccontextmanager
     async def room(self, ledger: Ledger, record_id: bytes) -> AsyncIterator[None]:
         """Let one registration of an account begin in the block; the oldest make room for it.
 
-        An account's registrations begin one after the other, so that one that begins many keeps no
-        more than one token worker busy.
-
         Raises:
             Overloaded: its turn did not come in time.
             HsmUnavailable, StoreUnavailable, RollbackDetected: the oldest cannot be destroyed, so
                 no other may begin.
         """
+        # An account's registrations begin one after the other, so that whoever begins many keeps no
+        # more than one token worker busy. The lock goes with its last holder: accounts that come
+        # once leave nothing behind.
         turn = self._beginning.setdefault(record_id, asyncio.Lock())
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TURN_TIMEOUT_S):
                 await turn.acquire()
         except TimeoutError as error:
-            raise Overloaded("other registrations of this account begin", RETRY_AFTER) from error
+            raise Overloaded(
+                "other registrations of this account are beginning", RETRY_AFTER
+            ) from error
         try:
+            # Before the new key is made, and the account's own first: whoever begins many evicts
+            # theirs before anybody else's.
             self._evict(
                 [name for name, one in self._unfinished.items() if one.record_id == record_id],
                 UNFINISHED_PER_ACCOUNT,
@@ -137,7 +132,10 @@ class ResidentKeys:
     def _evict(self, names: Sequence[bytes], most: int) -> None:
         """Mark the first of `names`, so that with one more there are at most `most`."""
         for name in names[: max(0, len(names) + 1 - most)]:
-            self._evicted[name] = self._unfinished[name]  # first: the ledger's thread reads both
+            # 1. Mark the key, so that `is_late` refuses its registration from now on. Marked before
+            #    it is taken off the unfinished ones, because the ledger's thread reads both: in
+            #    between it would be an unknown key, which may be registered.
+            self._evicted[name] = self._unfinished[name]
             del self._unfinished[name]
             self._to_destroy.append(name)
 
@@ -147,16 +145,25 @@ class ResidentKeys:
             name = self._to_destroy.popleft()
             evicted = self._evicted[name]
             try:
+                # 2. Ask the ledger whether a record references it. It decides one change after the
+                #    other, so it sees what was let through before the key was marked. Asked before
+                #    that, it could say no and register the key right after, and the destruction
+                #    would cost the owner their backup.
                 if not await _is_referenced(ledger, evicted.record_id, name):
-                    await self._token.run(DestroyOprfKey(name))
+                    await self._token.run(DestroyOprfKey(name))  # 3. Destroy it if none does.
+                # This before the mark goes: without either, `is_late` would let the key be
+                # registered that is gone.
                 self._evicted_until = max(self._evicted_until, evicted.expires_at)
                 del self._evicted[name]
             finally:
+                # Still marked: it was not destroyed, or nobody knows.
                 if name in self._evicted:
                     self._to_destroy.append(name)
 
     def destroy_dropped(self, keys: Sequence[StoredOprfKey]) -> None:
         """Destroy those of the keys that are resident, soon."""
+        # In tasks: the ledger's writer, which calls this, must not wait for the token. What fails
+        # is left to `reconcile`.
         for key in keys:
             if key.is_resident:
                 self._destroying.start(self._destroy(key.public_key))
@@ -168,7 +175,10 @@ class ResidentKeys:
             HsmUnavailable, StoreError, RollbackDetected: it could not be completed. Nothing is lost
                 by that, and the next one continues.
         """
+        # The token before the records: a key that is made meanwhile is not in its list, and cannot
+        # look as if nobody needed it.
         resident = frozenset((await self._token.run(ListOprfKeys())).public_keys)
+        # Mark, ask, destroy, as in `_evict` and `_destroy_evicted`.
         self._orphaned |= self._unreferenced & resident
         unreferenced = resident - await _referenced(ledger) if resident else resident
         for public_key in self._orphaned & unreferenced:

@@ -1,13 +1,4 @@
-"""Rotation of the wrap key, while the vault serves.
-
-1. Make a new wrap key in the token, and renew every worker: from now on they wrap under it. A
-   worker that knew only the old key would go on wrapping under one that is about to be destroyed.
-2. Refuse registrations that began under an older key, then commit an event. That order: once the
-   event is committed, so is every registration that was let through before, and the walk sees it.
-   The other way round, one could be committed after the walk, and its key destroyed in step 4.
-3. Rewrap every record, bucket by bucket, until a walk finds none under an older key.
-4. Destroy the wrap keys that were there before, no others, and renew every worker, which has copies
-   of them. Any earlier, the keys of the records that are left would be lost for good.
+"""Rotation of the wrap key, while the vault serves: make, refuse, rewrap, destroy.
 
 A rotation that is cut off at any point is resumed by beginning another: the token and the records
 show what is left to do. Afterwards no older copy of the database opens, even with the token.
@@ -79,6 +70,7 @@ class Rotation:
 
     async def stop(self) -> None:
         """Cut a rotation off."""
+        # At any point: the next one resumes it. Waited for, because ledger and workers close next.
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -97,21 +89,29 @@ class Rotation:
             log.error("rotation failed", problem=self.progress.problem)
 
     async def _rotate(self) -> None:
-        """Take the steps of this module's first lines."""
+        """Make, refuse, rewrap, destroy."""
         progress = self.progress
-        # 1.
+        # 1. Make a new wrap key in the token, and renew every worker: from now on they wrap under
+        #    it. A worker that knew only the old key would go on wrapping under one that is about to
+        #    be destroyed.
         *older, newest = (await self._retry(lambda: self._pool.run(MakeWrapKey()))).numbers
         progress.wrap_key = newest
         await self._retry(self._pool.renew)
-        # 2.
+        # 2. Refuse registrations that began under an older key, then commit an event. Once the
+        #    event is committed, so is every registration that was let through before, and the walk
+        #    sees it. The other way round, only the order in which the loop wakes its tasks would
+        #    keep one from being committed after the walk, and its key from being destroyed.
         self._refuse_wrap_keys_before(newest)
         await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_MADE, wrap_key=newest))
-        # 3.
+        # 3. Rewrap every record until a walk finds none under an older key. That nothing is left is
+        #    seen, not concluded from what the walks before have done.
         log.info("rotation", stage="rewrapping", wrap_key=newest)
         progress.stage = Stage.REWRAPPING
         while await self._walk(frozenset(older)):
             pass
-        # 4.
+        # 4. Destroy the wrap keys that were there before, no others, and renew every worker, which
+        #    has copies of them. Any earlier, the keys of the records that are left would be lost
+        #    for good. The event comes last: it says that this has happened.
         progress.stage = Stage.DESTROYING
         await self._retry(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
         await self._retry(self._pool.renew)
@@ -120,11 +120,10 @@ class Rotation:
         progress.stage = Stage.DONE
 
     async def _walk(self, older: frozenset[int]) -> int:
-        """Rewrap what is under one of these keys; return how many such records there were.
-
-        A record under a key that the token did not have when the rotation began is already lost:
-        its owner registers again, and nothing waits for it.
-        """
+        """Rewrap what is under one of these keys; return how many such records there were."""
+        # Under these, not under all but the newest: a record under a key that the token did not
+        # have when the rotation began is lost already, and would keep the rotation from ever
+        # ending.
         occupied = self._ledger.occupied_buckets()
         self.progress.buckets, self.progress.buckets_done = len(occupied), 0
         rewrapped = 0
@@ -142,9 +141,11 @@ class Rotation:
         return len(record_ids)
 
     async def _rewrap_record(self, record_id: bytes, record: Record) -> None:
-        """Rewrap outside of the ledger; `upkeep.rewrap` changes nothing if the key was replaced."""
+        """Rewrap one record's key."""
         if not isinstance(record.state, Active):
             return
+        # In the token first, then in the ledger, whose writer must not wait for the token: attempts
+        # go on. `upkeep.rewrap` changes nothing if the owner has replaced the key meanwhile.
         old = record.state.oprf_key
         new = (await self._pool.run(Rewrap(old))).oprf_key
         if await self._ledger.change(record_id, lambda now: upkeep.rewrap(now, old, new)):
@@ -161,6 +162,8 @@ class Rotation:
             try:
                 result = await step()
             except (HsmUnavailable, StoreUnavailable, StoreError) as error:
+                # Without an end: a rotation that gave up would leave two wrap keys, and the old
+                # copies of the database that it is meant to make useless.
                 self.progress.problem = str(error)
                 log.warning("rotation waits", problem=str(error))
                 await asyncio.sleep(PAUSE_S)

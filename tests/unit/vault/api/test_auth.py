@@ -123,7 +123,7 @@ async def test_another_issuer_is_not_believed(tmp_path: Path) -> None:
     tokens = AccessTokens(VAULT_ID, CountedKeys(tmp_path))
     other = tmp_path / "other"
     issuer.create_issuer(other)
-    with pytest.raises(AccessTokenInvalid, match="no trusted key"):
+    with pytest.raises(AccessTokenInvalid, match="not signed by a trusted key"):
         await tokens.verify(sign(other))
 
 

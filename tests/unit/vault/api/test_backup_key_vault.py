@@ -14,7 +14,7 @@ from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.messages import RegistrationResponse
 from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
-from strongroom_vault.api.caller import STRANGER, Caller
+from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.errors import Malformed, NoKey
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ async def test_another_suite_is_refused_before_any_use_case(method: Any) -> None
 
 
 async def test_the_vault_says_what_anybody_may_know(world: World) -> None:
-    answer = await BackupKeyVault(world.service).GetVault(pb.GetVaultRequest(suite=SUITE), STRANGER)
+    answer = await BackupKeyVault(world.service).GetVault(
+        pb.GetVaultRequest(suite=SUITE), ANONYMOUS
+    )
     assert answer == pb.GetVaultResponse(
         suite=SUITE,
         vault_id="vault.test",

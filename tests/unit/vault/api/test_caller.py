@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from strongroom_vault.api.caller import STRANGER, Caller
+from strongroom_vault.api.caller import ANONYMOUS, Caller
 
 
 def test_a_caller_stays_who_they_are() -> None:
@@ -18,4 +18,4 @@ def test_a_caller_stays_who_they_are() -> None:
 
 def test_a_stranger_has_no_name_that_an_access_token_could_have() -> None:
     """`sub` has 1 to 255 bytes."""
-    assert STRANGER.account == ""
+    assert ANONYMOUS.account == ""

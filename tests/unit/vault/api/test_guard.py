@@ -10,7 +10,7 @@ import pytest
 from guarded import Guarded, guarded, open_call, reason, refused, send
 
 from strongroom_vault.api import guard, requests
-from strongroom_vault.api.caller import STRANGER, Caller
+from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.errors import HsmUnavailable, NoKey
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def test_the_handler_gets_the_caller_of_the_access_token(world: Guarded) -
     for account in ("alice", "bob"):
         await send(channel, metadata=world.bearer(account))
     await send(channel, "GetVault")
-    assert world.handlers.callers == [Caller("alice"), Caller("bob"), STRANGER]
+    assert world.handlers.callers == [Caller("alice"), Caller("bob"), ANONYMOUS]
     assert world.observed == [("GetKey", "OK"), ("GetKey", "OK"), ("GetVault", "OK")]
 
 
@@ -92,7 +92,7 @@ async def test_one_account_has_a_few_places_and_others_have_theirs(world: Guarde
     error = await refused(send(channel, metadata=world.bearer()))
     assert (reason(error), error.details()) == (
         "OVERLOADED",
-        "too many requests of this account at once",
+        "too many requests from this account at once",
     )
     other = send(channel, metadata=world.bearer("bob"))
     world.handlers.called.clear()
@@ -111,6 +111,28 @@ async def test_all_accounts_together_have_some_places(tmp_path: Path) -> None:
         await world.handlers.called.wait()
         error = await refused(send(world.connect(), metadata=world.bearer("bob")))
         assert (reason(error), error.details()) == ("OVERLOADED", "too many requests at once")
+        world.handlers.may_answer.set()
+        await held
+
+
+async def test_a_place_is_taken_when_the_request_is_there(tmp_path: Path) -> None:
+    """Two are admitted while there is room for one; the first to send its request gets it."""
+    async with guarded(tmp_path, in_flight=1) as world, asyncio.timeout(WAIT_S):
+        may_send = asyncio.Event()
+
+        async def late() -> AsyncIterator[bytes]:
+            await may_send.wait()
+            yield b""
+
+        call = open_call(world.connect(), metadata=world.bearer(), requests=late())
+        slower = asyncio.ensure_future(refused(call))
+        while not world.guard._by_account["alice"]:
+            await asyncio.sleep(0.01)
+        world.handlers.may_answer.clear()
+        held = send(world.connect(), metadata=world.bearer("bob"))
+        await world.handlers.called.wait()
+        may_send.set()
+        assert (await slower).details() == "too many requests at once"
         world.handlers.may_answer.set()
         await held
 

@@ -202,7 +202,7 @@ async def test_a_token_is_not_called_bad_while_the_publisher_is_away(
 async def test_a_slow_publisher_delays_nobody_whose_key_is_known(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_sets, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(key_sets, "WAIT_S", 0.01)
     monkeypatch.setattr(key_sets, "FETCH_TIMEOUT_S", 5)
     (old, publisher.body), (new, _) = (new_issuer(tmp_path, name) for name in ("old", "new"))
     clock = Clock()

@@ -33,7 +33,7 @@ async def test_a_message_is_read(world: Guarded) -> None:
 async def test_what_is_not_a_message_is_malformed(world: Guarded) -> None:
     error = await refused(send(world.connect(), metadata=world.bearer(), body=b"\xff\xff"))
     assert reason(error) == "MALFORMED"
-    assert error.details() == "request: it is not a message of this call"
+    assert error.details() == "request: it cannot be decoded"
     assert world.handlers.callers == []
 
 

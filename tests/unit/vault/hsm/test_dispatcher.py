@@ -97,6 +97,24 @@ async def test_a_move_of_the_anchor_goes_before_all_that_wait(softhsm: SoftHsm) 
         assert ended[1] is move  # one had begun
 
 
+async def test_closing_awaits_the_job_that_a_worker_has(softhsm: SoftHsm) -> None:
+    async with open_pool(softhsm, workers=1) as pool:
+        (worker,) = pool.pids
+        os.kill(worker, signal.SIGSTOP)
+        begun = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(ask(pool))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(pool.close())
+        await asyncio.sleep(0.05)
+        os.kill(worker, signal.SIGCONT)
+        assert isinstance(await begun, NewRegistration)
+        await closing
+        for refused in (waiting, ask(pool)):
+            with pytest.raises(HsmUnavailable, match="the vault is shutting down"):
+                await refused
+
+
 async def test_what_nobody_awaits_any_more_is_not_asked(softhsm: SoftHsm) -> None:
     async with open_pool(softhsm, workers=1) as pool:
         (worker,) = pool.pids

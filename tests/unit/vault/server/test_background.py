@@ -69,15 +69,15 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 async def test_a_change_of_health_is_told_once(vault: Vault) -> None:
     with structlog.testing.capture_logs() as lines:
-        await vault.watch.look()
+        await vault.watch.check()
         assert vault.watch.serving
         vault.token.fails = True
-        vault.watch._token_asked_at -= background.TOKEN_PERIOD_S
-        await vault.watch.look()
-        await vault.watch.look()
+        vault.watch._token_checked_at -= background.TOKEN_PERIOD_S
+        await vault.watch.check()
+        await vault.watch.check()
         assert not vault.watch.serving
         vault.token.fails = False
-        await vault.watch.look()
+        await vault.watch.check()
     told = [line["serving"] for line in lines if line["event"] == "health"]
     assert told == [True, False, True]
     problems = [line["problem"] for line in lines if line["event"] == "the token does not answer"]
@@ -86,12 +86,12 @@ async def test_a_change_of_health_is_told_once(vault: Vault) -> None:
 
 async def test_the_token_is_asked_less_often_unless_something_is_wrong(vault: Vault) -> None:
     for _ in range(3):
-        await vault.watch.look()
+        await vault.watch.check()
     assert vault.token.asked == 1
-    vault.watch._token_asked_at -= background.TOKEN_PERIOD_S
+    vault.watch._token_checked_at -= background.TOKEN_PERIOD_S
     vault.token.fails = True
     for _ in range(3):
-        await vault.watch.look()
+        await vault.watch.check()
     assert vault.token.asked == 4
 
 
@@ -111,12 +111,12 @@ async def test_what_makes_it_not_serve(
         vault.token.healthy = False
     else:
         vault.is_draining = True
-    await vault.watch.look()
+    await vault.watch.check()
     assert not vault.watch.serving
 
 
 async def test_a_vault_that_drains_serves_nobody_from_that_moment(vault: Vault) -> None:
-    await vault.watch.look()
+    await vault.watch.check()
     vault.is_draining = True
     assert (vault.watch.serving, vault.watch.was_serving) == (False, True)
 
@@ -125,7 +125,7 @@ async def test_health_is_looked_at_again_and_again(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "HEALTH_PERIOD_S", 0)
-    await vault.watch.look()
+    await vault.watch.check()
     vault.token.healthy = False
     async with running(vault.watch.run()), asyncio.timeout(30):
         while vault.watch.was_serving:

@@ -13,11 +13,14 @@ import made_vault
 import msgspec
 import pytest
 import structlog
+from pools import is_alive
+from services import Begun
 
 from strongroom_vault.api.guard import Guard
 from strongroom_vault.api.health import Health
-from strongroom_vault.errors import OperatorError, WrongPin
+from strongroom_vault.errors import OperatorError, StateExpired, WrongPin
 from strongroom_vault.hsm.dispatcher import TokenPool
+from strongroom_vault.hsm.jobs import DestroyWrapKeys, MakeWrapKey
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.operator.access import downtime
 from strongroom_vault.operator.admin_client import AdminClient
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from vault_process import SoftHsm
+    from vault_process import SoftHsm, VaultFolder
 
     from strongroom_vault.api.vault_status import VaultStatus
     from strongroom_vault.settings.config import Settings
@@ -85,7 +88,7 @@ async def test_up_and_down_in_order(settings: Settings, monkeypatch: pytest.Monk
         (Ledger, "start", "ledger"),
         (BackupKeyService, "__init__", "service"),
         (Guard, "__init__", "guard"),
-        (HealthWatch, "look", "health"),
+        (HealthWatch, "check", "health"),
         (Health, "close", "NOT_SERVING"),
         (Guard, "drain", "guard drained"),
         (Rotation, "stop", "rotation stopped"),
@@ -142,6 +145,23 @@ async def test_it_tells_its_operators_how_it_is(settings: Settings) -> None:
     assert events == ["serving", "stopping", "stopped"]
 
 
+async def test_a_registration_under_a_wrap_key_that_is_gone_is_refused_after_a_restart(
+    vault_folder: VaultFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registered, its OPRF key could not be unwrapped: the backup would be lost."""
+    monkeypatch.setenv("SOFTHSM2_CONF", str(vault_folder.softhsm.configuration))
+    settings = vault_folder.settings()
+    async with VaultServer(settings) as vault:
+        begun = await Begun.of(vault._service)
+        await vault._service.registration.finish(*begun.finish)
+        begun = await Begun.of(vault._service)
+        assert (await vault._pool.run(MakeWrapKey())).numbers == (0, 1)
+        assert (await vault._pool.run(DestroyWrapKeys((0,)))).numbers == (1,)
+    async with VaultServer(settings) as vault:
+        with pytest.raises(StateExpired):
+            await vault._service.registration.finish(*begun.finish)
+
+
 async def test_a_start_that_fails_late_leaves_nothing(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
@@ -163,6 +183,22 @@ async def test_a_start_that_fails_early_leaves_nothing(settings: Settings, tmp_p
     with pytest.raises(WrongPin):
         await VaultServer(wrong).__aenter__()
     with downtime(wrong):
+        pass
+
+
+async def test_a_start_that_is_cut_off_leaves_no_worker(settings: Settings) -> None:
+    token = msgspec.structs.replace(settings.token, workers=2)
+    vault = VaultServer(msgspec.structs.replace(settings, token=token))
+    starting = asyncio.create_task(vault.__aenter__())
+    async with asyncio.timeout(60):
+        while not vault._pool.pids:
+            await asyncio.sleep(0.01)
+    first, *_ = vault._pool.pids
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not is_alive(first)
+    with downtime(settings):
         pass
 
 

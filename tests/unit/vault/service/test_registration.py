@@ -57,15 +57,32 @@ async def test_two_registrations_at_once_leave_one_key(world: World) -> None:
         await world.service.registration.finish("alice", first.state, record.encode(), SEALED, 0)
 
 
+async def test_one_that_is_finished_while_another_begins_is_not_replaced_by_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await Begun.of(world.service)
+    run = world.token.run
+
+    async def run_then_finish_the_first(job: Any) -> Any:
+        answer = await run(job)
+        await world.service.registration.finish(*first.finish)
+        return answer
+
+    monkeypatch.setattr(world.token, "run", run_then_finish_the_first)
+    second = await Begun.of(world.service)
+    with pytest.raises(KeyReplaced):
+        await world.service.registration.finish(*second.finish)
+
+
 async def test_the_newest_registrations_may_be_finished(world: World) -> None:
-    begun = [await Begun.of(world) for _ in range(UNFINISHED_PER_ACCOUNT + 1)]
+    begun = [await Begun.of(world.service) for _ in range(UNFINISHED_PER_ACCOUNT + 1)]
     if world.service.registration._makes_resident_keys:
         with pytest.raises(StateExpired):
             await world.service.registration.finish(*begun[0].finish)
         assert await world.service.keys.get("alice") is None
     registered = await world.service.registration.finish(*begun[1].finish)
     for _ in range(UNFINISHED_PER_ACCOUNT + 1):
-        await Begun.of(world)
+        await Begun.of(world.service)
     assert await world.service.registration.finish(*begun[1].finish) == registered
     await world.start(guess()[0])
 
@@ -74,8 +91,8 @@ async def test_a_registration_is_finished_or_evicted_never_both(world: World) ->
     """Whatever the answer was, a key that is registered evaluates."""
     finished = 0
     for _ in range(8):
-        first = await Begun.of(world)
-        rest = (Begun.of(world) for _ in range(UNFINISHED_PER_ACCOUNT + 1))
+        first = await Begun.of(world.service)
+        rest = (Begun.of(world.service) for _ in range(UNFINISHED_PER_ACCOUNT + 1))
         results = await asyncio.gather(
             *rest, world.service.registration.finish(*first.finish), return_exceptions=True
         )
@@ -109,7 +126,7 @@ async def test_a_limit_is_kept_unless_another_is_named(world: World) -> None:
 
 
 async def test_a_registration_without_a_limit_may_be_repeated(world: World) -> None:
-    finish = (await Begun.of(world)).finish
+    finish = (await Begun.of(world.service)).finish
     registered = await world.service.registration.finish(*finish)
     world.service.registration._limits = registration.Limits(default=3, lowest=3, highest=3)
     assert await world.service.registration.finish(*finish) == registered

@@ -154,6 +154,24 @@ async def test_a_doomed_key_cannot_be_registered(world: World) -> None:
     assert seen == [True]
 
 
+async def test_an_orphaned_key_is_marked_before_the_records_are_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registered in between, it would be destroyed with its record there."""
+    world.token.there = [public_key(1)]
+    await world.reconcile()
+    late: list[bool] = []
+    occupied_buckets = Ledger.occupied_buckets
+
+    def is_late_now(ledger: Ledger) -> list[int]:
+        late.append(world.residents.is_late(StoredOprfKey(public_key(1), None), 1))
+        return occupied_buckets(ledger)
+
+    monkeypatch.setattr(Ledger, "occupied_buckets", is_late_now)
+    assert await world.reconcile() == []
+    assert late == [True]
+
+
 async def test_a_stopped_ledger_destroys_nothing(world: World) -> None:
     """A ledger that shows nothing says nothing about which keys are needed."""
     world.token.there = [public_key(1)]
@@ -189,7 +207,7 @@ class TestUnfinished:
     async def test_one_that_waits_too_long_for_its_turn_is_refused(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(resident_keys, "PATIENCE_S", 0.01)
+        monkeypatch.setattr(resident_keys, "TURN_TIMEOUT_S", 0.01)
         async with world.residents.room(world.ledger, ALICE):
             with pytest.raises(Overloaded):
                 await self.begin(world, 1)

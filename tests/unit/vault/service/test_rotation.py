@@ -107,9 +107,11 @@ async def test_a_registration_that_is_committed_while_a_rotation_begins_is_not_l
 ) -> None:
     """In an empty vault, so that the rotation finds nothing to rewrap and goes straight on."""
     monkeypatch.setenv("SOFTHSM2_CONF", str(vault_folder.softhsm.configuration))
+    event_was_committed: list[bool] = []
     async with open_service(vault_folder) as (service, store, ledger, pool):
 
         def refuse_slowly(oldest: int) -> None:
+            event_was_committed.append(store.reached[b"wrap key made"].is_set())
             time.sleep(0.1)  # the loop stands still, the writer's thread goes on
             service.registration.refuse_wrap_keys_before(oldest)
 
@@ -129,6 +131,7 @@ async def test_a_registration_that_is_committed_while_a_rotation_begins_is_not_l
             while rotation.is_under_way:
                 await asyncio.sleep(0.01)
         assert rotation.progress.stage is Stage.DONE
+        assert event_was_committed == [False]
         _, record = await service.keys.show("alice")
         wrap_keys = (await pool.run(ListWrapKeys())).numbers
         assert isinstance(done, StateExpired) or (

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
     from strongroom_vault.hsm.token.objects import TokenObject
 
-LOOKS: Final = 4
-LOOK_AGAIN_S: Final = 0.02
+READ_TRIES: Final = 4
+"""How often the token is read at most, until what it shows makes sense."""
+RETRY_S: Final = 0.02
+"""Seconds between two reads."""
 
 
 class AnchorSlots:
@@ -58,21 +60,21 @@ class AnchorSlots:
         """Remember `new` if the anchor holds `expected`; return what it holds afterwards.
 
         Repeating it is safe: it finds `new` there, and writes nothing.
-
-        1. Read both slots until they make sense (`_settled`).
-        2. Write nothing unless the newest value is the expected one: another vault that has moved
-           the anchor must win, or two would each believe that they are the only one.
-        3. Write the slot that does not hold the newest value: if the token dies here, that one is
-           still whole.
-        4. Read back what was written: a token that drops a write silently would let the next
-           rollback pass.
         """
-        slots, values = self._settled((expected, new))  # 1
+        # 1. Read both slots until they make sense. A slot that is out of sight for a moment would
+        #    make an older value the newest one.
+        slots, values = self._settled((expected, new))
         current = newest(values.values())
-        if current != expected or current == new:  # 2
+        # 2. Write nothing unless the newest value is the expected one: another vault that has moved
+        #    the anchor must win, or two would each believe that they are the only one.
+        if current != expected or current == new:
             return current
+        # 3. Write the slot that does not hold the newest value: if the token dies in the write and
+        #    loses the slot, the newest answered head is still there.
         label = next((label for label in self._labels if values[label] != current), self._labels[0])
-        if _value(label, [self._write(label, slots[label], new)]) != new:  # 3, 4
+        # 4. Read back what was written: a token that drops a write silently would let the next
+        #    rollback pass.
+        if _value(label, [self._write(label, slots[label], new)]) != new:
             raise TokenError("the token does not keep the anchor")
         return new
 
@@ -90,11 +92,10 @@ class AnchorSlots:
                 slot.destroy()
 
     def _write(self, label: str, slot: Sequence[TokenObject], value: Anchored) -> TokenObject:
-        """Write a slot, made if it is missing; return its one object.
-
-        Others go first: if the token shows one object twice, the write fails, and the other slot
-        still holds the newest value.
-        """
+        """Write a slot, made if it is missing; return its one object."""
+        # The others go first. Should the token show one object twice, it is gone then and the write
+        # fails, while the other slot still holds the newest value. Written first, a value would be
+        # destroyed right after it was believed to be kept.
         for twin in slot[1:]:
             twin.destroy()
         if slot:
@@ -114,19 +115,20 @@ class AnchorSlots:
     def _settled(
         self, wanted: Collection[Anchored | None] | None = None
     ) -> tuple[dict[str, list[TokenObject]], dict[str, Anchored | None]]:
-        """Return each slot and what it holds; look again at what is not as it should be.
+        """Return each slot and what it holds; read again if that is not as it should be.
 
-        While another process writes a slot, or makes and destroys other objects, a slot may be
-        invalid or seem missing for a moment. Then an older value would be taken for the newest,
-        which stops the vault, or a slot would be made a second time. `wanted` are the newest values
-        that need no second look, None for any.
+        `wanted` are the newest values that need no second read, None for any.
         """
-        for _ in range(LOOKS - 1):
+        # While another process writes a slot, or makes and destroys other objects, a slot may be
+        # invalid or seem missing for a moment. Then an older value would be taken for the newest,
+        # which stops the vault, or a slot would be made a second time.
+        for _ in range(READ_TRIES - 1):
             with suppress(ObjectHandleInvalid):
                 slots, values = self._slots_and_values()
                 if all(values.values()) and (wanted is None or newest(values.values()) in wanted):
                     return slots, values
-            time.sleep(LOOK_AGAIN_S)
+            time.sleep(RETRY_S)
+        # The last answer is believed whatever it is: a slot may really be lost, and is made again.
         return self._slots_and_values()
 
     def _slots_and_values(

@@ -100,11 +100,11 @@ def fast_path(session: pkcs11.Session, module: str) -> str:
 def sound(key: TokenKey) -> str:
     """A key multiplies as its public key demands, and cannot be extracted."""
     check_key(key)
-    return "multiplies rightly, is sensitive and not extractable"
+    return "multiplies correctly, is sensitive and not extractable"
 
 
 def known_answers(session: pkcs11.Session, module: str) -> str:
-    """The vectors of RFC 9497, with their key brought into the token."""
+    """The vectors of RFC 9497, with their key imported into the token."""
     template = {
         Attribute.CLASS: ObjectClass.PRIVATE_KEY,
         Attribute.KEY_TYPE: KeyType.EC,
@@ -119,7 +119,7 @@ def known_answers(session: pkcs11.Session, module: str) -> str:
         private = as_object(session.create_object(template))
     except PKCS11Error as error:
         raise CheckNote(
-            f"no key can be brought in ({describe(error)}); tried with its own"
+            f"no key can be imported ({describe(error)}); tried with its own"
         ) from error
     try:
         hot = hot_operations(session, module)
@@ -127,7 +127,7 @@ def known_answers(session: pkcs11.Session, module: str) -> str:
         key = TokenKey(hot, hot.key(private), scalar_multiply(scalar, GENERATOR))
         for blinded, evaluated in _RFC_9497:
             if key.evaluate(Element.decode(bytes.fromhex(blinded))).encode().hex() != evaluated:
-                raise CheckFailed("another answer than the RFC's")
+                raise CheckFailed("the answer is not the RFC's")
     finally:
         private.destroy()
     return "P256-SHA256, both evaluations"
@@ -136,7 +136,7 @@ def known_answers(session: pkcs11.Session, module: str) -> str:
 def secrets(keys: TokenKeys) -> str:
     """Secrets can be derived from labels."""
     check_secrets(keys)
-    return "the same for the same label, another for another"
+    return "equal for equal labels, different for different ones"
 
 
 def wrapped_keys(keys: TokenKeys) -> str:

@@ -99,7 +99,7 @@ def _diagnose_keys(token: OpenToken, keys: TokenKeys) -> Iterator[Finding]:
         "identity key",
         lambda tried: checks.sound(tried.identity),
         keys,
-        meaning="Points are multiplied wrongly, or the key can leave the token.",
+        meaning="Points are multiplied incorrectly, or the key can leave the token.",
     )
     yield _try("RFC 9497 vectors", lambda tried: checks.known_answers(tried, token.module), session)
     yield _try("HMAC-SHA-256", checks.secrets, keys, meaning="No key of the vault can be derived.")
@@ -171,7 +171,7 @@ def _vault_keys(session: pkcs11.Session) -> Iterator[Finding]:
                 label,
                 partial(checks.attributes, label=label, kind=kind),
                 session,
-                meaning="Somebody made or changed this key otherwise than init does.",
+                meaning="init did not make this key, or it was changed since.",
             )
     yield _try("anchor's value", checks.anchor_value, session, meaning="The vault will not serve.")
 

@@ -34,16 +34,22 @@ if TYPE_CHECKING:
 
 
 def start_registration(token: OpenToken, job: CreateRegistrationResponse) -> NewRegistration:
-    """Make an OPRF key, and evaluate with its wrapped form, to be sure that it unwraps."""
+    """Make an OPRF key, and evaluate with it for the first time."""
+    # Decoded before the key is made: a resident key for a bad request would stay in the token until
+    # `reconcile` finds it.
     request = RegistrationRequest.decode(job.registration_request)
     stored = token.keys.oprf_keys.generate(resident=job.resident)
+    # Evaluated with what the record will keep, not with the key that was just made: a wrapped form
+    # that does not unwrap shows now, and not at the recovery, when nothing can be done any more.
     with token.keys.oprf_keys.lend(stored) as oprf_key:
         response = create_registration_response(request, token.keys.identity.public_key, oprf_key)
     return NewRegistration(stored, response.encode())
 
 
 def start_recovery(token: OpenToken, job: GenerateKE2) -> GeneratedKE2:
-    """Answer a charged attempt: evaluate, and make KE2."""
+    """Answer an attempt: evaluate, and make KE2."""
+    # Nothing here can tell whether the attempt is charged. In a vault that serves,
+    # `Recovery._attempt` alone sends this job, after the charge is anchored.
     record = RegistrationRecord.decode(job.registration_record)
     identities = Identities(client=job.client_identity, server=job.server_identity)
     with token.keys.oprf_keys.lend(job.oprf_key) as oprf_key:
@@ -73,7 +79,9 @@ def make_wrap_key(token: OpenToken, _job: MakeWrapKey) -> WrapKeys:
 
 
 def destroy_wrap_keys(token: OpenToken, job: DestroyWrapKeys) -> WrapKeys:
-    """Destroy wrap keys that a rotation has made useless, for good."""
+    """Destroy wrap keys that a rotation has replaced, for good."""
+    # By number, not all but the newest: what another rotation has made meanwhile is not on the
+    # list.
     token.keys.wrap_keys.destroy(job.numbers)
     return WrapKeys(token.keys.wrap_keys.numbers())
 

@@ -1,4 +1,4 @@
-"""What a recovery does with keys in the token, by the fastest way that works with its module."""
+"""What a recovery does with keys in the token, in the fastest way that works with its module."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def wrap_mechanism(session: pkcs11.Session) -> Mechanism:
     for mechanism in _WRAP_MECHANISMS:
         if mechanism in offered:
             return mechanism
-    names = " and ".join(mechanism.name for mechanism in _WRAP_MECHANISMS)
-    raise OperatorError(f"the token wraps keys neither with {names}")
+    names = ", ".join(mechanism.name for mechanism in _WRAP_MECHANISMS)
+    raise OperatorError(f"the token has none of the mechanisms to wrap keys: {names}")

@@ -54,6 +54,8 @@ class NativeOperations:
                 ck.DERIVE_KEY,
             )
         )
+        # Asked before anything is done: in an instance of its own, as p11-kit's proxy gives one,
+        # our handles mean nothing.
         if session_info(session, ctypes.create_string_buffer(ck.SESSION_INFO_SIZE)) != 0:
             raise NotOurInstance(module)
         self._library = library
@@ -141,6 +143,7 @@ class NativeOperations:
             ),
         )
         secret = self._handle.value
+        # On every path: results that stay would fill the token's memory.
         try:
             return self._read(secret, ck.CKA_VALUE, self._x)
         finally:

@@ -71,6 +71,7 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
         TokenError: the token fails while it is open.
     """
     pin = read_pin(Path(settings.pin_file))
+    # Before the module is loaded: it reads its configuration then.
     os.environ.update(settings.environment)
     try:
         library = pkcs11.lib(settings.module)

@@ -73,6 +73,8 @@ class TokenOprfKeys:
         with destroyed(public):
             point = decode_ec_point(public[Attribute.EC_POINT]).encode()
         if resident:
+            # Named only now, since the point is not known before. A crash in between leaves a key
+            # without a name, which no record can need.
             private[Attribute.ID] = point
             return StoredOprfKey(point, None)
         with destroyed(private):
@@ -80,7 +82,9 @@ class TokenOprfKeys:
 
     def destroy(self, public_key: bytes) -> bool:
         """Destroy a resident key; return whether it was there."""
-        keys = self._find_patiently(public_key)
+        # Searched for again if it seems missing: one that is overlooked stays in the token until
+        # `reconcile` finds it.
+        keys = self._find_with_retries(public_key)
         with translated():
             for private in keys:
                 private.destroy()
@@ -106,6 +110,8 @@ class TokenOprfKeys:
         point = public_key.encode_uncompressed()
         wrapping_key = self._wrap_keys.unwrapping_key(stored.wrap_key)
         key = self._hot.unwrap(wrapping_key, stored.wrapped, point)
+        # Destroyed on every path: a key that stays would fill the token's memory, one for each
+        # failed job.
         try:
             yield TokenKey(self._hot, key, public_key)
         finally:
@@ -114,27 +120,26 @@ class TokenOprfKeys:
     def rewrap(self, stored: StoredOprfKey) -> StoredOprfKey:
         """Return a wrapped OPRF key under the newest wrap key.
 
-        1. Look again if the key is under the newest that this session knows: another worker may
-           have made a newer one, and the rotation would count this key as done.
-        2. Unwrap it so that it may be wrapped: extractable for the time of this call alone.
-        3. Wrap it under the newest key.
-        4. Unwrap the result and check that it is the record's key: the record drops the old copy
-           for it, and a wrong one would lose the account's key for good.
-
         Raises:
             TokenError: the key is resident, or the token refuses it, or it is another key.
         """
         if stored.wrapped is None:
             raise TokenError("a resident key is not wrapped")
+        # 1. Refresh if the key is under the newest that this session knows: another worker may
+        #    have made a newer one, and the rotation would count this key as done.
         if stored.wrap_key == self._wrap_keys.newest:
-            self._wrap_keys.look_again()  # 1
+            self._wrap_keys.refresh()
         point = Element.decode(stored.public_key).encode_uncompressed()
         plain = PlainOperations(self._wrap_mechanism, quirks.of(self._session.token))
         wrapping_key = self._wrap_keys.unwrapping_key(stored.wrap_key)
-        private = plain.unwrap(wrapping_key, stored.wrapped, point, is_extractable=True)  # 2
+        # 2. Unwrap it so that it may be wrapped: extractable for the time of this block alone, and
+        #    even then by wrapping only.
+        private = plain.unwrap(wrapping_key, stored.wrapped, point, is_extractable=True)
         with translated(), destroyed(private):
-            rewrapped = self._wrapped(stored.public_key, private)  # 3
-        with self.lend(rewrapped) as key:  # 4
+            rewrapped = self._wrapped(stored.public_key, private)  # 3. Under the newest key.
+        # 4. Unwrap the result and check that it is the record's key, before the record drops the
+        #    old form for it: a wrong one would lose the account's key for good.
+        with self.lend(rewrapped) as key:
             if key.evaluate(_TWICE_GENERATOR) != add(key.public_key, key.public_key):
                 raise TokenError("the wrapped key is not the record's")
         return rewrapped
@@ -145,21 +150,19 @@ class TokenOprfKeys:
         return StoredOprfKey(public_key, wrapped, self._wrap_keys.newest)
 
     def _resident_key(self, public_key: bytes) -> KeyHandle:
-        keys = self._find_patiently(public_key)
+        keys = self._find_with_retries(public_key)
         if not keys:
-            raise KeyNotFound("the token does not find the key of a record")
+            raise KeyNotFound("the token does not find the key that a record names")
         if len(keys) > 1:
             raise TokenError(f"the token has {len(keys)} keys for one record")
         return self._hot.key(keys[0])
 
-    def _find_patiently(self, public_key: bytes) -> list[TokenObject]:
-        """Find a resident key, and look again if it is missing.
-
-        While another worker makes or destroys keys, one may seem to be missing: SoftHSM reads its
-        folder anew then (1 of some 50 looks, beside 50 destructions a second).
-        """
-        for look in range(anchor_slots.LOOKS):
-            time.sleep(anchor_slots.LOOK_AGAIN_S if look else 0)
+    def _find_with_retries(self, public_key: bytes) -> list[TokenObject]:
+        """Find a resident key; try again if it seems to be missing."""
+        # While another worker makes or destroys keys, one may seem to be missing: SoftHSM reads its
+        # folder anew then (1 of some 50 searches, beside 50 destructions a second).
+        for tries in range(anchor_slots.READ_TRIES):
+            time.sleep(anchor_slots.RETRY_S if tries else 0)
             with translated():
                 if keys := self._find(public_key):
                     return keys

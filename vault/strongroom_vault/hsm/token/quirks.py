@@ -1,4 +1,4 @@
-"""How PKCS#11 modules deviate from the standard: all that they cannot be asked for."""
+"""How PKCS#11 modules deviate from the standard, where they cannot be asked."""
 
 from __future__ import annotations
 

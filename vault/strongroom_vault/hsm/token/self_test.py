@@ -1,6 +1,6 @@
 """What a token must get right before it serves: checked by every worker when it starts.
 
-No known private key can be brought into a real token, so algebra says what is right: a fresh key,
+No known private key can be imported into a real token, so algebra says what is right: a fresh key,
 generated, wrapped and unwrapped, must multiply as its public key demands, or the worker refuses.
 """
 
@@ -30,7 +30,7 @@ def check_keys(keys: TokenKeys) -> None:
     check_key(keys.identity, "the identity key")
     stored = keys.oprf_keys.generate(resident=False)
     if keys.oprf_keys.generate(resident=False) == stored:
-        raise OperatorError("the token makes the same key twice")
+        raise OperatorError("the token generates the same key twice")
     with keys.oprf_keys.lend(stored) as key:
         check_key(key, "an unwrapped OPRF key")
     check_secrets(keys)

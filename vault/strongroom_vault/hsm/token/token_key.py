@@ -1,7 +1,7 @@
 """A private key in the token, as OPAQUE uses it: a point goes in, a point comes out.
 
 PKCS#11 multiplies points only as CKM_ECDH1_DERIVE with CKD_NULL, which gives x coordinates;
-`multiply_by_ecdh` asks twice and finds y.
+`multiply_by_ecdh` derives twice and computes y.
 """
 
 from __future__ import annotations

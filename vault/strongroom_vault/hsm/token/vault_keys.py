@@ -87,13 +87,15 @@ def find_wrap_keys(session: pkcs11.Session, labels: Labels = VAULT) -> dict[int,
     Raises:
         OperatorError: it has none, or more than two, or two with one number.
     """
-    found = _find(session, labels.wrap, ObjectClass.SECRET_KEY)
-    keys = {int.from_bytes(key[Attribute.ID]): key for key in found}
-    if not 1 <= len(keys) == len(found) <= MAX_WRAP_KEYS:
+    objects = _find(session, labels.wrap, ObjectClass.SECRET_KEY)
+    keys = {int.from_bytes(key[Attribute.ID]): key for key in objects}
+    # More would mean that somebody else made one. Which of them wrapped a record would be a guess.
+    if not 1 <= len(keys) == len(objects) <= MAX_WRAP_KEYS:
         raise OperatorError(
-            f"the token has {len(found)} objects of class SECRET_KEY with the label {labels.wrap},"
-            " and the vault needs one, or two with different CKA_IDs during a rotation",
-            "" if found else _NEW,
+            f"the token has {len(objects)} objects of class SECRET_KEY with the label"
+            f" {labels.wrap}, and the vault needs one, or two with different CKA_IDs during a"
+            " rotation",
+            "" if objects else _NEW,
         )
     return dict(sorted(keys.items()))
 
@@ -138,11 +140,15 @@ def create_missing_keys(session: pkcs11.Session, labels: Labels = VAULT) -> None
         OperatorError: the token has only half of a key pair.
     """
     missing = missing_labels(session, labels)
+    # Half of a pair cannot be completed, and with a second pair beside it there would be two
+    # objects with one label, which `find_one` refuses.
     if half := set(missing) & set(existing_labels(session, labels)):
         raise OperatorError(
             f"the token has half of the key pair {half.pop()}, left by an init that was cut off;"
             " destroy that object and run init again"
         )
+    # Those that are there stay: an init that was cut off is completed, and the keys of a vault that
+    # has records already are never replaced.
     if labels.wrap in missing:
         make_wrap_key(session, 0, labels)
     if labels.root in missing:

@@ -29,17 +29,13 @@ if TYPE_CHECKING:
 
 
 def main(descriptor: int) -> None:
-    """Serve the pipe until it is closed.
-
-    1. Harden the process before the PIN is read: a core dump would hold it.
-    2. Ignore Ctrl-C. It reaches the whole process group, but is for the vault alone, which lets the
-       jobs under way end before it closes our pipe.
-    3. Open the token and test it before Ready is sent: a token that answers wrongly gets no job.
-    4. Say why it cannot be opened. Only a wrong PIN is final: the vault must not try it again.
-    """
+    """Serve the pipe until it is closed."""
     uncaught.report_to(_report_uncaught)
-    harden()  # 1
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # 2
+    # 1. Harden the process before the PIN is read: a core dump would hold it.
+    harden()
+    # 2. Ignore Ctrl-C. It reaches the whole process group, but is for the vault alone, which lets
+    #    the jobs under way end before it closes our pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket(fileno=descriptor) as pipe:
         match receive_jobs(pipe):
             case (Hello() as hello,):
@@ -47,12 +43,16 @@ def main(descriptor: int) -> None:
             case _:
                 return
         try:
-            with open_token(hello.token) as token:  # 3
+            # 3. Open the token, and test it before Ready is sent: a token that answers wrongly gets
+            #    no job. Each job is charged to somebody.
+            with open_token(hello.token) as token:
                 check_keys(token.keys)
                 pipe.sendall(frame(_ready(token, hello)))
                 tune_gc()
                 _serve(token, pipe)
-        except WrongPin as error:  # 4
+        # 4. Say why it cannot be opened. Only a wrong PIN is final: the vault must not try it
+        #    again, or the token locks itself. All else may be better next time.
+        except WrongPin as error:
             failed = Failed(str(error), is_session_lost=True, is_final=True, hint=error.hint)
             pipe.sendall(frame(failed))
         except OperatorError as error:
@@ -75,7 +75,9 @@ def _serve(token: OpenToken, pipe: socket) -> None:
     while jobs := receive_jobs(pipe):
         for job in jobs:
             answer = _answer(token, job)
+            # Each answer at once, not with those of the batch: its caller waits for this one alone.
             pipe.sendall(frame(answer))
+            # No other job can be done on this session. The process ends; the vault starts another.
             if isinstance(answer, Failed) and answer.is_session_lost:
                 return
 
@@ -83,7 +85,7 @@ def _serve(token: OpenToken, pipe: socket) -> None:
 def _answer(token: OpenToken, job: AnyJob) -> AnyAnswer:
     handle = handlers.HANDLERS.get(type(job))
     if handle is None:
-        return Failed("this worker is open already")
+        return Failed("this worker is already open")
     try:
         return handle(token, job)
     except TokenError as error:
@@ -92,6 +94,8 @@ def _answer(token: OpenToken, job: AnyJob) -> AnyAnswer:
             is_session_lost=error.is_session_lost,
             is_not_found=isinstance(error, KeyNotFound),
         )
+    # A stored record or key that does not decode fails its own job, and no other: any account could
+    # otherwise take a worker down by trying again.
     except OpaqueError as error:
         return Failed(f"{type(error).__name__}: {error}")
 

@@ -33,7 +33,7 @@ class TokenWrapKeys:
         self._labels = labels
         self._keys: dict[int, TokenObject] = {}
         self._copies: dict[int, TokenObject] = {}
-        self.look_again()
+        self.refresh()
 
     def numbers(self) -> tuple[int, ...]:
         """Return the numbers of the wrap keys, ascending; the last one wraps."""
@@ -55,7 +55,7 @@ class TokenWrapKeys:
             TokenError: the token does not have it any more.
         """
         if number > self.newest:
-            self.look_again()  # another worker has made it
+            self.refresh()  # another worker has made it since, in a rotation
         key = self._copies.get(number)
         if key is None:
             raise TokenError(f"wrap key {number} is not in the token any more")
@@ -64,23 +64,27 @@ class TokenWrapKeys:
     @translated()
     def make(self) -> None:
         """Make a second wrap key, if there is only one."""
-        self.look_again()
+        # Made once even if it is asked for again: a rotation that was cut off goes on with the key
+        # that it made, and the token never has a third.
+        self.refresh()
         if len(self._keys) == 1:
             vault_keys.make_wrap_key(self._session, self.newest + 1, self._labels)
-            self.look_again()
+            self.refresh()
 
     @translated()
     def destroy(self, numbers: Collection[int]) -> None:
         """Destroy the wrap keys with these numbers; never the newest."""
-        self.look_again()
+        # Refresh first: the newest is the one that the token has, not the one that this session
+        # knew. It is never destroyed, whatever the numbers say: records are under it by now.
+        self.refresh()
         for number, key in list(self._keys.items())[:-1]:
             if number in numbers:
                 key.destroy()
-        self.look_again()
+        self.refresh()
 
     @translated()
-    def look_again(self) -> None:
-        """Find out which wrap keys the token has now.
+    def refresh(self) -> None:
+        """Find the wrap keys that the token has now.
 
         Raises:
             OperatorError: as when they were found first.
@@ -88,6 +92,7 @@ class TokenWrapKeys:
         keys = vault_keys.find_wrap_keys(self._session, self._labels)
         for number in self._keys.keys() - keys.keys():
             copy = self._copies.pop(number)
+            # A token that makes no copies has lent the key itself, which is gone already.
             if copy is not self._keys[number]:
                 copy.destroy()
         for number in keys.keys() - self._keys.keys():

@@ -38,7 +38,7 @@ def test_a_resident_key_is_looked_for_again_before_it_is_missing(
         return find(public_key) if len(looks) > 2 else []
 
     monkeypatch.setattr(keys, "_find", hidden_at_first)
-    monkeypatch.setattr(anchor_slots, "LOOK_AGAIN_S", 0.001)
+    monkeypatch.setattr(anchor_slots, "RETRY_S", 0.001)
     with keys.lend(stored) as lent:
         assert lent.evaluate(GENERATOR).encode() == stored.public_key
     assert len(looks) == 3

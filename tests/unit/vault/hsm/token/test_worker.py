@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from socket import socketpair
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +21,34 @@ from strongroom_vault.hsm.jobs import (
 )
 from strongroom_vault.hsm.token import handlers, worker
 from strongroom_vault.hsm.token.errors import KeyNotFound, TokenError
+from strongroom_vault.hsm.token.open_token import open_token
+from strongroom_vault.hsm.token.vault_keys import create_missing_keys
 from strongroom_vault.records.record import StoredOprfKey
 from strongroom_vault.settings.token_settings import TokenSettings
 
 if TYPE_CHECKING:
+    from vault_process import SoftHsm
+
     from strongroom_vault.hsm.jobs import AnyJob
     from strongroom_vault.hsm.token.open_token import OpenToken
 
+STEPS = """
+import ctypes, signal, sys
+from strongroom_vault.hsm.token import open_token, worker
+
+def note(module, name):
+    real = getattr(module, name)
+    def noted(*arguments):
+        dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+        print(name, "dumpable" if dumpable else "sealed", signal.getsignal(signal.SIGINT).name)
+        return real(*arguments)
+    setattr(module, name, noted)
+
+note(open_token, "read_pin")
+note(worker, "check_keys")
+note(worker, "_ready")
+worker.main(int(sys.argv[1]))
+"""
 HELLO = Hello(TokenSettings("", "", ""), ("one", "two"))
 
 
@@ -67,7 +90,7 @@ def test_jobs_are_answered_in_order_and_failures_are_answers(token: OpenToken) -
         ),
     )
     assert answers[0] == answers[4] == WrapKeys((0,))
-    assert answers[1] == Failed("this worker is open already")
+    assert answers[1] == Failed("this worker is already open")
     assert answers[2].problem.startswith("IdentityElement: ")
     assert answers[3] == Failed("a resident key is not wrapped")
 
@@ -101,3 +124,25 @@ def test_an_uncaught_error_is_printed_for_the_vaults_log(
 ) -> None:
     worker._report_uncaught("ValueError", ["worker.py:1", "worker.py:2"])
     assert capsys.readouterr().err == "ValueError at worker.py:1 worker.py:2\n"
+
+
+def test_it_is_hardened_before_it_reads_the_pin_and_tested_before_it_is_ready(
+    softhsm: SoftHsm,
+) -> None:
+    with open_token(softhsm.settings()) as vault:
+        create_missing_keys(vault.session)
+    ours, theirs = socketpair()
+    with ours:
+        with theirs:
+            command = [sys.executable, "-c", STEPS, str(theirs.fileno())]
+            process = subprocess.Popen(
+                command, pass_fds=(theirs.fileno(),), stdout=subprocess.PIPE, text=True
+            )
+        ours.sendall(frame((Hello(softhsm.settings(), ("one",)),)))
+        ours.shutdown(1)
+        printed, _ = process.communicate(timeout=60)
+        assert (body := first_body(ours.recv(65536))) is not None
+        assert isinstance(decode_answer(body), Ready)
+    assert printed.splitlines() == [
+        f"{step} sealed SIG_IGN" for step in ("read_pin", "check_keys", "_ready")
+    ]

@@ -24,7 +24,7 @@ def test_what_another_worker_does_is_seen_when_it_matters(token: OpenToken) -> N
     assert (ours.numbers(), ours.newest) == ((0, 1), 1)
     other.destroy({0, 1})
     assert other.numbers() == (1,)
-    ours.look_again()
+    ours.refresh()
     assert ours.numbers() == (1,)
     with pytest.raises(TokenError, match="wrap key 0 is not in the token"):
         ours.unwrapping_key(0)

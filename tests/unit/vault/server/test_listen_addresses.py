@@ -1,4 +1,4 @@
-"""host:port is every address that it stands for, or it is said which could not be had."""
+"""host:port is every address that it stands for, or the error names the one that is not free."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.server import listening, metrics
+from strongroom_vault.server import listen_addresses, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 V4, V6 = "127.0.0.1", "::1"
 
 
-def held(address: str) -> list[str]:
-    with listening.held(address) as places:
-        return [str(place) for place in places]
+def reserved(address: str) -> list[str]:
+    with listen_addresses.reserved(address) as addresses:
+        return [str(each) for each in addresses]
 
 
 @contextmanager
-def taken(host: str) -> Iterator[int]:
+def in_use(host: str) -> Iterator[int]:
     """Another process listens at a port of one address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as other:
@@ -44,9 +44,9 @@ def taken(host: str) -> Iterator[int]:
     ],
 )
 def test_every_address_at_one_port(host: str, expected: set[str]) -> None:
-    places = [place.rpartition(":") for place in held(f"{host}:0")]
-    assert {name for name, _, _ in places} == expected
-    (port,) = {port for _, _, port in places}
+    addresses = [each.rpartition(":") for each in reserved(f"{host}:0")]
+    assert {name for name, _, _ in addresses} == expected
+    (port,) = {port for _, _, port in addresses}
     assert int(port) > 0
 
 
@@ -61,18 +61,18 @@ def test_every_address_at_one_port(host: str, expected: set[str]) -> None:
     ],
 )
 def test_a_port_that_another_process_has_at_one_address(host: str, other: str, named: str) -> None:
-    with taken(other) as port, pytest.raises(OperatorError) as refused:
-        held(f"{host}:{port}")
+    with in_use(other) as port, pytest.raises(OperatorError) as refused:
+        reserved(f"{host}:{port}")
     assert f"{named}{port}: another process listens there" in str(refused.value)
 
 
 def test_one_family_alone_is_free_where_it_is_asked_for() -> None:
-    with taken(V6) as port:
-        assert held(f"{V4}:{port}") == [f"{V4}:{port}"]
+    with in_use(V6) as port:
+        assert reserved(f"{V4}:{port}") == [f"{V4}:{port}"]
 
 
 @pytest.mark.parametrize(
-    ("host", "said"),
+    ("host", "reason"),
     [
         ("no.such.name.invalid", "no.such.name.invalid: "),
         ("a..b", "a..b: not a name"),
@@ -80,10 +80,10 @@ def test_one_family_alone_is_free_where_it_is_asked_for() -> None:
         ("[2001:db8::1]", "this machine has no such address"),
     ],
 )
-def test_what_is_no_address_of_this_machine(host: str, said: str) -> None:
+def test_what_is_no_address_of_this_machine(host: str, reason: str) -> None:
     with pytest.raises(OperatorError, match=r"cannot listen at ") as refused:
-        held(f"{host}:7443")
-    assert said in str(refused.value)
+        reserved(f"{host}:7443")
+    assert reason in str(refused.value)
 
 
 def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,18 +97,18 @@ def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "socket", WithoutIpv6)
     with structlog.testing.capture_logs() as lines:
-        (place,) = held("localhost:0")
-    assert place.startswith(f"{V4}:")
+        (address,) = reserved("localhost:0")
+    assert address.startswith(f"{V4}:")
     (line,) = lines
     assert (line["event"], line["log_level"]) == ("not listening", "warning")
     assert line["address"].startswith(f"[{V6}]:")
-    (place,) = held("[::]:0")
-    assert place.startswith("0.0.0.0:")
+    (address,) = reserved("[::]:0")
+    assert address.startswith("0.0.0.0:")
 
 
 def test_metrics_are_served_at_each_address() -> None:
-    with listening.held("localhost:0") as places:
-        port = places[0].port
+    with listen_addresses.reserved("localhost:0") as addresses:
+        port = addresses[0].port
     stop = metrics.serve(CollectorRegistry(), f"localhost:{port}")
     try:
         for host in (V4, V6):

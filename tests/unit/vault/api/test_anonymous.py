@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from guarded import Guarded, guarded, open_call, reason, refused, send
 
 from strongroom_vault.api import requests
-from strongroom_vault.api.strangers import MAX_CALLS
+from strongroom_vault.api.anonymous import MAX_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

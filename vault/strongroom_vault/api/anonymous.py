@@ -1,7 +1,6 @@
-"""Calls that need no access token, and how many of them one connection may hold.
+"""Calls that need no access token, and how many of them one connection may have open.
 
-A call is open until its caller has taken the answer, or the connection has reached its age: there
-is no way to end it earlier. Nothing but the connection is known of such a caller.
+Nothing but the connection is known of such a caller.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ MAX_CALLS: Final = 4
 """The most at once on one connection; more are refused."""
 
 
-class Strangers:
-    """Counts the calls of unknown callers, by connection."""
+class AnonymousCalls:
+    """Counts calls without an access token, by connection."""
 
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()
 
     def admit(self, context: Context) -> None:
-        """Count a call until all of it is over.
+        """Count a call until all of it is over, its answer included.
 
         Raises:
             Overloaded: its connection has too many.
@@ -40,15 +39,21 @@ class Strangers:
         if self._calls[connection] >= MAX_CALLS:
             raise Overloaded("too many requests on this connection at once", RETRY_AFTER)
         self._calls[connection] += 1
+        # Not when the handler ends: a call is open until its caller has taken the answer, or the
+        # connection has reached its age, and nothing here can end it earlier.
         context.add_done_callback(lambda _: self._leave(connection))
 
     def _leave(self, connection: str) -> None:
         self._calls[connection] -= 1
+        # Or every connection that there ever was would stay in memory.
         if not self._calls[connection]:
             del self._calls[connection]
 
     def bounded(self, handler: Handler) -> grpc.RpcMethodHandler[object, object]:
         """Return the handler of another service with this bound; its request must come in time."""
+        # grpcio runs a unary handler only once the request is there, so a call that never sends one
+        # would be held past this bound. To gRPC all of these are streams, whose handler runs at
+        # once.
         if handler.request_streaming:
 
             async def streams(requests: object, context: Context) -> None:
