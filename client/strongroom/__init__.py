@@ -150,3 +150,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES.get(name, "strongroom.errors")), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those that were not used yet."""
+    return __all__

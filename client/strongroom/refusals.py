@@ -84,7 +84,10 @@ class WrongPassword(StrongroomError):
 class KeyDestroyed(StrongroomError):
     """The vault destroyed the key: after too many wrong passwords. `destroyed_at` may be None."""
 
-    hint = "Only the 64-digit key opens the backup now: strongroom restore --digits."
+    hint = (
+        "The password opens nothing any more. Backups still open on a device that keeps the key,"
+        " and with its 64 digits: strongroom restore --digits."
+    )
 
     def __init__(self, destroyed_at: datetime | None, cause: str) -> None:
         when = f" on {destroyed_at:%Y-%m-%d at %H:%M} UTC" if destroyed_at else ""
@@ -156,5 +159,6 @@ class VaultInternalError(StrongroomError):
 
 def _duration(seconds: float) -> str:
     if seconds < 100:  # noqa: PLR2004 -- below that, minutes are too coarse
-        return f"{max(1, round(seconds))} seconds"
+        whole = max(1, round(seconds))
+        return "1 second" if whole == 1 else f"{whole} seconds"
     return f"{round(seconds / 60)} minutes"

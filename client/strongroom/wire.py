@@ -207,4 +207,4 @@ def _moment(timestamp: Timestamp) -> datetime:
     try:
         return timestamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
-        raise VaultProtocolError("The vault's time is none.") from error
+        raise VaultProtocolError("The vault's answer has a time that does not exist.") from error

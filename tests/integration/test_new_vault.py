@@ -17,14 +17,11 @@ from typing import TYPE_CHECKING
 
 import click
 import cut_new
-import msgspec
 import pytest
 from vault_process import make_softhsm
 
 from strongroom_vault.cli.commands import cli
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.settings import config, loading
-from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,31 +236,3 @@ def test_another_vault_in_the_folder(tmp_path: Path) -> None:
         refused = refusal(tmp_path, *options)
         assert "another vault already: vault.example at vault.example:47443" in refused
     assert state(tmp_path) == before
-
-
-def wanted(folder: str = "/srv/vault") -> Wanted:
-    token = HsmToken(Path("/m.so"), "l", Path(folder, "pin"), {"A_CONF": f"{folder}/conf"})
-    paths = (Path(folder), Path(folder, "crt"), Path(folder, "key"))
-    return Wanted("v", "v:1", "[::]:1", token, *paths, jwks="/j", is_development=True)
-
-
-def test_the_settings_name_each_setting_with_its_default() -> None:
-    """A line that begins with # says what holds without it."""
-    text = settings_text(wanted())
-    written = loading.parse(tomllib.loads(text), {}, Path("/"))
-    for table in msgspec.structs.fields(config.Settings):
-        section = text.partition(f"[{table.name}]")[2].partition("\n[")[0]
-        for field in msgspec.structs.fields(table.type):
-            if field.name != "jwks_url":
-                assert re.search(rf"^(# )?{field.name} = ", section, re.MULTILINE), field.name
-    example = re.compile(r"^# (?=(address|endpoint|issuer) = )", re.MULTILINE)
-    uncommented = re.sub(r"^# (?=[a-z_]+ = )", "", re.sub(example, "#", text), flags=re.MULTILINE)
-    assert uncommented.count("\n#") < text.count("\n#") - 10
-    assert loading.parse(tomllib.loads(uncommented), {}, Path("/")) == written
-
-
-def test_a_folder_with_any_name_is_written_as_it_is() -> None:
-    folder = '/a"b\\c/ü {x}'
-    settings = loading.parse(tomllib.loads(settings_text(wanted(folder))), {}, Path("/"))
-    assert settings.store.path == Path(folder, "vault.db")
-    assert settings.token.environment == {"A_CONF": f"{folder}/conf"}

@@ -1,7 +1,7 @@
 """Sections 5 to 7 of docs/protocol.md over the wire: what each call does, and what its repetition.
 
 Each test names its clauses in brackets. What needs two minutes to pass, a failing token or a lost
-database is in tests/unit/vault/service/test_backup_keys.py and test_policy.py, the sizes and the
+database is in tests/unit/vault/service and test_policy.py, the sizes and the
 order of decisions in test_protocol_messages.py.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import ssl
@@ -133,7 +134,8 @@ def test_what_needs_no_vault(folder: VaultFolder, tmp_path: Path) -> None:
     assert asked.refusal["error"].endswith("add --yes")
     assert (
         missing.refusal["hint"]
-        == "Name the settings with --config FILE or STRONGROOM_VAULT_CONFIG."
+        == "Name the settings with --config FILE or STRONGROOM_VAULT_CONFIG. A new vault:"
+        " strongroom-vault init --new FOLDER."
     )
 
 
@@ -179,7 +181,8 @@ def test_a_wrong_pin_has_its_exit_code_and_the_help_says_so(
     for command, done in zip(commands, tried[:count], strict=True):
         assert done.code == 3, command
         assert "does not accept the PIN" in done.stderr.splitlines()[-1], command
-    assert all("3    the token does not accept the PIN" in done.stdout for done in tried[count:-1])
+    for done in tried[count:-1]:
+        assert re.search("3 +the token does not accept the PIN", done.stdout), done.stdout
     assert "does not accept the PIN" not in tried[-1].stdout
 
 

@@ -90,6 +90,9 @@ class LyingVault:
         server.finish(self.expected.client_mac, KE3.decode(request.ke3))
         return self.sealed
 
+    def DeleteKey(self, _request: requests.DeleteKey) -> None:
+        self.record = None
+
 
 def drive(flow: Flow[Any], vault: LyingVault) -> Any:
     try:

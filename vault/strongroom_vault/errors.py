@@ -1,7 +1,9 @@
-"""Every way in which the vault refuses: one class for one reason of docs/protocol.md.
+"""The errors of the vault: refusals, one class for each reason of docs/protocol.md; and operators'.
 
-A servicer never catches these; one table in `api/status.py` turns them into gRPC statuses.
-Anything else that leaves a handler is a bug and is answered INTERNAL without detail.
+The one table of `api/status.py` turns a refusal into a gRPC status. Any other exception that leaves
+a handler of BackupKeyVault is a bug, and is answered INTERNAL without detail.
+
+"Token" alone always means the PKCS#11 token; what an application presents is an access token.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ class StrongroomVaultError(Exception):
 
 
 class OperatorError(StrongroomVaultError):
-    """The vault cannot start or go on as it is set up; the message says why.
+    """The vault or a command cannot go on with these settings or this state; the message says why.
 
     Attributes:
-        hint: what an operator may do about it, in sentences; empty if the message says it all.
+        hint: what the operator can do about it, in sentences; empty if the message says it all.
     """
 
     exit_code: ClassVar[int] = 1
@@ -35,25 +37,25 @@ class OperatorError(StrongroomVaultError):
 
 
 class WrongPin(OperatorError):
-    """The token does not accept the PIN; trying again would lock it, so no supervisor should."""
+    """The token does not accept the PIN. Retries would lock it: nothing may restart the vault."""
 
     exit_code = 3
 
 
 class NotServing(OperatorError):
-    """The vault runs, but serves nobody."""
+    """The vault runs, but does not serve."""
 
     exit_code = 4
 
 
 class Refusal(StrongroomVaultError):
-    """A request is refused. `reason` is the ErrorInfo reason, `metadata` its public details."""
+    """A request is refused. `reason` is that of ErrorInfo, `metadata` its public details."""
 
     reason: ClassVar[str]
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Details for ErrorInfo: text without secrets."""
+        """The details of ErrorInfo: text without secrets."""
         return {}
 
 
@@ -64,13 +66,13 @@ class AccessTokenMissing(Refusal):
 
 
 class AccessTokenInvalid(Refusal):
-    """The access token is not one of a trusted issuer for this vault."""
+    """No trusted issuer made the access token for this vault."""
 
     reason = "ACCESS_TOKEN_INVALID"
 
 
 class AccessTokenExpired(Refusal):
-    """The access token was good once."""
+    """The access token was valid, and has expired."""
 
     reason = "ACCESS_TOKEN_EXPIRED"
 
@@ -91,7 +93,7 @@ class ScopeMissing(Refusal):
 
 
 class Malformed(Refusal):
-    """A field of the request is not what the protocol says. Never charged."""
+    """A field of the request is not as the protocol says. Never charged."""
 
     reason = "MALFORMED"
 
@@ -112,7 +114,7 @@ class NoKey(Refusal):
 
 
 class WrongPassword(Refusal):
-    """The proof of the password did not verify."""
+    """The proof of the password is wrong. The attempt stays charged."""
 
     reason = "WRONG_PASSWORD"
 
@@ -127,7 +129,7 @@ class WrongPassword(Refusal):
 
 
 class KeyDestroyed(Refusal):
-    """The key is gone for good."""
+    """The key was destroyed. Nothing brings it back."""
 
     reason = "KEY_DESTROYED"
 
@@ -149,13 +151,13 @@ class KeyReplaced(Refusal):
 
 
 class StateExpired(Refusal):
-    """The state came back too late."""
+    """The client sent its state back too late."""
 
     reason = "STATE_EXPIRED"
 
 
 class RetryLater(Refusal):
-    """A refusal that passes by itself. `retry_after` is in seconds."""
+    """A temporary refusal. `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -163,25 +165,25 @@ class RetryLater(Refusal):
 
 
 class Wait(RetryLater):
-    """The next attempt must wait. Not charged."""
+    """The next attempt has to wait. Not charged."""
 
     reason = "WAIT"
 
 
 class Overloaded(RetryLater):
-    """The vault has as many requests as it takes. Not charged."""
+    """The vault takes no more requests at the moment. Not charged."""
 
     reason = "OVERLOADED"
 
 
 class HsmUnavailable(RetryLater):
-    """The token did not answer. An attempt that it left unanswered is given back."""
+    """The token did not answer. An attempt that it did not answer is given back."""
 
     reason = "HSM_UNAVAILABLE"
 
 
 class KeyNotFound(HsmUnavailable):
-    """The token does not find the key of a record, which may have been destroyed meanwhile."""
+    """The token does not have the key of a record; it may have been destroyed meanwhile."""
 
 
 class StoreUnavailable(RetryLater):
@@ -191,6 +193,6 @@ class StoreUnavailable(RetryLater):
 
 
 class RollbackDetected(Refusal):
-    """The database is not the newest one. The vault serves nothing from it."""
+    """The database is not as this vault wrote it last. The vault serves nothing from it."""
 
     reason = "ROLLBACK_DETECTED"

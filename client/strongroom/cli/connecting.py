@@ -30,7 +30,10 @@ class NotEnabled(StrongroomError):
     """This device knows no vault."""
 
     message = "This device knows no vault yet."
-    hint = "Run `strongroom enable`, or name the vault with --vault."
+    hint = (
+        "Name it: --invite (or STRONGROOM_INVITE) with the invite that its operator gives out, or"
+        " --vault with its address."
+    )
 
 
 class SeveralAccounts(StrongroomError):
@@ -43,7 +46,7 @@ class InviteAsAddress(StrongroomError):
     """An invite was given as an address."""
 
     message = "--vault takes an address like vault.example:7443, and this is an invite."
-    hint = "Give the invite with --invite, or in STRONGROOM_INVITE."
+    hint = "For an invite use --invite or STRONGROOM_INVITE."
 
 
 class UnknownAddress(VaultUnreachable):

@@ -261,7 +261,9 @@ class Device:
 def _agreed(option: str, named: str | None, invited: str | None) -> str | None:
     """Return what an option or the invite says; they must not contradict each other."""
     if named is not None and invited is not None and named.strip() != invited:
-        raise BadInvite(f"The invite says {invited}, and {option} says {named}.")
+        error = BadInvite(f"The invite says {invited}, and {option} says {named}.")
+        error.hint = f"Leave out {option}, or the invite (--invite, STRONGROOM_INVITE)."
+        raise error
     return named or invited
 
 

@@ -87,7 +87,7 @@ ADVICE: Final = {
     ),
     SyncState.UNFINISHED: (
         "The vault has the new key, and its answer did not reach this device, which keeps that\n"
-        "key too. Run `strongroom enable` to finish."
+        "key too; run `strongroom enable` to finish."
     ),
     SyncState.CHANGED: (
         "The key in the vault was protected on another device, after this one: either the\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -69,3 +69,12 @@ def test_a_changed_header_is_damage_and_no_wrong_key(tmp_path: Path) -> None:
     with pytest.raises(WrongKey):
         BackupKey.generate().decrypt_file(backup, tmp_path / "output")
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("secret", ["a" * 32, bytearray(32), None, 32, [0] * 32])
+def test_a_backup_key_is_made_of_bytes(secret: Any) -> None:
+    with pytest.raises(TypeError):
+        BackupKey(secret)
+    for size in (0, 31, 33):
+        with pytest.raises(ValueError, match="32 bytes"):
+            BackupKey(bytes(size))

@@ -281,7 +281,7 @@ CONSTANTS: Final = {
     "state, at most": vault_labels.STATE_MAX_SIZE,
     "message, at most": bounds.MAX_MESSAGE,
     "metadata, at most": bounds.MAX_METADATA,
-    "access token, at most": auth.MAX_TOKEN_SIZE,
+    "access token, at most": auth.MAX_ACCESS_TOKEN_SIZE,
     "access token, lifetime at most": auth.MAX_LIFETIME_S,
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
     "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,

@@ -149,7 +149,7 @@ def test_a_path_that_does_not_exist_is_found(text: str) -> None:
         "`tests/support/attempt_model.py 8`",
         "`policy.py` and hsm/token/plain.py.",
         "[a page](decisions/)",
-        "unit/vault/service/test_backup_keys.py::test_states_are_for_one_purpose_and_one_account",
+        "unit/vault/service/test_context.py::test_states_are_for_one_purpose_and_one_account",
         "tests/interop/*.js",
         "https://example.org/nothing.md, /etc/nothing.toml, ~/nothing.sh, $HOME/nothing.sh",
     ],

@@ -1,8 +1,8 @@
 """Access tokens: who calls, and what they may do.
 
-A token is a JWT (RFC 7519) signed with ES256 or EdDSA by a key of the trusted set: `aud` is the
-vault id, `exp` at most 15 minutes away, `sub` the account, `scope` words separated by spaces. A
-verified token is remembered until it expires.
+An access token is a JWT (RFC 7519) signed with ES256 or EdDSA by a key of the trusted set: `aud` is
+the vault id, `exp` at most 15 minutes away, `sub` the account, `scope` words separated by spaces.
+One that was verified is remembered, so that only its first call pays for the signature.
 """
 
 from __future__ import annotations
@@ -19,11 +19,7 @@ import jwt
 import structlog
 
 from strongroom_protocol.labels import ACCOUNT_MAX_SIZE
-from strongroom_vault.errors import (
-    AccessTokenExpired,
-    AccessTokenInvalid,
-    ScopeMissing,
-)
+from strongroom_vault.errors import AccessTokenExpired, AccessTokenInvalid, ScopeMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_LIFETIME_S: Final = 15 * 60
-MAX_TOKEN_SIZE: Final = 4096
+MAX_ACCESS_TOKEN_SIZE: Final = 4096
 CLOCK_SKEW_S: Final = 30
 """How far an issuer's clock may be ahead of ours."""
 MAX_REMEMBERED: Final = 10_000
@@ -41,11 +37,11 @@ MAX_REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a verified token says.
+    """What a verified access token says.
 
     Attributes:
         account: 1 to 255 bytes of UTF-8.
-        scopes: what the holder may do.
+        scopes: which calls are allowed.
         expires_at: seconds since the Unix epoch.
     """
 
@@ -54,10 +50,10 @@ class Access:
     expires_at: float
 
     def require(self, scope: str) -> None:
-        """Check that the token allows `scope`.
+        """Check that the access token has `scope`.
 
         Raises:
-            ScopeMissing: it does not.
+            ScopeMissing: it does not have it.
         """
         if scope not in self.scopes:
             raise ScopeMissing(scope)
@@ -79,32 +75,32 @@ class AccessTokens:
         self._clock = clock
         self._verified: OrderedDict[bytes, Access] = OrderedDict()
 
-    async def verify(self, token: str) -> Access:
-        """Return what the token says.
+    async def verify(self, access_token: str) -> Access:
+        """Return what an access token says.
 
         Raises:
-            AccessTokenExpired: it was good once.
-            AccessTokenInvalid: it is not a token of a trusted issuer for this vault.
+            AccessTokenExpired: it was valid, and has expired.
+            AccessTokenInvalid: no trusted issuer made it for this vault.
         """
-        if len(token) > MAX_TOKEN_SIZE:
+        if len(access_token) > MAX_ACCESS_TOKEN_SIZE:
             raise AccessTokenInvalid("the access token is too long")
-        name = hashlib.sha256(token.encode()).digest()
-        access = self._verified.get(name)
+        digest = hashlib.sha256(access_token.encode()).digest()
+        access = self._verified.get(digest)
         if access is None:
-            access = self._access(await self._claims(token))
-            self._remember(name, access)
+            access = self._access(await self._claims(access_token))
+            self._remember(digest, access)
         if access.expires_at <= self._clock():
             raise AccessTokenExpired("the access token has expired")
         return access
 
-    async def _claims(self, token: str) -> dict[str, Any]:
-        """Verify the signature by the key that the token names, and what PyJWT checks."""
+    async def _claims(self, access_token: str) -> dict[str, Any]:
+        """Verify the signature with the key that the header names, and what PyJWT checks."""
         try:
-            key = await self._keys.find(_key_id(token.partition(".")[0]))
+            key = await self._keys.find(_key_id(access_token.partition(".")[0]))
             if key is None:
                 raise AccessTokenInvalid("the access token is signed by no trusted key")
             return jwt.decode(
-                token,
+                access_token,
                 key,
                 algorithms=[key.algorithm_name],
                 audience=self._vault_id,
@@ -122,32 +118,32 @@ class AccessTokens:
         if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
             raise AccessTokenInvalid("exp is not a number")
         if isinstance(expires_at, float) and not math.isfinite(expires_at):
-            raise AccessTokenInvalid("exp is no time")
+            raise AccessTokenInvalid("exp is not a time")
         if expires_at > self._clock() + MAX_LIFETIME_S + CLOCK_SKEW_S:
             raise AccessTokenInvalid("exp is more than 15 minutes away")
         if not isinstance(scope, str):
             raise AccessTokenInvalid("scope is not text")
         return Access(account, frozenset(scope.split()), expires_at)
 
-    def _remember(self, name: bytes, access: Access) -> None:
-        self._verified[name] = access
+    def _remember(self, digest: bytes, access: Access) -> None:
+        self._verified[digest] = access
         if len(self._verified) > MAX_REMEMBERED:
             self._verified.popitem(last=False)
 
 
 @lru_cache(maxsize=64)
 def _key_id(header: str) -> str | None:
-    """Return which key a token names, by its header as it is on the wire: all of an issuer's agree.
+    """Return which key a header names, as it is on the wire. An issuer's tokens share their header.
 
     Raises:
-        jwt.PyJWTError: it is no header.
+        jwt.PyJWTError: it is not a header.
     """
     key_id: str | None = jwt.get_unverified_header(f"{header}..").get("kid")
     return key_id
 
 
 def _size(account: str) -> int:
-    """Bytes of UTF-8; 0 for text that has none, such as a lone surrogate."""
+    """Return the bytes of UTF-8; 0 for text that cannot be encoded, such as a lone surrogate."""
     try:
         return len(account.encode())
     except UnicodeEncodeError:

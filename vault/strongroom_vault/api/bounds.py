@@ -1,7 +1,7 @@
-"""What somebody without an access token may hold: connections, calls on each, and for how long.
+"""What a caller without an access token can hold: connections, calls on each, and for how long.
 
-gRPC's core keeps connections and open calls before any code of ours sees them. So what can be held
-is the product of these bounds, and all of it ends with the connection's age.
+gRPC's core keeps connections and open calls before any code of ours sees them. What can be held is
+therefore the product of these bounds, and all of it ends with the age of the connection.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AGE_GRACE_MS: Final = 35_000
 """For the calls of a connection that has reached its age: more than a call may take."""
 
 DESCRIPTORS_IN_RESERVE: Final = 64
-"""For the store, the log, the admin socket, metrics, key sets: all but connections and workers."""
+"""For the store, the log, the admin socket, metrics, key sets: all but connections, workers."""
 DESCRIPTORS_PER_WORKER: Final = 8
 """While a worker is replaced: pipe, process, the interpreter that starts it."""
 FEWEST_CONNECTIONS: Final = 16
@@ -48,7 +48,7 @@ ADMIN_OPTIONS: Final = (*_COMMON, ("grpc.max_allowed_incoming_connections", ADMI
 
 
 def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
-    """Return gRPC's settings for a listener.
+    """Return gRPC's options for a listener.
 
     Args:
         connections: more are closed as they come.
@@ -73,10 +73,10 @@ def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
 
 
 def connections_within(descriptors: int, wanted: int, workers: int) -> int:
-    """Return how many connections leave enough descriptors to all else: `wanted`, or fewer.
+    """Return how many connections leave enough descriptors for the rest: `wanted`, or fewer.
 
     Raises:
-        OperatorError: hardly any; the sentence says what limit would do.
+        OperatorError: too few; the message says which limit is needed.
     """
     reserve = DESCRIPTORS_IN_RESERVE + DESCRIPTORS_PER_WORKER * workers
     if descriptors - reserve < min(FEWEST_CONNECTIONS, wanted):

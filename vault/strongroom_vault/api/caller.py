@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account that an access token names, verified; empty for a call that needs no token."""
+    """The account that a verified access token names; empty for a call that needs none."""
 
     account: str
 

@@ -1,7 +1,7 @@
 """The TLS certificate: read at start and at SIGHUP, used for every new connection from then on.
 
 Open connections keep the one that they began with. A new certificate that cannot be used is
-refused, and the old one stays.
+refused, and the vault keeps the old one.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Certificates:
         """Read both files.
 
         Raises:
-            OperatorError: one cannot be read, others can read the key, or they do not fit.
+            OperatorError: one cannot be read, others can read the key, or the two do not match.
         """
         self._listen = listen
         self._initial, self.ends_at = _read(listen)
         self._fresh: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Return credentials that follow this object."""
+        """Return credentials that always use the newest certificate."""
         return grpc.dynamic_ssl_server_credentials(
             self._initial,
             self._fetch,  # type: ignore[arg-type]  # None is allowed, says its documentation
@@ -45,7 +45,7 @@ class Certificates:
         )
 
     def reload(self) -> str:
-        """Read both files again; if they will not do, keep the old ones and return why."""
+        """Read both files again; if they cannot be used, keep the old ones and return why."""
         try:
             configuration, self.ends_at = _read(self._listen)
         except OperatorError as error:
@@ -56,10 +56,10 @@ class Certificates:
         return ""
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Answer gRPC at a handshake: None for no change, as often as possible.
+        """Answer gRPC at a handshake; None if nothing has changed, which is as often as possible.
 
-        An answer makes gRPC's core (1.85) put new credentials in place without a lock: if each of
-        many handshakes does that at once, its reference count goes below zero and it aborts.
+        Any other answer makes gRPC's core (1.85) swap credentials without a lock: if many
+        handshakes do that at once, a reference count drops below zero and the process aborts.
         """
         try:
             return self._fresh.popleft()

@@ -64,7 +64,7 @@ SCOPES: Final[dict[str, str | None]] = {
 """The scope that each call needs; None for the one that needs no access token."""
 
 MAX_SECONDS: Final = 30.0
-"""A call is given up after this long, or at the client's deadline. What is charged goes on."""
+"""A caller is answered after this long, or at its deadline. What is charged goes on."""
 REQUEST_ID: Final = "request-id"
 """The trailing metadata that names a call to its caller; logs carry it too."""
 REQUEST_ID_SIZE: Final = 8
@@ -100,9 +100,9 @@ class Guard(grpc.aio.ServerInterceptor):
         """Guard a service.
 
         Args:
-            access_tokens: whom to believe.
+            access_tokens: verifies who calls.
             limits: more calls at once are refused.
-            observe: told of every call: its name, its outcome, its seconds.
+            observe: called for every call with its name, its outcome, its seconds.
         """
         self._access_tokens = access_tokens
         self._limits = limits
@@ -110,7 +110,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._strangers = Strangers()
         self.in_flight = 0
         self.is_draining = False
-        """Whether every call is refused, because an operator wants none to begin."""
+        """Whether every new call is refused, because an operator drains the vault."""
         self._by_account: Counter[str] = Counter()
         self._working = TaskGroup()
 
@@ -209,7 +209,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
 
 def _bearer(context: Context) -> str:
-    """Return the token of the metadata `authorization: Bearer ...` (RFC 6750 section 2.1)."""
+    """Return the access token: `authorization: Bearer ...` (RFC 6750 section 2.1)."""
     values = [value for key, value in context.invocation_metadata() if key == "authorization"]
     if not values:
         raise AccessTokenMissing("the call carries no access token")

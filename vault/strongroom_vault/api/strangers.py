@@ -1,7 +1,7 @@
 """Calls that need no access token, and how many of them one connection may hold.
 
-A call is held until its caller has taken the answer, or the connection has reached its age: there
-is no way to end it before. Nothing but the connection is known of such a caller.
+A call is open until its caller has taken the answer, or the connection has reached its age: there
+is no way to end it earlier. Nothing but the connection is known of such a caller.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_CALLS: Final = 4
 
 
 class Strangers:
-    """Counts the calls of callers who are not known, by connection."""
+    """Counts the calls of unknown callers, by connection."""
 
     def __init__(self) -> None:
         self._calls: Counter[str] = Counter()

@@ -76,6 +76,14 @@ def also_exits_with(*codes: int) -> Callable[[click.Command], click.Command]:
     return add
 
 
+def ends_well_at_ctrl_c(command: click.Command) -> click.Command:
+    """Leave Ctrl-C out of a command's exit codes: it is how the command is ended."""
+    if not isinstance(command, Command):
+        raise TypeError("only a Command lists exit codes")
+    command.exit_codes = [code for code in command.exit_codes if code != INTERRUPTED]
+    return command
+
+
 def examples(*lines: str) -> str:
     """Return an epilog with examples, in lines that click leaves as they are."""
     shown = "\n".join(f"  {PROGRAM} {line}" for line in lines)

@@ -124,7 +124,8 @@ def audit() -> None:
 def audit_verify(settings: Settings, *, as_json: bool) -> None:
     """Recompute the log's chain up to the anchor."""
     count = audit_log.verify(settings)
-    report({"events": count}, f"{count} events, none changed, none missing", as_json=as_json)
+    events = "1 event" if count == 1 else f"{count} events"
+    report({"events": count}, f"{events}, none changed, none missing", as_json=as_json)
 
 
 @audit.command("export", epilog=examples("audit export > events.jsonl"))
@@ -141,6 +142,8 @@ def audit_export(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 
 @with_settings
 def backup(settings: Settings, target: Path, *, as_json: bool) -> None:
     """Copy the store to TARGET; the vault may go on serving."""
+    if str(target) == "-":
+        raise click.UsageError("TARGET is a file; the copy cannot go to the standard output")
     epoch = backup_restore.backup(settings, target).head.epoch
     message = f"{target} holds commit {epoch}"
     report({"path": str(target), "epoch": epoch}, message, as_json=as_json)

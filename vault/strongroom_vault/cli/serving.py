@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from strongroom_vault import demo as demonstration
-from strongroom_vault.cli.help import Command, also_exits_with, examples
+from strongroom_vault.cli.help import (
+    Command,
+    also_exits_with,
+    ends_well_at_ctrl_c,
+    examples,
+)
 from strongroom_vault.cli.options import json_option, with_settings
 from strongroom_vault.errors import WrongPin
 from strongroom_vault.operator import development
 from strongroom_vault.platform import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from strongroom_vault.settings.config import Settings
 
 
+@ends_well_at_ctrl_c
 @also_exits_with(WrongPin.exit_code)
 @click.command(
     cls=Command, epilog=examples("serve", "serve --config /etc/strongroom/strongroom-vault.toml")
@@ -26,12 +34,19 @@ if TYPE_CHECKING:
 @with_settings
 def serve(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 -- see reports.fail
     """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
+    logs.configure()
+    asyncio.run(_run_vault(settings))
+
+
+async def _run_vault(
+    settings: Settings, beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+) -> None:
     from strongroom_vault.server import server  # noqa: PLC0415 -- loads gRPC
 
-    logs.configure()
-    asyncio.run(server.VaultServer(settings).run())
+    await server.VaultServer(settings).run(beside)
 
 
+@ends_well_at_ctrl_c
 @click.command(cls=Command, epilog=examples("dev", "dev --keep ~/vault"))
 @click.option(
     "--keep",
@@ -46,7 +61,7 @@ def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
     Prints what a client needs: an invite and an access token. It takes no settings, and listens on
     this machine only. Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2).
     """
-    development.run(keep, port, click.echo, as_json=as_json)
+    development.run(keep, port, click.echo, serve=_run_vault, as_json=as_json)
 
 
 @click.command(cls=Command, epilog=examples("demo"))

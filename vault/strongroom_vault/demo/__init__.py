@@ -1,8 +1,9 @@
 """`strongroom-vault demo`: the whole story on this machine, with the real commands and a real file.
 
-Each step is shown as a person would see it, and checked; the first one that is not as it should be
-ends the demo. `scenes` is the story; `throwaway` the vault, `people` those who use it, `stolen`
-what a thief finds in its database; `programs` runs the commands, and `screen` shows them.
+Each step is shown as a person would see it, and checked; the first one that goes wrong ends the
+demo. `scenes` is the story, `throwaway` the vault, `people` its users, and `stolen` what a thief
+finds in its database. `programs` runs the commands, and `screen` shows them. Runs in the process of
+one command, and everything that it starts is a process of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def play() -> None:
 
 
 def _end_in_order() -> None:
-    """Ctrl-C and what ends a session clean up first, and a second one does not come between."""
+    """Clean up at Ctrl-C or at the end of the session, and let no second signal interrupt that."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end(number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Who uses the vault in the story: each has a device with the command `strongroom`."""
+"""The people of the story: each has a device with the command `strongroom`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device: a folder with its files and, in `home`, what `strongroom` keeps on it."""
+    """A device: a folder with its files; in `home`, those of `strongroom`."""
 
     folder: Path
     environment: dict[str, str]
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Return the device in a folder, a new one that knows no vault if there is none."""
+        """Return the device in a folder; without a folder, a new one that knows no vault."""
         folder.mkdir(exist_ok=True)
         own = {"STRONGROOM_HOME": str(folder / "home"), "STRONGROOM_KEY_STORE": "file"}
         return cls(folder, {**own_environment(), **own})

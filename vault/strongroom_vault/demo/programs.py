@@ -1,4 +1,4 @@
-"""How the story runs a program: shown before it runs, its output after, its exit code checked."""
+"""Runs the story's programs: shows each command and its output, and checks its exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTEMPT_LIMIT: Final = "STRONGROOM_VAULT_VAULT_ATTEMPT_LIMIT"
 
 
 class NotAsItShouldBe(OperatorError):
-    """A step went otherwise than the story goes."""
+    """A step did not go as the story goes."""
 
 
 def check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 -- reads like assert
@@ -31,7 +31,7 @@ def check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 -- reads like as
 
 
 def python_program(package: str) -> list[str]:
-    """Return how one of our commands runs with this very Python, wherever it is installed."""
+    """Return the words that run one of our commands with this Python, wherever it is installed."""
     return [sys.executable, "-P", "-c", f"from {package}.__main__ import main; main()"]
 
 
@@ -83,11 +83,11 @@ def shell(folder: Path, line: str) -> str:
 
 
 def shown(done: tuple[int, str], exit_code: int) -> str:
-    """Show what a program has printed; end the demo unless it ended as the story goes."""
-    code, said = done
-    screen.output(said)
+    """Show what a program printed; end the demo unless its exit code is the expected one."""
+    code, printed = done
+    screen.output(printed)
     check(code == exit_code, f"the demo ends here: exit code {code}, not {exit_code}")
-    return said
+    return printed
 
 
 def operators_environment() -> dict[str, str]:

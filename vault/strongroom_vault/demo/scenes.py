@@ -61,7 +61,7 @@ def play(folder: Path, vault: ThrowAwayVault) -> None:
         vault: that of the story, still to be made.
 
     Raises:
-        OperatorError: a step went otherwise than it should.
+        OperatorError: a step went wrong.
         OSError: the disk is full, or stdout takes no more.
     """
     story = Story(folder, vault)
@@ -216,7 +216,7 @@ SCENES: Final[tuple[tuple[str, Callable[[Story], None]], ...]] = (
 
 
 def _worth_stealing(digits: str) -> dict[str, bytes]:
-    """What the thief looks for; the first shows that looking finds what is there."""
+    """What the thief searches for. The first is there, and shows that the search works."""
     return {
         f"the vault's id, {VAULT_ID}": VAULT_ID.encode(),
         f"an account, {ACCOUNT}": ACCOUNT.encode(),

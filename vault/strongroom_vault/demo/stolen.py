@@ -1,4 +1,4 @@
-"""What a thief finds in a copy of the vault's database. It is looked into for real, all of it."""
+"""What a thief finds in a copy of the vault's database: all of it is really read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def rows(database: Path) -> Iterator[tuple[str, str]]:
-    """Tell what the tables say of each record: a name, and what a reader can make of it.
+    """Yield what the tables say about each record: a name, and what a reader can learn.
 
     Raises:
         sqlite3.Error: it is not a vault's database.

@@ -1,4 +1,4 @@
-"""The vault of the story, made and served as an operator would for a first try."""
+"""The vault of the story, made and run as an operator would try one."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ STOP_TIMEOUT_S: Final = 30
 
 @dataclass(slots=True)
 class ThrowAwayVault:
-    """One vault, which its operator makes, starts and stops. Leaving it stops it.
+    """One vault that can be made, started and stopped; the end of the block stops it.
 
     Attributes:
-        folder: of its own; whoever made it removes it.
-        invite: what its clients are given, once it is made.
+        folder: the vault's; whoever made it removes it.
+        invite: for its clients, once the vault is made.
     """
 
     folder: Path

@@ -1,10 +1,10 @@
-"""How an operator's command gets at a vault's token and store, and keeps a vault from both."""
+"""How an operator's command opens a vault's token, and keeps a vault away from token and store."""
 
 from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token.errors import TokenError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from strongroom_vault.settings.config import Settings
+
+RUNNING: Final = "the vault is running; stop it first"
 
 
 @contextmanager
@@ -29,9 +31,13 @@ def token_of(settings: Settings) -> Iterator[OpenToken]:
 
 
 @contextmanager
-def token_lock(settings: Settings) -> Iterator[None]:
-    """Keep the vault from its token, or refuse because it is running."""
-    lock = lock_exclusively(settings.token.pin_file, "the vault is running; stop it first")
+def token_lock(settings: Settings, otherwise: str = RUNNING) -> Iterator[None]:
+    """Keep a vault away from its token for the time of the block.
+
+    Raises:
+        OperatorError: a vault, or another command, uses the token; the message is `otherwise`.
+    """
+    lock = lock_exclusively(settings.token.pin_file, otherwise)
     try:
         yield
     finally:
@@ -40,12 +46,14 @@ def token_lock(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def downtime(settings: Settings) -> Iterator[None]:
-    """Both locks of a vault: nobody serves from this token or store meanwhile."""
+    """Hold both locks of a vault, in its own order: nobody serves from its token or its store.
+
+    Raises:
+        OperatorError: a vault is running.
+    """
     path = settings.store.path
     with ExitStack() as undo:
         undo.enter_context(token_lock(settings))
-        lock = lock_exclusively(
-            path.with_name(path.name + ".lock"), "the vault is running; stop it first", create=True
-        )
+        lock = lock_exclusively(path.with_name(path.name + ".lock"), RUNNING, create=True)
         undo.callback(os.close, lock)
         yield

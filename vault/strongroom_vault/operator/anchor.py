@@ -1,4 +1,4 @@
-"""How database and anchor compare, and how an operator accepts that newer commits are lost."""
+"""Compares the database with the anchor; accepts, for an operator, that newer commits are lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class AnchorStatus:
     """How database and anchor compare.
 
     Attributes:
-        head: the database's.
+        head: of the database.
         anchored: what the token's anchor remembers.
         problem: why the vault would not serve, empty if it would.
     """
@@ -52,8 +52,8 @@ def anchor_status(settings: Settings) -> AnchorStatus:
     Raises:
         OperatorError: one of them cannot be read, or the database is not this vault's.
     """
-    with opened(settings) as (_, found):
-        return found
+    with opened(settings) as (_, status):
+        return status
 
 
 def lost_keys(settings: Settings) -> int:
@@ -70,7 +70,7 @@ def lost_keys(settings: Settings) -> int:
 
 
 def accept_loss(settings: Settings) -> AnchorStatus:
-    """Make the database the newest one although it is not; return how it stood before.
+    """Make an older database the newest one; return how it compared before.
 
     Every record is left with one attempt at most until its next success.
 
@@ -82,20 +82,22 @@ def accept_loss(settings: Settings) -> AnchorStatus:
         token_of(settings) as token,
         closing(SqliteStore(settings.store.path, settings.vault.id)) as store,
     ):
-        found = compare(settings, token, store)
-        if not found.problem:
+        status = compare(settings, token, store)
+        if not status.problem:
             raise OperatorError("the database is the newest one; there is no loss to accept")
-        verify_rows(store, found.head)
-        head, event = _after_loss(found)
+        verify_rows(store, status.head)  # what is accepted is whole, though old
+        head, event = _after_loss(status)
         key = token.keys.derive_secret(labels.HEAD)
+        # As in the ledger, the commit is durable before the anchor moves. Cut off between the two,
+        # the vault still refuses to serve, and the command can be run again.
         store.commit(Commit((), {}, [event], seal_head(head, key)))
-        token.anchor.advance(found.anchored, head.anchored)
-        return found
+        token.anchor.advance(status.anchored, head.anchored)
+        return status
 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[SqliteReader, AnchorStatus]]:
-    """One moment of the store, and how it stands to the anchor; the vault may be serving."""
+    """One moment of the store, and how it compares with the anchor; the vault may be serving."""
     path, vault_id = settings.store.path, settings.vault.id
     with token_of(settings) as token:
         before = token.anchor.read()

@@ -1,4 +1,4 @@
-"""The audit log: verified up to the head, exported."""
+"""Verifies the audit log up to the head, and exports it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def verify(settings: Settings) -> int:
     Raises:
         OperatorError: an event was changed, removed or added.
     """
-    with opened(settings) as (store, found):
+    with opened(settings) as (store, status):
         bodies = list(store.events())
-    if audit.extend(audit.NO_EVENT, bodies) != found.head.audit:
+    if audit.extend(audit.NO_EVENT, bodies) != status.head.audit:
         raise OperatorError("the audit log is not the one that the head states: it was changed")
-    if found.problem:
-        raise OperatorError(f"the audit log fits its head, but {found.problem}")
+    if status.problem:
+        raise OperatorError(f"the audit log fits its head, but {status.problem}")
     return len(bodies)
 
 

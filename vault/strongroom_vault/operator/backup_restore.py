@@ -24,18 +24,22 @@ def backup(settings: Settings, target: Path) -> AnchorStatus:
     """Copy the store, while the vault may serve; return how the copy and the anchor compare now.
 
     Raises:
-        OperatorError: `target` is there, or cannot be written.
+        OperatorError: `target` exists, or cannot be written.
     """
-    with opened(settings) as (store, found):
+    with opened(settings) as (store, status):
         try:
             store.copy_to(target)
+        except FileExistsError as error:
+            raise OperatorError(
+                f"{target} exists already", "Name another file; none is overwritten."
+            ) from error
         except (OSError, StoreError) as error:
             raise OperatorError(f"cannot write {target}: {error}") from error
-    return found
+    return status
 
 
 def restore(settings: Settings, source: Path, *, older: bool) -> tuple[AnchorStatus, int]:
-    """Put a copy in the store's place, if every row of it is verified; keep what was there.
+    """Verify every row of a copy and put it in the store's place; keep the store that was there.
 
     Returns how copy and anchor compare, and how many of its keys the token cannot open any more.
 
@@ -50,18 +54,19 @@ def restore(settings: Settings, source: Path, *, older: bool) -> tuple[AnchorSta
     path = settings.store.path
     with downtime(settings), token_of(settings) as token:
         with closing(SqliteReader(source, settings.vault.id)) as copy:
-            found = compare(settings, token, copy)
-            verify_rows(copy, found.head)
+            status = compare(settings, token, copy)
+            verify_rows(copy, status.head)
             lost = count_lost_keys(copy, token)
-            if found.problem and not older:
-                raise OperatorError(f"this copy cannot be served: {found.problem}")
+            if status.problem and not older:
+                raise OperatorError(f"this copy cannot be served: {status.problem}")
             draft = path.with_name(path.name + ".restored")
             draft.unlink(missing_ok=True)
             copy.copy_to(draft)
+        # The store as it was keeps its journal: SQLite would play a journal of another database.
         kept = f"{path.name}.before-{time.time_ns()}"
         for end in ("", "-wal", "-shm"):
             name = path.with_name(path.name + end)
             if name.exists():
                 name.rename(path.with_name(kept + end))
         draft.rename(path)
-    return found, lost
+    return status, lost

@@ -1,4 +1,4 @@
-"""What `strongroom-vault bench` does: how fast this token and this disk are for a vault.
+"""What `strongroom-vault bench` does: measures how fast token and disk are for a vault.
 
 It needs the vault's keys, and leaves nothing behind: the OPRF key that it makes is never stored,
 the anchor and the store that it writes are its own.
@@ -44,15 +44,15 @@ _CLIENT: Final = b"bench"
 _SERVER: Final = b"strongroom/v1/bench"
 _HASH_SIZE: Final = 32
 _AT_ONCE: Final = 2
-"""Jobs under way for each worker, so that none is ever idle."""
+"""Jobs under way for each worker, so that it always has a next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What was measured.
+    """One result.
 
     Attributes:
-        what: one line.
+        what: what was measured, in a line.
         per_s: how many a second.
         p50_ms: what half of them took at most.
         p99_ms: what 99 of 100 took at most.
@@ -72,10 +72,10 @@ def measure(settings: Settings, seconds: float) -> Iterator[Rate]:
     """
     for workers in sorted({1, settings.token.workers}):
         try:
-            times, taken = asyncio.run(_recoveries(settings, workers, seconds))
+            times, total_s = asyncio.run(_recoveries(settings, workers, seconds))
         except HsmUnavailable as error:
             raise OperatorError(f"the token does not answer: {error}") from error
-        yield _rate(f"token: recoveries, {workers} worker{'s'[: workers - 1]}", times, taken)
+        yield _rate(f"token: recoveries, {workers} worker{'s'[: workers - 1]}", times, total_s)
     yield _anchor(settings, seconds)
     yield _commits(settings, seconds)
 
@@ -83,7 +83,7 @@ def measure(settings: Settings, seconds: float) -> Iterator[Rate]:
 async def _recoveries(
     settings: Settings, workers: int, seconds: float
 ) -> tuple[list[float], float]:
-    """Answer one attempt after the other, with a key that no account has."""
+    """Answer attempts for `seconds`, with a key that no account has; return each time, and all."""
     pool = TokenPool(settings.token.for_workers(), workers=workers, labels=labels.DERIVED_KEYS)
     try:
         await pool.start()
@@ -93,9 +93,9 @@ async def _recoveries(
 
         async def answer() -> None:
             while time.perf_counter() - began < seconds:
-                asked = time.perf_counter()
+                sent = time.perf_counter()
                 await pool.run(job)
-                times.append(time.perf_counter() - asked)
+                times.append(time.perf_counter() - sent)
 
         await asyncio.gather(*(answer() for _ in range(_AT_ONCE * workers)))
         return times, time.perf_counter() - began
@@ -104,7 +104,7 @@ async def _recoveries(
 
 
 async def _attempt(pool: TokenPool) -> GenerateKE2:
-    """A recovery to start, of a registration that goes into no store."""
+    """Return a StartRecovery of a registration that goes into no store."""
     request, session = client.create_registration_request(b"bench")
     started = await pool.run(CreateRegistrationResponse(request.encode()))
     record, _ = client.finalize_registration_request(
@@ -118,7 +118,7 @@ async def _attempt(pool: TokenPool) -> GenerateKE2:
 
 
 def _anchor(settings: Settings, seconds: float) -> Rate:
-    """Move an anchor of its own."""
+    """Move an anchor that only the bench uses."""
     try:
         with (
             open_token(settings.token.for_workers(), LABELS) as token,
@@ -138,7 +138,7 @@ def _anchor(settings: Settings, seconds: float) -> Rate:
 
 @contextmanager
 def _no_slots(anchor: AnchorSlots) -> Iterator[None]:
-    """Remove the slots of a bench that was cut off, and afterwards those of this one."""
+    """Remove the slots that a killed bench left, and afterwards those of this one."""
     anchor.remove()
     try:
         yield
@@ -147,7 +147,7 @@ def _no_slots(anchor: AnchorSlots) -> Iterator[None]:
 
 
 def _commits(settings: Settings, seconds: float) -> Rate:
-    """Commit to a store of its own in the folder of the vault's, one record each time."""
+    """Commit to a new store on the same disk as the vault's, one record each time."""
     folder = settings.store.path.parent
     try:
         with TemporaryDirectory(prefix="bench-", dir=folder) as scratch:
@@ -167,7 +167,7 @@ def _commit(store: sqlite.SqliteStore) -> None:
 
 
 def _repeat(step: Callable[[], None], seconds: float) -> tuple[list[float], float]:
-    """Take a step for so long; return how long each took, and all."""
+    """Take a step again and again for `seconds`; return how long each took, and all."""
     times: list[float] = []
     began = last = time.perf_counter()
     while last - began < seconds or len(times) <= 1:
@@ -177,6 +177,6 @@ def _repeat(step: Callable[[], None], seconds: float) -> tuple[list[float], floa
     return times, last - began
 
 
-def _rate(what: str, times: list[float], taken: float) -> Rate:
+def _rate(what: str, times: list[float], total_s: float) -> Rate:
     percentiles = quantiles(times, n=100)
-    return Rate(what, len(times) / taken, percentiles[49] * 1000, percentiles[98] * 1000)
+    return Rate(what, len(times) / total_s, percentiles[49] * 1000, percentiles[98] * 1000)

@@ -1,7 +1,7 @@
-"""`strongroom-vault dev`: a throw-away vault, and all that a client needs to use it.
+"""`strongroom-vault dev`: a throw-away vault, and everything that a client needs to use it.
 
-It is for development alone, and says so wherever it can be seen: in what it prints, in its
-settings, in the vault's id. It listens on this machine only.
+It is for development alone, and says so wherever people look: in what it prints, in its settings,
+in the vault's id. It listens on this machine only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, init, invites, issuer, new_vault
@@ -28,7 +28,7 @@ from strongroom_vault.platform.files import replace
 from strongroom_vault.settings import loading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from strongroom_vault.settings.config import Settings
 
@@ -45,10 +45,10 @@ LOG_FILE: Final = "vault.log"
 
 @dataclass(frozen=True, slots=True)
 class Development:
-    """A vault for development that serves.
+    """A running vault for development.
 
     Attributes:
-        folder: all that is its own.
+        folder: has all its files.
         invite: for its clients.
         token_file: an access token for ACCOUNT, always a fresh one.
         token_command: words of a command that prints one.
@@ -63,16 +63,16 @@ class Development:
 
     def as_json(self) -> str:
         """What a client needs, for a program that starts this vault."""
-        found = {
+        fields = {
             "invite": self.invite,
             "access_token_file": str(self.token_file),
             "access_token_command": shlex.join(self.token_command),
             "folder": str(self.folder),
         }
-        return json.dumps(found)
+        return json.dumps(fields)
 
     def lines(self) -> Iterator[str]:
-        """Say what a client needs."""
+        """What a client needs, for a person."""
         token = shlex.quote(str(self.token_file))
         yield "A vault FOR DEVELOPMENT serves on this machine. Trust it with nothing of value."
         yield f"All of it is in {self.folder}{'' if self.is_kept else ', removed at the end'}."
@@ -92,13 +92,21 @@ class Development:
         yield "\nCtrl-C ends it."
 
 
-def run(keep: Path | None, port: int | None, say: Callable[[str], None], *, as_json: bool) -> None:
+def run(
+    keep: Path | None,
+    port: int | None,
+    say: Callable[[str], None],
+    *,
+    serve: Callable[[Settings, Callable[[], Coroutine[Any, Any, None]]], Coroutine[Any, Any, None]],
+    as_json: bool,
+) -> None:
     """Make a vault, or take the kept one, and serve until Ctrl-C or a signal.
 
     Args:
         keep: the folder of a vault that outlives this; None for one that does not.
         port: where to listen; None for that of the kept vault, or a free one.
         say: gets what a client needs, once the vault serves.
+        serve: runs a vault until a signal, and beside it what it is given.
         as_json: whether as JSON, or in lines.
 
     Raises:
@@ -107,31 +115,30 @@ def run(keep: Path | None, port: int | None, say: Callable[[str], None], *, as_j
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
-        _serve(keep, port, lambda made: say(made.as_json() if as_json else "\n".join(made.lines())))
+        with _folder(keep) as folder:
+            settings = _made(folder, port)
+            made = _describe(folder, settings, is_kept=keep is not None)
+            text = made.as_json() if as_json else "\n".join(made.lines())
+            with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
+                logs.configure(log)
+                asyncio.run(serve(settings, lambda: _beside(made, lambda: say(text))))
     except OSError as error:
         raise OperatorError(f"this vault cannot go on: {error}") from error
 
 
-def _serve(keep: Path | None, port: int | None, say: Callable[[Development], None]) -> None:
-    from strongroom_vault.server import server  # noqa: PLC0415 -- gRPC, which few commands need
-
-    with _folder(keep) as folder:
-        settings = _made(folder, port)
-        identity = init.carry_out(settings, init.make_plan(settings), new_store=False)
-        program = shutil.which("strongroom-vault")
-        words = (program,) if program else (sys.executable, "-m", "strongroom_vault")
-        options = ("--vault-id", VAULT_ID, "--account", ACCOUNT)
-        made = Development(
-            folder=folder,
-            invite=invites.invite_for(settings, identity).encode(),
-            token_file=folder / TOKEN_FILE,
-            token_command=(*words, "token", "issue", str(folder), *options),
-            is_kept=keep is not None,
-        )
-        with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
-            logs.configure(log)
-            vault = server.VaultServer(settings)
-            asyncio.run(vault.run(lambda: _beside(made, say)))
+def _describe(folder: Path, settings: Settings, *, is_kept: bool) -> Development:
+    """Make the vault's keys where they are missing, and return what its clients need."""
+    identity = init.carry_out(settings, init.make_plan(settings), new_store=False)
+    program = shutil.which("strongroom-vault")
+    words = (program,) if program else (sys.executable, "-m", "strongroom_vault")
+    options = ("--vault-id", VAULT_ID, "--account", ACCOUNT)
+    return Development(
+        folder=folder,
+        invite=invites.invite_for(settings, identity).encode(),
+        token_file=folder / TOKEN_FILE,
+        token_command=(*words, "token", "issue", str(folder), *options),
+        is_kept=is_kept,
+    )
 
 
 @contextmanager
@@ -144,7 +151,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _made(folder: Path, port: int | None) -> Settings:
-    """Return the settings of the vault in the folder, made where there is none.
+    """Return the settings of the vault in the folder, which is made if it is missing.
 
     The certificate is renewed; its authority, and with it the invite, stays.
     """
@@ -165,26 +172,28 @@ def _made(folder: Path, port: int | None) -> Settings:
 
 
 def _free_port() -> int:
-    """Return the usual port, or another where that is taken."""
+    """Return the usual port, or another one where a program has that."""
     for port in (PORT, 0):
         with closing(socket.socket()) as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            found: int = probe.getsockname()[1]
-            return found
+            free: int = probe.getsockname()[1]
+            return free
     raise OperatorError("there is no free port on localhost")
 
 
-async def _beside(made: Development, say: Callable[[Development], None]) -> None:
-    """Tell what a client needs, and keep the access token fresh."""
+async def _beside(made: Development, say: Callable[[], None]) -> None:
+    """Keep the access token fresh; `say` what a client needs once there is one."""
     loop = asyncio.get_running_loop()
-    # The terminal is closed: this vault has no certificate to read again, as one of a service has.
+    # Here SIGHUP means that the terminal was closed; only a service reads its certificate again.
     loop.add_signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
-    is_told = False
+    _renew_access_token(made)
+    say()
     while True:
-        token = issuer.issue(made.folder, VAULT_ID, ACCOUNT, SCOPES, LIFETIME_S)
-        replace(made.token_file, token.encode(), 0o600)
-        if not is_told:
-            say(made)
-            is_told = True
         await asyncio.sleep(REFRESH_S)
+        _renew_access_token(made)
+
+
+def _renew_access_token(made: Development) -> None:
+    token = issuer.issue(made.folder, VAULT_ID, ACCOUNT, SCOPES, LIFETIME_S)
+    replace(made.token_file, token.encode(), 0o600)

@@ -1,7 +1,7 @@
-"""A TLS certificate for development, under a small authority of its own.
+"""A TLS certificate for development, signed by a small authority made with it.
 
 Clients trust the authority, whose certificate the vault presents with its own. So the vault's
-certificate can be renewed, and what clients know, the fingerprint of an invite among it, stays.
+certificate can be renewed without a new invite: its fingerprint is the authority's.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ def _name(text: str) -> x509.Name:
 
 
 def _hosts_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    return tuple(str(name.value) for name in found.value)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return tuple(str(name.value) for name in names.value)
 
 
 def _general_name(host: str) -> x509.GeneralName:

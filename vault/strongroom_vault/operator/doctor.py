@@ -1,6 +1,6 @@
-"""What `strongroom-vault doctor` does: looks at the files that the settings name, and the token.
+"""What `strongroom-vault doctor` does: checks the files that the settings name, and the token.
 
-The token is tried in a process of its own (`hsm/token/diagnostics.py`), which may crash or hang.
+The token is tried in another process (`hsm/token/diagnostics.py`), which may crash or hang.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SOON: Final = timedelta(days=14)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at files and token; a failure is a finding, never an error."""
+    """Check files and token; a failure is a finding, never an error."""
     yield _file("PIN file", _secret_file, settings.token.pin_file, _PIN)
     yield _file("TLS key", _secret_file, settings.listen.key_file, _TLS.format("key"))
     yield _certificate(settings)
@@ -59,14 +59,14 @@ def usable(findings: Sequence[Finding]) -> tuple[Residency, ...]:
 
 
 def _token(settings: Settings) -> Iterator[Finding]:
-    """Try the token in a process of its own, and say so if that does not come to its end."""
+    """Try the token in another process; a crash or a hang of that one is a finding too."""
     program = [sys.executable, "-P", "-m", "strongroom_vault.hsm.token.diagnostics"]
-    asked = msgspec.json.encode(settings.token.for_workers())
+    question = msgspec.json.encode(settings.token.for_workers())
     process = subprocess.Popen(  # noqa: S603 -- our own program
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        output, _ = process.communicate(asked, TIMEOUT_S)
+        output, _ = process.communicate(question, TIMEOUT_S)
         ending = "" if process.returncode == 0 else f"the process ended with {process.returncode}"
     except subprocess.TimeoutExpired:
         process.kill()
@@ -79,7 +79,7 @@ def _token(settings: Settings) -> Iterator[Finding]:
 
 
 def _file(check: str, look: Callable[[Path], str], path: Path, hint: str) -> Finding:
-    """Look at a file; `hint` says what helps where there is none."""
+    """Check a file; `hint` says what helps where it is missing."""
     try:
         return Finding(check, "ok", look(path))
     except OperatorError as error:
@@ -102,9 +102,10 @@ def _certificate(settings: Settings) -> Finding:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        said = f"{path}: {error.strerror if isinstance(error, OSError) else 'is no certificate'}"
+        problem = error.strerror if isinstance(error, OSError) else "not a certificate"
         meaning, hint = "The vault cannot serve.", _TLS.format("certificate")
-        return Finding("TLS certificate", "failed", said, meaning, BOTH, hint)
+        detail = f"{path}: {problem}"
+        return Finding("TLS certificate", "failed", detail, meaning, BOTH, hint)
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     detail = f"good until {certificate.not_valid_after_utc:%Y-%m-%d}"
     if left < timedelta(0):

@@ -1,12 +1,11 @@
-"""What `strongroom-vault init` does: the vault's keys in the token, an empty store, the anchor.
+"""What `strongroom-vault init` makes: the vault's keys in the token, an empty store, the anchor.
 
-In that order, and each step only where it is still to do: after a crash, doing it again goes on.
+In this order, and each only where it is missing, so that after a crash the same command goes on.
+The anchor is last: without one, nobody was ever served, and all the rest may be made anew.
 """
 
 from __future__ import annotations
 
-import os
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,33 +13,32 @@ from typing import TYPE_CHECKING
 from strongroom_protocol import labels
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token import vault_keys
-from strongroom_vault.hsm.token.open_token import OpenToken, open_token
 from strongroom_vault.hsm.token.self_test import check_keys
 from strongroom_vault.ledger.audit import NO_EVENT, extend
 from strongroom_vault.ledger.head import NO_HEAD, Head, InvalidHead, open_head, seal_head
 from strongroom_vault.ledger.merkle import Tree
 from strongroom_vault.operator import anchor as anchors
-from strongroom_vault.platform.locks import lock_exclusively
+from strongroom_vault.operator.access import token_lock, token_of
+from strongroom_vault.platform.clock import now_ms
 from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.store import sqlite, sqlite_file
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
+    from strongroom_vault.hsm.token.open_token import OpenToken
     from strongroom_vault.ledger.head import Anchored
     from strongroom_vault.settings.config import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is there; what is not there would be made.
+    """What a vault has already; init would make the rest.
 
     Attributes:
         existing: labels of the vault's keys that the token has.
         missing: labels of those that it lacks.
-        anchored: what the token's anchor remembers. Writing it is the last step of all, so that
-            None says: this was never done, or was cut off, and nobody was ever served.
+        anchored: what the token's anchor remembers. Writing it is the last step of all, so None
+            means that init never ran to its end, and that nobody was ever served.
         has_store: whether there is a store.
     """
 
@@ -56,47 +54,48 @@ class Plan:
 
 
 def make_plan(settings: Settings) -> Plan:
-    """Look at the token and the store.
+    """Find out what token and store have already.
 
     Raises:
         OperatorError: the token cannot be opened.
     """
-    with _token(settings) as token:
+    with token_of(settings) as token:
         return _plan(token, settings)
 
 
 def carry_out(settings: Settings, plan: Plan, *, new_store: bool) -> bytes:
-    """Make what is missing, try it, and return the identity public key (33 bytes).
+    """Make what is missing, test the keys, and return the identity public key (33 bytes).
 
     What an earlier call made before it was cut off is kept.
 
     Args:
         settings: the vault's.
         plan: what the operator has agreed to.
-        new_store: make an empty store although this vault had one, which nobody ever used.
+        new_store: make an empty store although this vault had one, which was never used.
 
     Raises:
-        OperatorError: what is there does not fit together, or something cannot be made.
+        OperatorError: keys, store and anchor do not fit together, or one cannot be made.
     """
     if plan.is_done:
         return _check(settings)
-    lock = lock_exclusively(settings.token.pin_file, "the vault is running, or another init")
-    try:
-        with _token(settings) as token:
-            if _plan(token, settings) != plan:
-                raise OperatorError("token or store have changed meanwhile; run init again")
-            _refuse_what_does_not_fit(plan, new_store=new_store)
-            vault_keys.create_missing_keys(token.session)
-            check_keys(token.keys)
-            anchored = _make_store(settings, token, plan)
-            token.anchor.replace(anchored)
-            return token.keys.identity.public_key.encode()
-    finally:
-        os.close(lock)
+    with (
+        token_lock(settings, "the vault is running, or another init"),
+        token_of(settings) as token,
+    ):
+        if _plan(token, settings) != plan:
+            raise OperatorError(
+                "token or store have changed since the plan was shown; run init again"
+            )
+        _refuse_what_does_not_fit(plan, new_store=new_store)
+        vault_keys.create_missing_keys(token.session)
+        check_keys(token.keys)  # before there is a store: keys that fail would open none of it
+        anchored = _make_store(settings, token, plan)
+        token.anchor.replace(anchored)  # last: an anchor says that the rest was made
+        return token.keys.identity.public_key.encode()
 
 
 def _check(settings: Settings) -> bytes:
-    """Return the identity of a vault that is whole; it may be serving."""
+    """Return the identity of a complete vault, which may be serving."""
     if problem := anchors.anchor_status(settings).problem:
         raise OperatorError(problem)
     return identity_of(settings)
@@ -108,12 +107,8 @@ def identity_of(settings: Settings) -> bytes:
     Raises:
         OperatorError: the token cannot be opened, or has no such key.
     """
-    with _token(settings) as token:
+    with token_of(settings) as token:
         return token.keys.identity.public_key.encode()
-
-
-def _token(settings: Settings) -> AbstractContextManager[OpenToken]:
-    return open_token(settings.token.for_workers())
 
 
 def _plan(token: OpenToken, settings: Settings) -> Plan:
@@ -167,7 +162,7 @@ def _make_store(settings: Settings, token: OpenToken, plan: Plan) -> Anchored:
 
 def first_commit(vault_id: str, head_key: bytes) -> tuple[Commit, Anchored]:
     """Return the commit of an empty store, and what the anchor must remember of it."""
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     events = [Event(EventKind.INITIALISED, now).body()]
     root = Tree(BUCKET_BITS, {}).root
     head = Head(vault_id, 0, root, extend(NO_EVENT, events), NO_HEAD, loss_epoch=0, time=now)

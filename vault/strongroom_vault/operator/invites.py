@@ -1,8 +1,8 @@
 """The vault's invite: what `strongroom-vault invite` prints (docs/protocol.md, 4.5).
 
 A client must be able to trust the vault's certificate. Where a public authority vouches for it,
-nothing more is said. Else the vault presents the authority's own certificate in its chain, and
-the invite has its fingerprint.
+the invite says nothing of it. Otherwise the vault presents the authority's own certificate in its
+chain, and the invite has its fingerprint.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def invite_for(settings: Settings, identity: bytes, address: str | None = None) 
         address: host:port by which clients call it; None for what the settings say.
 
     Raises:
-        OperatorError: clients could not use it: the address is none of a single host, or the
+        OperatorError: clients could not use it: the address does not name a single host, the
             certificate is for another name, or its authority is unknown to them.
     """
     called = _called(address or settings.listen.public_address or settings.listen.address)
@@ -65,7 +65,7 @@ def fingerprint_to_trust(
     """Return the SHA-256 of the chain's own root; empty where a public root vouches for the chain.
 
     Raises:
-        OperatorError: neither is so.
+        OperatorError: no public root vouches for the chain, and it has no root of its own.
     """
     known = list(roots)
     if any(_vouches(root, certificate) for certificate in chain for root in known):
@@ -80,18 +80,18 @@ def fingerprint_to_trust(
 
 
 def public_roots() -> list[x509.Certificate]:
-    """Return the roots that clients trust by themselves: those of gRPC, or what it is told."""
+    """Return the roots that clients trust anyway: gRPC's, or those of its environment variable."""
     named, grpc = os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"), find_spec("grpc")
     if grpc is None or grpc.origin is None:
         raise RuntimeError("gRPC is not installed")
     path = Path(named) if named else Path(grpc.origin).parent / _BUNDLED
     try:
-        found = _CERTIFICATE.findall(path.read_bytes())
+        certificates = _CERTIFICATE.findall(path.read_bytes())
     except OSError as error:
         raise OperatorError(f"cannot read the roots that clients trust: {error}") from error
     roots = []
-    with warnings.catch_warnings(action="ignore"):  # of roots with peculiar serial numbers
-        for pem in found:
+    with warnings.catch_warnings(action="ignore"):  # about roots with odd serial numbers
+        for pem in certificates:
             with suppress(ValueError):
                 roots.append(x509.load_pem_x509_certificate(pem))
     return roots

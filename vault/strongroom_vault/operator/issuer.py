@@ -28,7 +28,7 @@ def create_issuer(folder: Path) -> Path:
     """Make a signing key (mode 0600) and its JWK set in `folder`; return the set's path.
 
     Raises:
-        OperatorError: there is an issuer already, or the files cannot be written.
+        OperatorError: the folder has an issuer, or the files cannot be written.
     """
     if (folder / KEY_FILE).exists() and (folder / SET_FILE).exists():
         raise OperatorError(f"cannot make an issuer in {folder}: {folder / KEY_FILE} exists")
@@ -36,7 +36,7 @@ def create_issuer(folder: Path) -> Path:
 
 
 def ensure_issuer(folder: Path) -> Path:
-    """Make what is missing of an issuer in `folder`; return its JWK set's path.
+    """Make the files of an issuer that are missing in `folder`; return its JWK set's path.
 
     Raises:
         OperatorError: the files cannot be written, or the key that is there cannot be read.

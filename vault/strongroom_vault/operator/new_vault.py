@@ -1,7 +1,8 @@
 """What `strongroom-vault init --new` makes around a vault's keys: a folder with all it needs.
 
-The token comes first, the settings last, each file whole or not at all, none over another one. So
-after a cut at any point the same command goes on, and a folder with settings has all the rest.
+The token comes first and the settings last. Each file appears whole or not at all, and replaces no
+other. So after a crash at any point the same command goes on, and a folder with settings has
+everything else.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import tomllib
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom_protocol.addresses import BadAddress, host_and_port, meant, pinned_as
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, issuer, softhsm
-from strongroom_vault.platform.files import remove_drafts, write_new
+from strongroom_vault.platform.files import others_can_write, remove_drafts, write_new
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.settings import loading
 from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE: Final = "strongroom-vault.toml"
 TOKEN_FOLDER: Final = "token"  # noqa: S105 -- a folder's name
-_OTHERS_WRITE: Final = 0o022
 _OURS: Final = frozenset(
     (
         TOKEN_FOLDER,
@@ -46,7 +46,7 @@ _OURS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What an operator has chosen.
+    """What an operator chose.
 
     Attributes:
         vault_id: the vault's id.
@@ -72,17 +72,17 @@ class Choice:
 
 
 def make(folder: Path, choice: Choice) -> Path:
-    """Make all that is missing in the folder but the vault's keys; return the settings' path.
+    """Make everything but the vault's keys where it is missing; return the settings' path.
 
     Raises:
-        OperatorError: nothing can be made there as it was chosen; what was there is as it was.
+        OperatorError: the vault cannot be made as chosen; what was there is unchanged.
     """
     folder = folder.absolute()
     address = _checked_address(choice.address)
     wanted = _wanted(folder, choice, address)
     _checked_settings(wanted, folder)
     try:
-        with _taken(folder):
+        with _locked(folder):
             remove_drafts(folder)
             settings_file = folder / SETTINGS_FILE
             if settings_file.exists():
@@ -122,15 +122,15 @@ def missing(settings: Settings) -> Iterator[str]:
 
 
 def _wanted(folder: Path, choice: Choice, address: str) -> Wanted:
-    """Return what the settings are to say; a token of SoftHSM's is still to be made."""
+    """Return what the settings will say; a SoftHSM token is still to be made."""
     if not str(folder).isprintable():
         raise OperatorError("a folder whose name has control characters cannot be used")
-    to_come = HsmToken(Path("/"), softhsm.LABEL, folder / TOKEN_FOLDER / "user.pin")
+    softhsm_token = HsmToken(Path("/"), softhsm.LABEL, folder / TOKEN_FOLDER / "user.pin")
     return Wanted(
         vault_id=choice.vault_id,
         public_address=address,
         listen=choice.listen or _listen_for(address),
-        token=choice.hsm or to_come,
+        token=choice.hsm or softhsm_token,
         folder=folder,
         certificate_file=choice.certificate_file or folder / development_ca.CERTIFICATE_FILE,
         key_file=choice.key_file or folder / development_ca.KEY_FILE,
@@ -147,13 +147,13 @@ def _checked_address(text: str) -> str:
 
 
 def _checked_settings(wanted: Wanted, folder: Path) -> None:
-    """Find what is wrong in the settings before anything is made."""
+    """Refuse wrong settings before anything is made."""
     loading.parse(tomllib.loads(settings_text(wanted)), {}, folder)
 
 
 @contextmanager
-def _taken(folder: Path) -> Iterator[None]:
-    """The folder, made if it is missing, for one command at a time."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other commands out of the folder, which is made if it is missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     owner = folder.stat().st_uid
     if owner != os.geteuid():
@@ -162,7 +162,7 @@ def _taken(folder: Path) -> Iterator[None]:
             f"{folder} belongs to the user {name}, whose vault it would be: run this as that user"
             f" (runuser -u {name} -- strongroom-vault init --new ...)"
         )
-    if folder.stat().st_mode & _OTHERS_WRITE:
+    if others_can_write(folder):
         raise OperatorError(f"others can write in {folder}: choose a folder that is yours alone")
     lock = lock_exclusively(folder, f"another command is making a vault in {folder}")
     try:
@@ -181,16 +181,17 @@ def _name_of(user: int) -> str:
 
 
 def _require_same(settings: Settings, vault_id: str, address: str) -> None:
-    """Whoever runs the command again means the vault that is there."""
-    there = (settings.vault.id, settings.listen.public_address or settings.listen.address)
-    if there != (vault_id, address):
+    """Refuse to change the vault that the folder has: this command run again must mean that one."""
+    existing = (settings.vault.id, settings.listen.public_address or settings.listen.address)
+    if existing != (vault_id, address):
         raise OperatorError(
-            f"there is another vault already: {there[0]} at {there[1]}. Choose an empty folder"
+            f"there is another vault already: {existing[0]} at {existing[1]}. Choose an empty"
+            " folder"
         )
 
 
 def _require_ours(folder: Path) -> None:
-    """A folder without settings is empty, but for what a run left that was cut off."""
+    """A folder without settings must be empty, except for what an interrupted run left."""
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     if foreign := names - _OURS:
         raise OperatorError(
@@ -199,7 +200,7 @@ def _require_ours(folder: Path) -> None:
 
 
 def _listen_for(address: str) -> str:
-    """All addresses of this machine, unless clients call it by one that is its own alone."""
+    """Listen at every address, unless clients are on this machine and call it by a local one."""
     host, port = host_and_port(address)
     if pinned_as(address) != address or host == "localhost":
         return address
@@ -216,20 +217,20 @@ def _has_ipv6() -> bool:
 
 
 def _require_free(listen: str) -> None:
-    """Say now, not when the vault is to serve, that it cannot listen there.
+    """Refuse an address now at which the vault could not listen later.
 
-    A name may stand for addresses that this machine lacks, as localhost for ::1, but not for those
-    alone.
+    A name may stand for an address that this machine lacks, as localhost for ::1, if it stands for
+    another one too.
     """
     try:
         host, port = host_and_port(meant(listen))
     except BadAddress as error:
         raise OperatorError(f"--listen: {error} {error.hint}") from error
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise OperatorError(f"cannot listen at {listen}: {error.strerror}") from error
-    refused = [_refusal(family, place) for family, _, _, _, place in found]
+    refused = [_refusal(family, place) for family, _, _, _, place in addresses]
     if errno.EADDRINUSE in refused:
         raise OperatorError(f"another program listens at {listen}: choose another port")
     if 0 not in refused:
@@ -239,7 +240,7 @@ def _require_free(listen: str) -> None:
         )
 
 
-def _refusal(family: int, place: Any) -> int:  # noqa: ANN401 -- as getaddrinfo has it
+def _refusal(family: int, place: tuple[object, ...]) -> int:
     """Return why nothing can listen at an address, as an errno; 0 if it can."""
     try:
         with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:

@@ -1,12 +1,11 @@
-"""A SoftHSM token in a folder: made whole and put in its place in one step.
+"""A SoftHSM token in a folder, made whole or not at all.
 
-`init-token.sh`, which comes with this package, makes it in a draft beside that place. So whatever
-cuts it off, the place has a token or nothing.
+`init-token.sh`, which comes with this package, makes it in a draft folder, which is renamed when it
+is on disk. So whatever interrupts it, the folder has a token or does not exist.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import sync_folder
+from strongroom_vault.platform.files import sync_folder, sync_tree
 
 INIT_TOKEN: Final = Path(__file__).with_name("init-token.sh")
 LABEL: Final = "strongroom"
@@ -31,7 +30,7 @@ class SoftHsm:
 
     Attributes:
         module: path of SoftHSM's PKCS#11 module.
-        folder: all that is the token's.
+        folder: has all the token's files.
     """
 
     module: Path
@@ -44,18 +43,18 @@ class SoftHsm:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the module must find in its environment."""
+        """The environment variables that the module needs."""
         return {"SOFTHSM2_CONF": str(self.folder / _CONFIGURATION)}
 
 
 def ensure_token(folder: Path) -> SoftHsm:
-    """Return the token in a folder; make it, with random PINs, where there is none.
+    """Return the token in a folder, which is made, with random PINs, if it is missing.
 
     Args:
-        folder: absolute; its parent is there and is one caller's at a time.
+        folder: absolute; its parent exists, and no other caller uses it meanwhile.
 
     Raises:
-        OperatorError: SoftHSM is missing, or the token cannot be made or is not one of ours.
+        OperatorError: SoftHSM is missing, or the token cannot be made or was not made here.
     """
     try:
         if not folder.exists():
@@ -76,14 +75,14 @@ def usable_tmp() -> str:
 
 def _make(folder: Path) -> None:
     for left in folder.parent.glob(f"{_DRAFT}*"):
-        shutil.rmtree(left)  # of a run that was cut off: no vault has used it
+        shutil.rmtree(left)  # of an interrupted run; no vault has used it
     draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.parent))
     try:
         (draft / _SETTINGS).write_text(_run(draft).replace(str(draft), str(folder)), "utf-8")
         configuration = draft / _CONFIGURATION
         text = configuration.read_text(encoding="utf-8")
         configuration.write_text(text.replace(str(draft), str(folder)), encoding="utf-8")
-        _sync(draft)
+        sync_tree(draft)  # SoftHSM does not sync its files
         draft.rename(folder)
         sync_folder(folder.parent)
     finally:
@@ -91,7 +90,7 @@ def _make(folder: Path) -> None:
 
 
 def _run(draft: Path) -> str:
-    """Make a token in an empty folder; return what the script says of it, as settings."""
+    """Make a token in an empty folder; return the settings that the script prints."""
     done = subprocess.run(  # noqa: S603 -- our own script
         ["sh", INIT_TOKEN, draft, LABEL],  # noqa: S607 -- the system's sh
         stdin=subprocess.DEVNULL,
@@ -102,13 +101,3 @@ def _run(draft: Path) -> str:
     if done.returncode != 0:
         raise OperatorError(done.stderr.strip() or f"{INIT_TOKEN.name} failed")
     return done.stdout
-
-
-def _sync(folder: Path) -> None:
-    """Bring all files of a folder to disk: SoftHSM does not."""
-    for path in folder.rglob("*"):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Checks of a whole store: every row against the head, every key against the token."""
+"""Checks a whole store: every row against the head, every key against the token."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from strongroom_vault.store.sqlite import SqliteReader
 
 BUCKETS_AT_ONCE: Final = 256
-"""The buckets that one read takes, where all of them are read."""
+"""How many buckets one read takes."""
 
 
 def verify_rows(store: SqliteReader, head: Head) -> None:
     """Check every row of a store against its head.
 
     Raises:
-        OperatorError: one does not fit.
+        OperatorError: a row, or a bucket, is not what the head states.
     """
     snapshot = store.load()
     try:
@@ -48,7 +48,7 @@ def verify_rows(store: SqliteReader, head: Head) -> None:
 
 
 def count_lost_keys(store: SqliteReader, token: OpenToken) -> int:
-    """Count the keys whose wrap key, or who themselves, were destroyed in the token."""
+    """Count the keys that the token cannot open: it lacks their wrap key, or the key itself."""
     sealer = RowSealer(token.keys.derive_secret(labels.RECORD_SEALING))
     wrap_keys, residents = (
         set(token.keys.wrap_keys.numbers()),
@@ -68,6 +68,6 @@ def count_lost_keys(store: SqliteReader, token: OpenToken) -> int:
 
 
 def all_buckets(store: SqliteReader) -> Iterator[tuple[int, Mapping[bytes, bytes]]]:
-    """All buckets of a store, some read at a time."""
+    """Yield all buckets of a store, by number, with their rows."""
     for first in range(0, 2**BUCKET_BITS, BUCKETS_AT_ONCE):
         yield from store.read_buckets(range(first, first + BUCKETS_AT_ONCE)).items()

@@ -1,4 +1,4 @@
-"""What the vault needs of the operating system: files, locks, logs, limits.
+"""What the vault needs of Python and the operating system: files, locks, logs, limits, tasks.
 
-Any process, any thread. Knows nothing of keys or records.
+For any process and any thread. Knows nothing of keys or records.
 """

@@ -1,6 +1,6 @@
 """Files whose modes matter: secrets that nobody else may read, trust that nobody else may write.
 
-Those that are written here appear whole or not at all, and are on disk then.
+Files written here appear whole or not at all, and are on disk once the call returns.
 """
 
 from __future__ import annotations
@@ -38,13 +38,22 @@ def refuse_readable_by_others(path: Path, what: str = "", hint: str = "") -> Non
 
 
 def refuse_writable_by_others(path: Path) -> None:
-    """Check that only its owner can change a file that the vault believes.
+    """Check that only its owner can change a file that the vault trusts.
 
     Raises:
         OperatorError: there is no such file, or others may write it.
     """
-    if _mode(path) & _OTHERS_WRITE:
+    if others_can_write(path):
         raise OperatorError(f"others can write {path}; run: chmod go-w {path}")
+
+
+def others_can_write(path: Path) -> bool:
+    """Whether somebody but the owner can change a file, or what a folder has.
+
+    Raises:
+        OperatorError: there is no such path.
+    """
+    return bool(_mode(path) & _OTHERS_WRITE)
 
 
 def write_new(path: Path, data: bytes, mode: int) -> None:
@@ -58,10 +67,10 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
 
 
 def replace(path: Path, data: bytes, mode: int) -> None:
-    """Write a file, in place of what is there.
+    """Write a file in place of the one that is there, if there is one.
 
     Raises:
-        OSError: it cannot be written; then what was there still is.
+        OSError: it cannot be written; what was there is unchanged.
     """
     with _draft(path, data, mode) as draft:
         draft.rename(path)
@@ -84,14 +93,24 @@ def _draft(path: Path, data: bytes, mode: int) -> Iterator[Path]:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what a process left that was killed while it wrote here. None may write now."""
+    """Remove what a killed process left half written. Nobody may be writing here now."""
     for draft in folder.glob(f"{_DRAFT}*"):
         draft.unlink()
 
 
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder, os.O_DIRECTORY)
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring everything below a folder to disk, for programs that do not."""
+    for path in folder.rglob("*"):
+        _sync(path)
+
+
+def _sync(path: Path, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(descriptor)
     finally:

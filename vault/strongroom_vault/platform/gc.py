@@ -1,4 +1,4 @@
-"""Python's collector of reference cycles, told that a serving process makes few of them."""
+"""Tunes Python's garbage collector for a process that makes few reference cycles."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import gc
 
 
 def tune_gc() -> None:
-    """Leave what was loaded by now alone, and look for cycles a tenth as often.
+    """Exempt everything that exists by now, and look for cycles a tenth as often.
 
-    Objects are freed by their reference counts as before. Saves 4 % of a recovery's CPU time.
+    Reference counts free objects as before. Saves 4 % of a recovery's CPU time.
     """
     gc.collect()
     gc.freeze()

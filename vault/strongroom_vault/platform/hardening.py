@@ -1,4 +1,4 @@
-"""What a process of the vault gives up, and what it needs more of, before it does anything."""
+"""What a process of the vault gives up, and which limits it raises, before it does anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """No core dumps, no debugger of the same user, no new privileges; as many files as allowed.
+    """Forbid core dumps, debuggers and new privileges; allow as many open files as the system lets.
 
-    Where the system has no such thing (none but Linux), limits alone.
+    On other systems than Linux, core dumps and files only.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

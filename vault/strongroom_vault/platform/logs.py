@@ -1,8 +1,8 @@
 """Logs: one JSON object a line, on stderr. Nothing secret, no account names.
 
-What is logged while a call is handled carries its `request_id`, which the caller is told too. What
-libraries say through `logging`, warnings, and errors that nobody caught become such lines. A log
-that cannot be written (disk full, reader gone) stops nothing else.
+What is logged while a call is handled carries its `request_id`, which the caller gets too. Messages
+of libraries (`logging`), warnings and uncaught errors become such lines. A log that cannot be
+written (disk full, reader gone) stops nothing else.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 QUIET_S: Final = 60.0
-"""A library may repeat itself after so many seconds."""
+"""How long the same message of a library is logged once only."""
 
 
 class _FromLibraries(logging.Handler):
-    """Passes on what libraries say, each thing once in a while."""
+    """Logs messages of libraries, each of them once in `QUIET_S`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._quiet_until: dict[tuple[str, object], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        now, said = time.monotonic(), (record.name, record.msg)
-        if now < self._quiet_until.get(said, now):
+        now, message = time.monotonic(), (record.name, record.msg)
+        if now < self._quiet_until.get(message, now):
             return
         self._quiet_until = {key: end for key, end in self._quiet_until.items() if end > now}
-        self._quiet_until[said] = now + QUIET_S
-        # What follows the first line may show values: asyncio's tasks, an error's own text.
+        self._quiet_until[message] = now + QUIET_S
+        # Later lines may show values: asyncio's tasks, an error's own text.
         details = {"problem": record.getMessage().strip().partition("\n")[0]}
         if record.exc_info and record.exc_info[0] is not None:
             details["error"] = record.exc_info[0].__name__

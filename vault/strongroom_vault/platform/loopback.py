@@ -1,4 +1,4 @@
-"""What is on this machine itself, where no HTTP proxy leads."""
+"""Which URLs are on this machine itself, which no HTTP proxy can reach."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from strongroom_protocol.addresses import DEFAULT_PORT, is_this_machine
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL's host is the loopback interface: a proxy elsewhere would reach its own."""
+    """Whether a URL's host is the loopback interface: a proxy would call its own machine's."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

@@ -1,19 +1,22 @@
-"""Tasks of the event loop that outlive whoever waits for them, and how one is cancelled."""
+"""Tasks that run to their end although their caller is cancelled, and tasks of the background."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
 
 class TaskGroup:
-    """Tasks that run to their end, whoever leaves; `drain` waits for them."""
+    """Tasks that run to their end even if their caller is cancelled; `drain` waits for them."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -43,8 +46,25 @@ class TaskGroup:
             task.exception()  # retrieved: an error that nobody waits for any more is not logged
 
 
+def background(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Run work that nobody awaits before the process goes down; `name` is what the log calls it.
+
+    An error in it is a bug. It is logged when it happens: whoever cancels the task at the end would
+    be the first to see it, perhaps months later.
+    """
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_log_error)
+    return task
+
+
 async def cancel(task: asyncio.Task[None]) -> None:
-    """Cancel a task, and wait until it has ended."""
+    """Cancel a task, wait until it has ended, and raise the error that it had ended with."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])  # not `await task`: a caller who is cancelled must notice
+    if not task.cancelled():
+        task.result()
+
+
+def _log_error(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("internal error", error=type(error).__name__, where=task.get_name())

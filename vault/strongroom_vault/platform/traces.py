@@ -1,8 +1,8 @@
 """OpenTelemetry traces, if `[traces] endpoint` names a collector (extra `traces`).
 
 One trace for each call of BackupKeyVault, with a span for every wait: for a commit, for the token.
-Nothing secret, no account names. A trace never continues a client's: clients are not trusted to
-choose what is recorded. A collector that is away costs spans, nothing else.
+Nothing secret, no account names. A trace never continues a client's: clients must not choose what
+is recorded. While the collector is away spans are lost, and nothing else happens.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ EXPORT_TIMEOUT_S: Final = 2
 
 
 class Span(Protocol):
-    """What may be said of a span."""
+    """The part of a span that callers use."""
 
     def set_attribute(self, key: str, value: str) -> None:
-        """Say one thing more."""
+        """Add an attribute."""
 
 
 class _NoSpan:
     def set_attribute(self, key: str, value: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 _NO_SPAN: Final[AbstractContextManager[Span]] = nullcontext(_NoSpan())

@@ -1,6 +1,6 @@
-"""What Python would print of an error that nobody caught: its name and where, in one line.
+"""Reports an uncaught error by its name and places alone.
 
-No message and no source line, for they might hold a value that is secret.
+Its message and the source lines, which Python would print, might hold a secret value.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ def places(trace: TracebackType | None) -> list[str]:
     return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
 
 
-def report_to(say: Callable[[str, list[str]], None]) -> None:
-    """Have `say` called with name and places, in this process, whoever lets an error fall."""
+def report_to(report: Callable[[str, list[str]], None]) -> None:
+    """Call `report` with name and places of every uncaught error of this process."""
 
-    def fallen(kind: type[BaseException], _: object, trace: TracebackType | None) -> None:
-        say(kind.__name__, places(trace))
+    def uncaught(kind: type[BaseException], _: object, trace: TracebackType | None) -> None:
+        report(kind.__name__, places(trace))
 
-    def fallen_in_thread(args: threading.ExceptHookArgs) -> None:
-        fallen(args.exc_type, args.exc_value, args.exc_traceback)
+    def uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+        uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
     def unraisable(args: sys.UnraisableHookArgs) -> None:
-        fallen(args.exc_type, args.exc_value, args.exc_traceback)
+        uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
-    sys.excepthook = fallen
-    threading.excepthook = fallen_in_thread
+    sys.excepthook = uncaught
+    threading.excepthook = uncaught_in_thread
     sys.unraisablehook = unraisable

@@ -1,6 +1,6 @@
-"""How a Unix socket at any path is reached: the kernel's addresses end after 107 bytes.
+"""Reaches Unix sockets at long paths: the kernel's addresses end after 107 bytes.
 
-A longer path is entered through its folder: `/proc/self/fd/9/admin.sock`.
+A longer path is shortened by way of its open folder: `/proc/self/fd/9/admin.sock`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def short_path(path: Path) -> Iterator[Path]:
     """Give a path to the same socket that fits into an address, for the time of the block.
 
     Raises:
-        OperatorError: there is none: no such folder, or even the socket's own name is too long.
+        OperatorError: its folder does not exist, or the socket's name alone is too long.
     """
     if len(os.fsencode(path)) <= LONGEST:
         yield path
@@ -44,5 +44,5 @@ def short_path(path: Path) -> Iterator[Path]:
 
 
 def grpc_target(path: Path) -> str:
-    """Return gRPC's name of a Unix socket: a URI, in which `#`, `?` and `%` mean other things."""
+    """Return a Unix socket as gRPC names it: a URI, in which `#`, `?` and `%` mean other things."""
     return f"unix:{quote(os.fsencode(path))}"

@@ -1,4 +1,5 @@
-"""The running vault: what is started and stopped in which order, and what goes on beside the calls.
+"""The running vault: starts and stops its parts in order, and runs what goes on beside the calls.
 
-Runs in the event loop of `strongroom-vault serve`. It alone puts the other packages together.
+Everything runs in the event loop of `strongroom-vault serve`, but for Prometheus's scrapes, which
+have threads of their own. No other package puts the vault together.
 """

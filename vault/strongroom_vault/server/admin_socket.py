@@ -1,4 +1,4 @@
-"""The Unix socket on which operators ask the running vault; its owner alone can open it."""
+"""The Unix socket by which operators control the running vault; only its owner can open it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
         _remove_stale(short)
         server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
-        before = os.umask(0o177)  # the socket must never be open to others, not for a moment
+        before = os.umask(0o177)  # a chmod afterwards would leave it open to others for a moment
         try:
             server.add_insecure_port(grpc_target(short))
             await server.start()

@@ -1,4 +1,4 @@
-"""The gRPC listener for clients: TLS, bounds, the services, every address that was asked for."""
+"""The gRPC listener for clients: TLS, bounds, services, and every address of the settings."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ async def listener(
         settings: where to listen, and with which bounds.
         connections: the most at once, over all addresses.
         credentials: makes those for TLS; gRPC takes them for one address only.
-        guard: what stands before every call.
+        guard: passes each call on, or refuses it.
         service: the use cases.
-        health: what clients and probes ask.
+        health: answers clients and probes.
 
     Raises:
-        OperatorError: an address cannot be had.
+        OperatorError: an address cannot be listened at.
     """
     port = 0
     with listening.held(settings.address) as places:

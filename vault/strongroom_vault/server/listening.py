@@ -1,7 +1,7 @@
-"""Which addresses host:port stands for, and whether this process can have them: all, or it is said.
+"""Which addresses host:port stands for, and whether this process can listen at all of them.
 
-gRPC listens where it can and passes over the rest in silence, so that half of the clients of
-"localhost" may reach another process. So each address is taken here first, with a socket that holds
+gRPC listens where it can and says nothing about the rest, so that half of the clients of
+"localhost" may reach another process. So each address is first bound here, to a socket that holds
 it until a server listens there.
 """
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 TRIES: Final = 20
-"""How often a free port is looked for that is free at every address."""
+"""How many ports are tried, for port 0, until one is free at every address."""
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _EVERYWHERE: Final = "::"
-"""It stands for every address of both families, as servers take it."""
+"""Every address of both families."""
 _EVERYWHERE_4: Final = "0.0.0.0"  # noqa: S104 -- who listens at [::] wants every address
 _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL)
 _WHY: Final = {
@@ -54,19 +54,19 @@ class Place:
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
 
-class _Taken(Exception):
-    """A place cannot be had; `args` are the place and the error's number."""
+class _CannotBind(Exception):
+    """A place cannot be bound; `args` are the place and the error's number."""
 
 
 @contextmanager
 def held(address: str) -> Iterator[Sequence[Place]]:
-    """Give the places that host:port stands for, held until the end of the block for a server.
+    """Hold the places that host:port stands for until the end of the block, for a server.
 
     Addresses that this machine does not have are left out, and the log says so, as long as there
     is another one. Port 0 is a port that is free at each of them.
 
     Raises:
-        OperatorError: the name is not known, or one of its addresses cannot be had.
+        OperatorError: the name is unknown, or one of its addresses cannot be bound.
     """
     host, _, digits = address.rpartition(":")
     hosts, port = _hosts(host.strip("[]"), address), int(digits)
@@ -74,12 +74,12 @@ def held(address: str) -> Iterator[Sequence[Place]]:
         with ExitStack() as undo:
             try:
                 places = _hold(hosts, port, undo)
-            except _Taken as taken:
+            except _CannotBind as error:
                 if left and not port:
                     continue  # a free port at the first address that another process has elsewhere
-                place, number = taken.args
+                place, number = error.args
                 why = _WHY.get(number, errno.errorcode.get(number, "unknown"))
-                raise OperatorError(f"cannot listen at {address}: {place}: {why}") from taken
+                raise OperatorError(f"cannot listen at {address}: {place}: {why}") from error
             yield places
             return
 
@@ -87,12 +87,12 @@ def held(address: str) -> Iterator[Sequence[Place]]:
 def _hosts(host: str, address: str) -> list[str]:
     """The addresses of a host, without repetition; localhost is both, whatever the system says."""
     try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "not a name"
+        reason = error.strerror if isinstance(error, OSError) else "not a name"
         hint = "Name an address of this machine, or [::] for all of them."
-        raise OperatorError(f"cannot listen at {address}: {host}: {said}", hint) from error
-    names = [str(place[0]) for *_, place in found]
+        raise OperatorError(f"cannot listen at {address}: {host}: {reason}", hint) from error
+    names = [str(place[0]) for *_, place in addresses]
     return list(dict.fromkeys([*names, *(_LOOPBACK if host == "localhost" else ())]))
 
 
@@ -106,19 +106,19 @@ def _hold(hosts: Sequence[str], port: int, undo: ExitStack) -> list[Place]:
         except OSError as error:
             number = error.errno or 0
             if number not in _NOT_HERE:
-                raise _Taken(place, number) from error
+                raise _CannotBind(place, number) from error
             absent.append((place, number))
     if not places and hosts == [_EVERYWHERE]:  # a machine without IPv6
         return _hold([_EVERYWHERE_4], port, undo)
     if not places:
-        raise _Taken(*absent[0])
+        raise _CannotBind(*absent[0])
     for place, number in absent:
         log.warning("not listening", address=str(place), problem=_WHY[number])
     return places
 
 
 def _take(place: Place, undo: ExitStack) -> Place:
-    """Bind a socket that listens to nothing; a server that reuses addresses can bind beside it."""
+    """Bind a socket that does not listen; a server that reuses addresses can bind beside it."""
     holder = socket.socket(place.family, socket.SOCK_STREAM)
     undo.callback(holder.close)
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,6 @@
 """Metrics for Prometheus, on a listener of their own. Nothing secret, no account names.
 
-Most are numbers that the vault's objects count anyway, read when somebody asks (`Collected`).
+Most are numbers that the vault's objects count anyway, read at each scrape (`Collected`).
 `docs/operations.md` says what each is good for; `deploy/` has a dashboard and alerts over them.
 """
 
@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import (
@@ -46,10 +46,13 @@ SCRAPE_S: Final = 10
 
 Row: TypeAlias = tuple[str, str, float]
 """Name, what it is, value."""
+Connection: TypeAlias = socket.socket | tuple[bytes, socket.socket]
+Address: TypeAlias = tuple[str, int]
+"""As `socketserver` has them."""
 
 
 class Requests:
-    """What callers asked and got."""
+    """Calls by outcome, and how long they took."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -78,7 +81,7 @@ class Requests:
 
 
 class Collected(Collector):
-    """Everything else, read from the running vault when it is asked for."""
+    """Everything else, read from the running vault at each scrape."""
 
     def __init__(
         self,
@@ -104,8 +107,8 @@ class Collected(Collector):
             "strongroom_events", "Events of the audit log since start, by name.", labels=["event"]
         )
         counts = self._ledger.statistics.events.copy()
-        for what in EventKind:
-            events.add_metric([what.value], counts[what])
+        for kind in EventKind:
+            events.add_metric([kind.value], counts[kind])
         yield events
         jobs = CounterMetricFamily(
             "strongroom_token_jobs", "Jobs of token workers.", labels=["kind", "outcome"]
@@ -116,8 +119,8 @@ class Collected(Collector):
         seconds = CounterMetricFamily(
             "strongroom_token_job_seconds", "Time that these jobs took.", labels=["kind"]
         )
-        for job, taken in self._pool.job_s.copy().items():
-            seconds.add_metric([job], taken)
+        for job, total_s in self._pool.job_s.copy().items():
+            seconds.add_metric([job], total_s)
         yield seconds
 
     def _gauges(self) -> Iterator[Row]:
@@ -168,26 +171,26 @@ class _Scrape(WSGIRequestHandler):
 class _Server(ThreadingWSGIServer):
     """Takes a few connections at once and closes the others: each holds a thread and a file."""
 
-    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 -- the base's own
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
         self._places = threading.BoundedSemaphore(MAX_SCRAPES)
-        super().__init__(*arguments)
+        super().__init__(address, handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def process_request(self, request: Connection, client_address: Address) -> None:
         """Answer in a thread, if there is a place."""
         if self._places.acquire(blocking=False):
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+    def process_request_thread(self, request: Connection, client_address: Address) -> None:
         """Answer, and give the place back."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._places.release()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Say nothing of a connection that asked nothing in time, or went away."""
+    def handle_error(self, request: Connection, client_address: Address) -> None:
+        """Log nothing about a connection that sent no request in time, or went away."""
 
 
 class _Server6(_Server):

@@ -1,4 +1,4 @@
-"""Parts of a vault that its settings alone decide."""
+"""The parts of a vault that follow from its settings alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def open_store(settings: Settings, up: AsyncExitStack) -> SqliteStore:
 
 
 def parameters(settings: Settings, identity_public_key: bytes) -> VaultParameters:
-    """Return what anybody may know of the vault."""
+    """Return what the vault tells anybody."""
     return VaultParameters(
         vault_id=settings.vault.id,
         identity_public_key=identity_public_key,
@@ -63,4 +63,4 @@ def key_set(settings: Settings) -> KeySet:
         return KeySetFile(tokens.jwks_file)
     if tokens.jwks_url is not None:
         return KeySetUrl(tokens.jwks_url)
-    raise RuntimeError("the settings were checked to have one of both")
+    raise RuntimeError("settings without a key set passed their check")

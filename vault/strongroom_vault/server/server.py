@@ -2,23 +2,25 @@
 
 Up, in this order:
 
- 1. Traces and certificate: what can be wrong in the settings is said before anything is held.
- 2. The lock on the token, then the store with its own: no second vault may use either, and two that
-    start at once must ask in the same order.
- 3. The token's workers; the derived secrets come from them.
- 4. The ledger: compares the store with the anchor. Before any call, because a call that is answered
+ 1. Traces, certificate, key set: wrong settings are reported before anything is held.
+ 2. The lock on the token, then the store with its own lock: no second vault may use either. Two
+    that start at once take them in the same order, so that one of them gets both.
+ 3. The token's workers, after the lock: one vault alone may move the anchor. They derive the
+    secrets by which the store is read.
+ 4. The ledger, which compares the store with the anchor. Before any call: one that is answered
     from an older database is a free guess.
- 5. The service, and the oldest wrap key: a registration under a key that is gone must not be
-    finished.
- 6. Guard and metrics.
- 7. Health, and what goes on beside the calls.
- 8. The listener for clients, last: from here on calls come.
- 9. The admin socket.
+ 5. The service. It learns the oldest wrap key before it is asked anything: a registration begun
+    under a key that was destroyed since must not be finished.
+ 6. The guard, and the metrics, before the listener: a start that hangs below can be seen there.
+ 7. Health, whose first look is awaited, or the listener would say NOT_SERVING of a good vault.
+    Then what goes on beside the calls.
+ 8. The listener for clients, after everything that a call needs.
+ 9. The admin socket, whose status shows all of these.
 
-Down, in the opposite order, with NOT_SERVING first, so that clients go elsewhere. The listener
-stops taking calls; guard and service finish what was begun, because a charge without its evaluation
-costs somebody an attempt; only then do the ledger, the resident keys that are to be destroyed, the
-workers, the store and the locks go.
+Down, in the opposite order, but NOT_SERVING comes first, so that clients go elsewhere. Then the
+listener stops taking calls, and guard and service finish what was begun: a charge without its
+evaluation costs somebody an attempt. Only then do the ledger, the resident keys that are to be
+destroyed, the workers, the store and the locks go; each is needed by those before it.
 """
 
 from __future__ import annotations
@@ -44,9 +46,9 @@ from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import ListWrapKeys
 from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.group_commit import Ledger
+from strongroom_vault.platform import tasks
 from strongroom_vault.platform.clock import now_ms
 from strongroom_vault.platform.gc import tune_gc
-from strongroom_vault.platform.tasks import cancel
 from strongroom_vault.server import background, metrics, parts
 from strongroom_vault.server.admin_socket import admin_socket
 from strongroom_vault.server.listener import SERVICE_NAME, listener
@@ -100,14 +102,14 @@ class VaultServer:
             if serving is not None:
                 beside = asyncio.create_task(serving())
                 beside.add_done_callback(lambda _: stopping.set())
-                self._exit.push_async_callback(cancel, beside)
+                self._exit.push_async_callback(tasks.cancel, beside)
             await stopping.wait()
 
     async def __aenter__(self) -> Self:
         """Start everything, and serve.
 
         Raises:
-            OperatorError: something is not as it should be; nothing is left running.
+            OperatorError: a part cannot start; nothing is left running.
         """
         async with AsyncExitStack() as exit_stack:
             await self._start(exit_stack)
@@ -122,14 +124,14 @@ class VaultServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop in order; what is charged comes to its end."""
+        """Stop in order; every attempt that was charged is finished."""
         log.info("stopping")
         self._health.close()
         await self._exit.aclose()
         log.info("stopped")
 
     async def _start(self, up: AsyncExitStack) -> None:
-        """Take the steps up; `up` knows the way down."""
+        """Take the steps up; each leaves in `up` how it is taken back."""
         settings = self._settings
         parts.set_up_traces(settings, up)  # 1
         self._certificates = Certificates(settings.listen)
@@ -142,7 +144,10 @@ class VaultServer:
         residents = ResidentKeys(self._pool)
         await self._open_ledger(up, store, residents, ready)  # 4
         await self._open_service(up, residents, ready)  # 5
-        registry = self._registry()  # 6
+        self._watch = background.HealthWatch(  # 6
+            self._pool, self._ledger, self._health, self._is_draining
+        )
+        registry = self._registry()
         requests = metrics.Requests(registry)
         limits = Limits(settings.listen.max_in_flight, settings.listen.max_in_flight_per_account)
         self._guard = Guard(access_tokens, limits, requests.observe)
@@ -207,17 +212,15 @@ class VaultServer:
         up.push_async_callback(self._rotation.stop)
 
     async def _begin_background(self, up: AsyncExitStack, residents: ResidentKeys) -> None:
-        self._watch = background.HealthWatch(
-            self._pool, self._ledger, self._health, self._is_draining
-        )
-        await self._watch.look(ask_token=True)
+        await self._watch.look()
         period_s = self._settings.vault.sweep_period_s
-        for work in (
-            self._watch.run(),
-            background.sweep(self._service.keys, self._ledger, period_s, self._is_draining),
-            background.reconcile(residents, self._ledger, self._is_draining),
+        keys, ledger = self._service.keys, self._ledger
+        for name, work in (
+            ("health", self._watch.run()),
+            ("sweep", background.sweep(keys, ledger, period_s, self._is_draining)),
+            ("reconcile", background.reconcile(residents, ledger, self._is_draining)),
         ):
-            up.push_async_callback(cancel, asyncio.create_task(work))
+            up.push_async_callback(tasks.cancel, tasks.background(work, name))
 
     def _is_draining(self) -> bool:
         return self._guard.is_draining

@@ -1,4 +1,4 @@
-"""The settings file: what it may say, how it is read, how it is written for a new vault.
+"""The settings file: what it may say, how it is read, and the text of a new vault's.
 
-Pure but for the file.
+Reads one file and the environment that it is given; nothing else.
 """

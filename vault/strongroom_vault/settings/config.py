@@ -51,10 +51,10 @@ class Vault(_Section, frozen=True):
 
     Attributes:
         id: 1 to 64 characters of [a-z0-9.-]; access tokens carry it as `aud`.
-        attempt_limit: attempts in a row that may fail; a client may ask for fewer.
+        attempt_limit: how many attempts in a row may fail; a client may ask for fewer.
         minimum_attempt_limit: the fewest that a client may ask for.
         back_off_s: seconds to wait after the third, fourth, ... failed attempt; empty for none.
-        sweep_period_s: how long one walk over all records takes that destroys spent keys.
+        sweep_period_s: how long one walk over all records takes, which destroys spent keys.
     """
 
     id: VaultId
@@ -83,11 +83,11 @@ class Token(_Section, frozen=True):
         module: path of the PKCS#11 module.
         label: of the token.
         pin_file: path of the file with the user PIN; only token workers read it.
-        residency: where the OPRF key of a new registration rests: "wrapped" in its record, or in
-            the "token", where it can be destroyed, if it has room for all accounts.
-        workers: processes, each with a session of its own.
+        residency: where the OPRF key of a new registration is kept: "wrapped" in its record, or in
+            the "token", which can destroy it but needs room for every account's.
+        workers: how many processes use the token, each in its own session.
         call_timeout_s: after this long in one call a worker is replaced.
-        environment: what the module looks for in its environment, such as SOFTHSM2_CONF.
+        environment: variables that the module needs, such as SOFTHSM2_CONF.
     """
 
     module: Path
@@ -114,14 +114,14 @@ class Listen(_Section, frozen=True):
 
     Attributes:
         address: host:port; port 0 takes a free one.
-        public_address: host:port by which clients call the vault, for invites, where that is
-            another one.
+        public_address: host:port by which clients call the vault, for invites; unless it is set,
+            `address`.
         certificate_file: PEM, the server's certificate and its chain.
         key_file: PEM, readable by its owner alone.
         admin_socket: path of the operators' Unix socket.
         max_connections: from applications at once; more are closed as they come. Fewer if the
             process may not open so many files.
-        max_connection_age_s: an older connection is closed once its calls are done; clients make a
+        max_connection_age_s: an older connection is closed once its calls are done; clients open a
             new one by themselves.
         max_in_flight: requests at once; more are refused, uncharged.
         max_in_flight_per_account: of these, for one account.
@@ -141,7 +141,7 @@ class Listen(_Section, frozen=True):
 
 
 class AccessTokens(_Section, frozen=True):
-    """`[access_tokens]`: whose access tokens are believed: one of `jwks_file` and `jwks_url`.
+    """`[access_tokens]`: whose access tokens are accepted: one of `jwks_file` and `jwks_url`.
 
     Attributes:
         jwks_file: path of a JWK set.

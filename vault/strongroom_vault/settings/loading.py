@@ -2,8 +2,8 @@
 
     [token] pin_file = "user.pin"      STRONGROOM_VAULT_TOKEN_PIN_FILE=/run/user.pin
 
-Secrets are named by path only. A value out of its range, or an unknown name, is refused
-(`refusals.py` says how). Variables that Kubernetes sets for services are ignored.
+Secrets are named by path only. A value out of range and an unknown name are refused, in the words
+of `refusals.py`. Variables that Kubernetes sets for services are ignored.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ _OF_A_SERVICE: Final = re.compile(
     f"{ENVIRONMENT_PREFIX}([A-Z0-9_]+_)?"
     r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
-"""What Kubernetes gives every container beside a service named strongroom-vault or
-strongroom-vault-*, but for the variable that ends with PORT alone."""
-
-
+"""What Kubernetes sets in every container for a service named strongroom-vault or
+strongroom-vault-*, except the variable that ends in PORT alone."""
 _SECTIONS: Final = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 _NAMES: Final = {
     section: tuple(field.name for field in msgspec.structs.fields(kind))
@@ -45,7 +43,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     Relative paths are relative to the file's folder.
 
     Raises:
-        OperatorError: no such file, or what is wrong in it.
+        OperatorError: there is no such file, or something is wrong in it.
     """
     try:
         tables = tomllib.loads(_read(path))
@@ -53,7 +51,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
         raise OperatorError(f"cannot read the settings {path}: they are nested too deep") from error
     except tomllib.TOMLDecodeError as error:
         raise OperatorError(f"cannot read the settings {path}: not TOML: {error}") from error
-    except ValueError as error:  # Python reads no more than 4,300 digits
+    except ValueError as error:  # Python reads at most 4,300 digits
         raise OperatorError(
             f"cannot read the settings {path}: a number has too many digits"
         ) from error
@@ -69,7 +67,10 @@ def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        hint = f"Name the settings with --config FILE or {SETTINGS_FILE}."
+        hint = (
+            f"Name the settings with --config FILE or {SETTINGS_FILE}. A new vault:"
+            " strongroom-vault init --new FOLDER."
+        )
         raise OperatorError(f"there are no settings at {path}", hint) from error
     except PermissionError as error:
         hint = "Run the command as the vault's own user (vault-operator does)."
@@ -89,7 +90,7 @@ def parse(tables: dict[str, Any], environment: Mapping[str, str], folder: Path) 
     """Return the settings of a parsed file, with the environment's values over it.
 
     Raises:
-        OperatorError: everything that is wrong in them, a line each.
+        OperatorError: something is wrong in them; the message has a line for each.
     """
     problems = list(_override(tables, environment))
     sections: dict[str, Any] = {}
@@ -110,12 +111,12 @@ def parse(tables: dict[str, Any], environment: Mapping[str, str], folder: Path) 
 
 def _converted(
     section: str,
-    kind: Any,  # noqa: ANN401 -- a section's class
+    kind: type[msgspec.Struct],
     table: dict[str, Any],
     folder: Path,
     problems: list[str],
-) -> Any:  # noqa: ANN401 -- a section
-    """Return a table's values as a section; None if there are problems, which are added."""
+) -> msgspec.Struct | None:
+    """Return a table as a section; None if it has problems, which are added to `problems`."""
     values: dict[str, Any] = {}
     before = len(problems)
     for field in msgspec.structs.fields(kind):
@@ -132,7 +133,7 @@ def _converted(
     return kind(**values) if len(problems) == before else None
 
 
-def _convert(value: Any, kind: Any, folder: Path) -> Any:  # noqa: ANN401 -- of any type
+def _convert(value: object, kind: object, folder: Path) -> object:
     def path(_: type, text: object) -> Path:
         if not isinstance(text, str) or not text or "\0" in text:
             raise TypeError
@@ -152,8 +153,8 @@ def _is_text(value: object) -> bool:
 def _override(tables: dict[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
     """Put `STRONGROOM_VAULT_<TABLE>_<NAME>` into its table; yield what is wrong in the names.
 
-    Lists are separated by commas. White space around a value is not part of it: whoever takes one
-    from a file has its line end too.
+    Lists are separated by commas. White space around a value is not part of it: a value read from
+    a file has its line end too.
     """
     settings = {
         refusals.variable(section, name): (section, name)
@@ -171,19 +172,19 @@ def _override(tables: dict[str, Any], environment: Mapping[str, str]) -> Iterato
         is_list = name == "back_off_s"
         parts = [part.strip() for part in value.split(",")]
         table = tables.setdefault(section, {})
-        if isinstance(table, dict):  # else it will be refused
+        if isinstance(table, dict):  # otherwise `parse` refuses it
             table[name] = [part for part in parts if part] if is_list else value.strip()
 
 
 def _is_of_a_service(variable: str, value: str) -> bool:
-    """Whether Kubernetes says with a variable where a service is."""
+    """Whether a variable is one of those by which Kubernetes tells where a service is."""
     if _OF_A_SERVICE.fullmatch(variable):
         return True
     return variable.endswith("_PORT") and re.match("(tcp|udp|sctp)://", value) is not None
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    """What is allowed by itself, but not together."""
+    """Yield what is wrong in values that would be right by themselves."""
     vault, tokens = settings.vault, settings.access_tokens
     if vault.minimum_attempt_limit > vault.attempt_limit:
         yield (

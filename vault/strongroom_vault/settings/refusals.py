@@ -1,7 +1,7 @@
-"""What is said of a setting that is refused: which one, what it may be, what was given.
+"""The words in which a setting is refused: its name, what it may be, what was given.
 
-What may be is read from the types in `config.py`, so that it cannot say anything else than what is
-checked. What was given is shown, cut short, unless it might be a secret in the wrong place.
+What it may be is read from the types in `config.py`, so that the words say what is checked. What
+was given is shown, cut short, unless it might be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX: Final = "STRONGROOM_VAULT_"
 SHOWN_MAX: Final = 60
-"""So many characters of a value are shown."""
+"""How many characters of a value are shown."""
 _NEAR: Final = 0.6
-"""How much alike two names must be for one to be suggested: difflib's own threshold."""
+"""How similar a name must be to be suggested: difflib's default."""
 _SECRET_FILES: Final = ("pin_file", "key_file")
-"""Who gives something else than a path here may well have given the secret itself."""
+"""A value here that is not a path may well be the secret itself, and is not shown."""
 _KINDS: Final = (
     (bool, "true or false"),
     (int, "a number"),
@@ -34,7 +34,7 @@ _KINDS: Final = (
 
 
 def named(section: str, name: str) -> str:
-    """Return how a setting is called: `[token] label (STRONGROOM_VAULT_TOKEN_LABEL)`."""
+    """Return the name of a setting: `[token] label (STRONGROOM_VAULT_TOKEN_LABEL)`."""
     return f"[{section}] {name} ({variable(section, name)})"
 
 
@@ -55,11 +55,11 @@ def missing(section: str, name: str, kind: object) -> str:
 
 
 def unknown(section: str, name: str, known: Mapping[str, Iterable[str]]) -> str:
-    """Say that a table has no such setting, and which one may be meant.
+    """Say that a table has no such setting, and which one was probably meant.
 
     Args:
-        section: the table, one that there is.
-        name: in the file.
+        section: a table that exists.
+        name: as in the file.
         known: the names of all settings by table.
     """
     if near := get_close_matches(name, known[section], 1, _NEAR):
@@ -82,7 +82,7 @@ def unknown_table(name: str, value: object, known: Mapping[str, Iterable[str]]) 
 
 
 def unknown_variable(name: str, known: Mapping[str, Iterable[str]]) -> str:
-    """Say that an environment variable names no setting, and which one may be meant."""
+    """Say that an environment variable names no setting, and which one was probably meant."""
     rest = name.removeprefix(ENVIRONMENT_PREFIX)
     section = next((one for one in known if rest.startswith(f"{one}_".upper())), None)
     of_it = known if section is None else {section: known[section]}
@@ -115,32 +115,31 @@ def allowed(kind: object) -> str:
     return _allowed(inspect.type_info(kind))
 
 
-def _allowed(info: inspect.Type) -> str:  # noqa: C901 -- one case for each kind of type
+def _allowed(info: inspect.Type) -> str:  # noqa: C901, PLR0911 -- one case for each kind of type
     match info:
         case inspect.Metadata(extra_json_schema={"description": words}):
-            said = str(words)
+            return str(words)
         case inspect.Metadata(type=inner):
-            said = _allowed(inner)
+            return _allowed(inner)
         case inspect.UnionType(types=types):
             kinds = (one for one in types if not isinstance(one, inspect.NoneType))
-            said = " or ".join(map(_allowed, kinds))
+            return " or ".join(map(_allowed, kinds))
         case inspect.LiteralType(values=values):
-            said = " or ".join(map(json.dumps, values))
+            return " or ".join(map(json.dumps, values))
         case inspect.IntType(ge=least, le=most):
-            said = f"a whole number from {least} to {most}"
+            return f"a whole number from {least} to {most}"
         case inspect.FloatType(ge=least, le=most):
-            said = f"a number from {least} to {most}"
+            return f"a number from {least} to {most}"
         case inspect.VarTupleType(item_type=inner):
-            said = f"a list, each of it {_allowed(inner)}"
+            return f"a list, each item {_allowed(inner)}"
         case inspect.StrType(max_length=most):
-            said = "text" if most is None else f"text of 1 to {most} characters"
+            return "text" if most is None else f"text of 1 to {most} characters"
         case inspect.BoolType():
-            said = "true or false"
+            return "true or false"
         case inspect.CustomType():
-            said = "a path"
+            return "a path"
         case _:
-            said = "a table"
-    return said
+            return "a table"
 
 
 def given(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The settings file of a new vault: what was chosen, and every other setting, explained."""
+"""The text of a new vault's settings file: what was chosen, and every other setting explained."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class HsmToken:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a settings file is to say; see `config`.
+    """The values of a new settings file; see `config`.
 
     Attributes:
         folder: where the store and the admin socket go.
         jwks: path or https URL of the JWK set.
-        is_development: whether the file has to say that it is no more than that.
+        is_development: whether the file must say that the vault is for development.
     """
 
     vault_id: str
@@ -41,7 +41,7 @@ class Wanted:
     is_development: bool
 
     def with_token(self, token: HsmToken) -> Wanted:
-        """The same, with a token that was made meanwhile."""
+        """Return the same with another token."""
         return replace(self, token=token)
 
 
@@ -127,5 +127,5 @@ def settings_text(wanted: Wanted) -> str:
 
 
 def _quoted(value: object) -> str:
-    """Return a TOML string. One of JSON is that too, but for DEL."""
+    """Return a TOML string: JSON's, except that TOML does not allow DEL in it."""
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,7 @@
-"""Which token, and how to open it: what a worker is told. It crosses a pipe as msgpack."""
+"""The settings that a token worker gets: which token, and how to open it.
+
+They cross a pipe as msgpack.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ class TokenSettings(msgspec.Struct, frozen=True):
         label: of the token.
         pin_file: path of the file with the user PIN, readable by its owner alone. Only the worker
             reads it.
-        environment: variables that the module looks for, such as SOFTHSM2_CONF.
+        environment: variables that the module needs, such as SOFTHSM2_CONF.
     """
 
     module: str

@@ -49,7 +49,11 @@ class SqliteReader:
             OperatorError: no such store, or another vault's.
         """
         if not path.is_file():
-            raise OperatorError(f"there is no store at {path}; make one with strongroom-vault init")
+            raise OperatorError(
+                f"there is no store at {path}",
+                "Check the path, and that its disk is mounted. strongroom-vault init makes a new"
+                " vault's store.",
+            )
         with ExitStack() as undo:
             self._lock(path, undo)
             try:

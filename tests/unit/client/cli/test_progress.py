@@ -6,7 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from strongroom import VaultUnreachable
 from strongroom.cli import progress
+from strongroom.cli.progress import while_retrying
 from strongroom.stretching import HEAVIEST
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND, Argon2id
 
@@ -38,3 +40,14 @@ def test_on_a_terminal_the_seconds_are_counted_and_taken_away(
     lines = capsys.readouterr().err
     assert "\r  0 s " in lines
     assert lines.endswith("\r\x1b[K")
+
+
+def test_it_says_so_once_and_to_nobody_but_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    while_retrying(said.append)(VaultUnreachable())
+    assert said == []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    tell = while_retrying(said.append)
+    tell(VaultUnreachable())
+    tell(VaultUnreachable())
+    assert [text.count("Trying again") for text in said] == [1]

@@ -10,7 +10,13 @@ import pytest
 from strongroom_protocol.terminal.loading import INTERRUPTED
 from strongroom_vault.cli import help as help_texts
 from strongroom_vault.cli.commands import cli
-from strongroom_vault.cli.help import PROGRAM, Command, Group, also_exits_with
+from strongroom_vault.cli.help import (
+    PROGRAM,
+    Command,
+    Group,
+    also_exits_with,
+    ends_well_at_ctrl_c,
+)
 from strongroom_vault.errors import NotServing, OperatorError, WrongPin
 
 GROUPS: dict[str, click.Group] = {"": cli}
@@ -64,3 +70,9 @@ def test_examples_are_lines_of_their_own() -> None:
         f"{PROGRAM} show a",
         f"{PROGRAM} show b",
     ]
+
+
+def test_what_ctrl_c_ends_well_does_not_list_it() -> None:
+    assert 130 not in ends_well_at_ctrl_c(Command("serve")).exit_codes  # type: ignore[attr-defined]
+    assert 130 not in cli.commands["serve"].exit_codes  # type: ignore[attr-defined]
+    assert 130 in cli.commands["status"].exit_codes  # type: ignore[attr-defined]

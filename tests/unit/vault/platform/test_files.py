@@ -1,16 +1,37 @@
-"""Modes of files with secrets."""
+"""Files whose modes matter, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import refuse_readable_by_others
+from strongroom_vault.platform.files import (
+    others_can_write,
+    refuse_readable_by_others,
+    refuse_writable_by_others,
+    remove_drafts,
+    replace,
+    sync_tree,
+    write_new,
+)
 
-if TYPE_CHECKING:
-    from pathlib import Path
+KILLED = """
+import resource, signal, sys
+from pathlib import Path
+from strongroom_vault.platform.files import write_new
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+write_new(Path(sys.argv[1]), bytes(100), 0o600)
+"""
+"""Killed when the file has 8 bytes."""
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
@@ -48,3 +69,64 @@ def test_a_credential_of_systemd_may_have_a_group(
 def test_a_secret_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="does not exist"):
         refuse_readable_by_others(tmp_path / "none")
+
+
+def test_what_others_can_write_is_not_trusted(tmp_path: Path) -> None:
+    trusted = tmp_path / "jwks.json"
+    trusted.touch()
+    trusted.chmod(0o644)
+    refuse_writable_by_others(trusted)
+    for mode in (0o664, 0o646):
+        trusted.chmod(mode)
+        assert others_can_write(trusted)
+        with pytest.raises(OperatorError, match="chmod go-w"):
+            refuse_writable_by_others(trusted)
+
+
+def test_a_new_file_never_replaces_another(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    write_new(path, b"first", 0o600)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"first", 0o600)
+    with pytest.raises(FileExistsError):
+        write_new(path, b"second", 0o600)
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    replace(path, b"first", 0o600)
+    replace(path, b"second", 0o600)
+    assert path.read_bytes() == b"second"
+    kept = tmp_path / "folder"
+    kept.mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace(kept, b"data", 0o600)
+    assert sorted(tmp_path.iterdir()) == [kept, path]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGXFSZ
+    (draft,) = tmp_path.iterdir()
+    assert draft.name.startswith(".")
+    remove_drafts(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_everything_below_a_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    real = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "tokens" / "object").write_bytes(b"key")
+    sync_tree(tmp_path)
+    assert sorted(synced) == [str(tmp_path / "tokens"), str(tmp_path / "tokens" / "object")]

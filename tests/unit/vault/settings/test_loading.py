@@ -98,7 +98,7 @@ def test_a_slip_in_a_variables_name_is_told(tmp_path: Path, name: str, meant: st
         ("vault", "attempt_limit", "1001", "a whole number from 1 to 1000", '"1001"'),
         ("vault", "attempt_limit", "many", "a whole number from 1 to 10", '"many"'),
         ("vault", "attempt_limit", "9" * 5000, "a whole number from 1 to 10", f'"{"9" * 60}..."'),
-        ("vault", "back_off_s", "30,soon", "a list, each of it a whole number from 1", "soon"),
+        ("vault", "back_off_s", "30,soon", "a list, each item a whole number from 1", "soon"),
         ("vault", "id", "Vault!", "1 to 64 characters of a-z", '"Vault!"'),
         ("vault", "id", "\x1b[31mred", "1 to 64 characters of a-z", '"\\u001b[31mred"'),
         ("token", "residency", "tokn", 'must be "token" or "wrapped"', '"tokn"'),

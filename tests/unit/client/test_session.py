@@ -1,32 +1,29 @@
-"""What an application does wrong is told by the call that it did wrong, and typed."""
+"""What an application gives to `connect` and to calls is checked before a vault is called."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
+import json
+from base64 import urlsafe_b64encode
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lying_vault import KEY, PASSWORD, LyingVault, drive
+from lying_vault import PASSWORD
 from tls_servers import certificate
 
 from strongroom import (
+    AccountMismatch,
+    AccountUnknown,
     AsyncVault,
-    AttemptLimitRefused,
     BackupKey,
     BadAddress,
     BadCertificates,
-    BadIdentity,
-    ProtectionUncertain,
-    StrongroomError,
     Vault,
-    VaultClosed,
-    WrongVault,
-    registration,
 )
+from strongroom.attempts import InMemory
+from strongroom.identity import decode_identity
 from strongroom_protocol.addresses import meant
+from strongroom_protocol.invite import Invite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +34,6 @@ GOOD = "Aytld0ZOuqnrXJIXYOEUbz7TqralPQF7X8IcwG_kqDqe"
 def connect(kind: type[Any] = Vault, **options: Any) -> Any:
     options = {"address": "localhost:1", "access_token": "a", "account": "alice", **options}
     return kind.connect(options.pop("address"), timeout=options.pop("timeout", 0.3), **options)
-
-
-# Addresses
 
 
 @pytest.mark.parametrize(
@@ -97,21 +91,6 @@ def test_an_address_without_a_port_is_told_so() -> None:
         connect(address="vault.example")
 
 
-# Arguments
-
-
-@pytest.mark.parametrize(
-    "identity",
-    ["junk", "", " ", GOOD[:-1], GOOD + "A", "A" * 44, GOOD[:20] + "!" + GOOD[21:], "9" * 5000],
-)
-def test_what_is_no_identity_is_refused_at_connect(identity: str) -> None:
-    for kind in (Vault, AsyncVault):
-        with pytest.raises(BadIdentity) as error:
-            connect(kind, identity=identity)
-        assert isinstance(error.value, WrongVault)
-        assert "44 characters" in error.value.hint
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -156,15 +135,6 @@ def test_certificates_with_notes_between_them(tmp_path: Path) -> None:
     connect(ca_certificates="# Añejo Root\n".encode() + pem + "größer\n".encode() + pem).close()
 
 
-@pytest.mark.parametrize("secret", ["a" * 32, bytearray(32), None, 32, [0] * 32])
-def test_a_backup_key_is_made_of_bytes(secret: Any) -> None:
-    with pytest.raises(TypeError):
-        BackupKey(secret)
-    for size in (0, 31, 33):
-        with pytest.raises(ValueError, match="32 bytes"):
-            BackupKey(bytes(size))
-
-
 async def test_a_key_and_a_password_of_another_type_reach_no_vault() -> None:
     key, digits = BackupKey.generate(), "a" * 64
     with connect() as vault:
@@ -188,89 +158,56 @@ async def test_a_key_and_a_password_of_another_type_reach_no_vault() -> None:
                 await waited
 
 
-# Attempt limits
+def token(account: str, number: int = 0) -> str:
+    """An access token as far as a client reads it."""
+    claims = urlsafe_b64encode(json.dumps({"sub": account}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.{number}"
 
 
-@pytest.mark.parametrize("limit", [0, 1, 2, 11, -1, 2**32, 10**5000], ids=range(7))
-def test_an_attempt_limit_out_of_bounds_is_refused_before_the_first_message(limit: int) -> None:
-    vault = LyingVault()
-    with pytest.raises(AttemptLimitRefused) as error:
-        drive(registration.protect(vault.party, PASSWORD, KEY, limit), vault)
-    assert (error.value.minimum, error.value.maximum) == (3, 10)
-    assert error.value.attempt_limit == limit
-    assert "3 to 10" in str(error.value)
-    assert vault.asked == []
+def test_the_account_is_the_first_tokens_and_stays() -> None:
+    tokens = iter([token("alice"), token("alice", 1), token("bob")])
+    vault = connect(account=None, access_token=lambda: next(tokens))
+    assert vault.account == "alice"
+    assert vault.account == "alice"
+    with pytest.raises(AccountMismatch):
+        _ = vault.account
 
 
-@pytest.mark.parametrize("limit", ["5", 5.0, True, b"5"])
-def test_an_attempt_limit_is_an_int(limit: Any) -> None:
-    vault = LyingVault()
-    with pytest.raises(TypeError):
-        drive(registration.protect(vault.party, PASSWORD, KEY, limit), vault)
-    assert vault.asked == []
+def test_a_token_of_another_account_than_the_named_one() -> None:
+    for kind in (Vault, AsyncVault):
+        with pytest.raises(AccountMismatch):
+            _ = connect(kind, access_token=token("bob")).account
 
 
-# Closed
+def test_an_invite_takes_the_place_of_what_it_says() -> None:
+    identity = decode_identity(GOOD)
+    invite = Invite("vault.example:7443", "vault.example", identity, bytes(32)).encode()
+    connect(address=None, invite=invite).close()
+    for beside in ({"identity": GOOD}, {"vault_id": "vault.example"}, {"ca_certificates": b"PEM"}):
+        with pytest.raises(TypeError, match="invite"):
+            connect(address=None, invite=invite, **beside)
+    with pytest.raises(TypeError, match="invite=") as error:
+        connect(address=invite)
+    assert "strongroom1" not in str(error.value)
 
 
-async def test_a_closed_vault_says_so() -> None:
-    vault = connect(timeout=30)
-    vault.close()
-    vault.close()
-    for call in (vault.status, vault.delete, lambda: vault.recover(PASSWORD), lambda: vault.info):
-        with pytest.raises(VaultClosed):
-            call()
-    other = connect(AsyncVault, timeout=30)
-    await other.close()
-    await other.close()
-    for waited in (other.status(), other.delete(), other.recover(PASSWORD), other.info()):
-        with pytest.raises(VaultClosed):
-            await waited
+def test_a_pending_attempt_is_told_and_a_vault_is_unproven_at_first() -> None:
+    kept = InMemory()
+    vault = connect(pending=kept)
+    assert (vault.is_attempt_pending, vault.is_proven) == (False, False)
+    kept.save(bytes(32))
+    assert vault.is_attempt_pending
+    assert not connect().is_attempt_pending
 
 
-async def test_a_vault_that_is_closed_while_it_waits(tmp_path: Path) -> None:
-    """The vault takes the connection, and never answers."""
-    pem = certificate(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"localhost:{silent.getsockname()[1]}"
-        vault = connect(address=address, timeout=60, ca_certificates=pem)
-        closing = threading.Timer(0.2, vault.close)
-        closing.start()
-        with pytest.raises(VaultClosed) as error:
-            vault.status()
-        assert error.value.follows_lost_answer
-        closing.join()
-        other = connect(AsyncVault, address=address, timeout=60, ca_certificates=pem)
-        asking = asyncio.create_task(other.status())
-        await asyncio.sleep(0.2)
-        await other.close()
-        with pytest.raises(VaultClosed) as error:
-            await asking
-        assert error.value.follows_lost_answer
+def test_an_async_function_of_tokens_is_for_async_vaults() -> None:
+    async def tokens() -> str:
+        return "a"
 
-
-async def test_a_task_that_is_cancelled_is_not_called_closed(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"localhost:{silent.getsockname()[1]}"
-        vault = connect(
-            AsyncVault, address=address, timeout=60, ca_certificates=certificate(tmp_path)
-        )
-        asking = asyncio.create_task(vault.status())
-        await asyncio.sleep(0.1)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        await vault.close()
-
-
-def test_a_registration_that_was_closed_on_the_way_may_have_had_its_effect() -> None:
-    vault = LyingVault()
-
-    def closed(_: object) -> StrongroomError:
-        error = VaultClosed()
-        error.follows_lost_answer = True
-        raise error
-
-    vault.stands_in.update(FinishRegistration=closed, GetKey=closed)
-    with pytest.raises(ProtectionUncertain):
-        drive(registration.protect(vault.party, PASSWORD, KEY, None), vault)
+    with pytest.raises(TypeError, match="AsyncVault"):
+        connect(access_token=tokens)
+    with pytest.raises(AccountUnknown, match="first call"):
+        _ = connect(AsyncVault, access_token=tokens, account=None).account
+    for kind in (Vault, AsyncVault):
+        with pytest.raises(TypeError, match="access_token"):
+            connect(kind, access_token=5)
