@@ -196,10 +196,7 @@ class Device:
         return (here, None) if here else self._at_new_address(found)
 
     def _at_new_address(self, places: list[Place]) -> tuple[list[Place], VaultUnreachable | None]:
-        """Ask who is there: it may be the vault of one of these places at a new address.
-
-        The certificates that each of them trusts are tried in turn, each for its own vault only.
-        """
+        """Ask who is there, with each place's certificates: a vault may have a new address."""
         ways = [self.roots] if self.roots else [Roots(), *map(kept_roots, places)]
         unanswered: VaultUnreachable | None = None
         answered = False
