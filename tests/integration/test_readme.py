@@ -122,7 +122,7 @@ def test_the_blocks_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.Monkey
         (phone / "chats.db").write_bytes(b"all my chats")
         new = {"New password: ": PASSWORD, "The same again: ": PASSWORD}
         seen = run_as_a_person("\n".join([export, *commands]), phone, new)
-        assert "10 wrong passwords in a row, and the vault destroys" in " ".join(seen.split())
+        assert "After 10 wrong passwords in a row the vault destroys" in " ".join(seen.split())
         (phone / "chats.db.age").rename(new_phone / "chats.db.age")
         run_as_a_person(f"{export}\n{restore}", new_phone, {"Password: ": PASSWORD})
         assert (new_phone / "chats.db").read_bytes() == b"all my chats"

@@ -26,7 +26,7 @@ LABEL: Final = "strongroom: "
 
 
 class _Ended(BaseException):
-    """The system asks the command to end: what it holds is put away first."""
+    """A signal ends the command, after its context managers have cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,7 +34,7 @@ class _Ended(BaseException):
 
 
 def main() -> None:
-    """Run the command; every error is a sentence and a hint, never a traceback."""
+    """Run the command; every error is a message and a hint, never a traceback."""
     streams.prepare()
     _end_in_order()
     try:
@@ -62,14 +62,14 @@ def main() -> None:
 
 
 def _is_interrupted(abort: click.Abort) -> bool:
-    """Whether it was Ctrl-C that click made this of; else it was Ctrl-D, or a no."""
+    """Whether Ctrl-C was behind it; else it was Ctrl-D, or a no."""
     return isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
 
 
 def _end_in_order() -> None:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does: drafts go, the terminal echoes again.
+    """Let SIGTERM and SIGHUP end the command like Ctrl-C: drafts are removed, echo is restored.
 
-    The end of a session sends both. The second one must not come between while things are put away.
+    The end of a login session sends both. The second must not interrupt the clean-up.
     """
     numbers = (signal.SIGTERM, signal.SIGHUP)
 
@@ -84,7 +84,7 @@ def _end_in_order() -> None:
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Pass over a signal: what it asks for is under way."""
+    """Ignore a signal: the command is ending already."""
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -32,9 +32,13 @@ from strongroom_protocol.terminal.printable import printable
 @vault_options
 @password_option
 @weak_option
-@click.option("--attempt-limit", type=click.IntRange(1, 1000), help="Fewer attempts than usual.")
 @click.option(
-    "--replace", "is_replacing", is_flag=True, help="Put a fresh key in place of what there is."
+    "--attempt-limit",
+    type=click.IntRange(1, 1000),
+    help="How many wrong passwords in a row destroy the key.",
+)
+@click.option(
+    "--replace", "is_replacing", is_flag=True, help="Put a fresh key in place of the old one."
 )
 def enable(
     *,
@@ -46,8 +50,8 @@ def enable(
 ) -> None:
     """Make a backup key and protect it with a password.
 
-    On a device that has the key already it stays the same, with a new password. --replace makes a
-    fresh one: for a key that somebody else may have seen.
+    A device that already has the key protects the same one with a new password. --replace makes a
+    fresh key, in case somebody else has seen the old one.
     """
     prompts.check(password_fd)
     with Device.of(options).open() as session:
@@ -60,12 +64,10 @@ def enable(
         )
 
 
-@click.command(
-    cls=Command, short_help="Say what the vault holds for you, and what this device has."
-)
+@click.command(cls=Command, short_help="Show what the vault and this device have.")
 @vault_options
 def status(**options: Unpack[VaultOptions]) -> None:
-    """Say what the vault holds for you, and whether this device's key is that one."""
+    """Show what the vault holds for you, and whether this device has the same key."""
     with Device.of(options).open() as session:
         row("vault", f"{session.address} ({session.vault.info.vault_id})")
         row("identity", session.vault.identity)
@@ -83,7 +85,7 @@ def status(**options: Unpack[VaultOptions]) -> None:
 
 @click.command("show-key", cls=Command, short_help="Print the 64-digit key.")
 @click.option("--age", is_flag=True, help="Print an identity for the age program instead.")
-@click.option("--old", is_flag=True, help="Print the older keys that this device keeps.")
+@click.option("--old", is_flag=True, help="Print the older keys kept on this device.")
 @password_option
 @vault_options
 def show_key(
@@ -134,7 +136,7 @@ def change_password(
 
 
 @click.command(cls=Command, short_help="Check that you still know the password.")
-@click.option("--adopt", is_flag=True, help="Take the vault's key for this device.")
+@click.option("--adopt", is_flag=True, help="Use the vault's key on this device from now on.")
 @password_option
 @vault_options
 def rehearse(*, adopt: bool, password_fd: int | None, **options: Unpack[VaultOptions]) -> None:
@@ -145,10 +147,10 @@ def rehearse(*, adopt: bool, password_fd: int | None, **options: Unpack[VaultOpt
 
 
 @click.command(cls=Command, short_help="Delete your key in the vault.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @vault_options
 def disable(*, yes: bool, **options: Unpack[VaultOptions]) -> None:
-    """Delete your key in the vault. Backups then open with this device or the 64 digits alone."""
+    """Delete your key in the vault. Backups then open only with this device or the 64 digits."""
     with Device.of(options).open() as session:
         protecting.disable(session, yes=yes)
 

@@ -1,4 +1,4 @@
-"""Options that many commands share, and the help that all have in common."""
+"""Options that many commands share, and how their help is laid out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 CODES_IN_WORDS: Final = (
     "Exit codes: 0 success; 1 failure, and stderr says why; 2 wrong usage; 3 wrong password;"
@@ -43,7 +43,7 @@ _VAULT_OPTIONS: Final = (
         "--ca-file",
         envvar="STRONGROOM_CA_FILE",
         type=click.Path(exists=True, dir_okay=False),
-        help="Trust the TLS certificates of this PEM file alone.",
+        help="Trust only the TLS certificates in this PEM file.",
     ),
     click.option(
         "--access-token-file",
@@ -54,12 +54,12 @@ _VAULT_OPTIONS: Final = (
     click.option(
         "--access-token-command",
         envvar="STRONGROOM_ACCESS_TOKEN_COMMAND",
-        help="A command that prints an access token, run when one is needed.",
+        help="A command that prints an access token; it runs when one is needed.",
     ),
     click.option(
         "--account",
         envvar="STRONGROOM_ACCOUNT",
-        help="Whose key, where this device has those of several accounts.",
+        help="Whose key to use, if this device has those of several accounts.",
     ),
     click.option(
         "--key-store",
@@ -72,14 +72,14 @@ password_option = click.option(
     "--password-fd", type=int, help="Read the password from this file descriptor."
 )
 weak_option = click.option(
-    "--accept-weak-password", is_flag=True, help="Take a new password that is easy to guess."
+    "--accept-weak-password", is_flag=True, help="Accept a new password that is easy to guess."
 )
 file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 output_option = click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Where to write; - is the standard output.",
+    help="Where to write; - is standard output.",
 )
 
 
@@ -90,8 +90,26 @@ def vault_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+class Formatter(click.HelpFormatter):
+    """Keeps the words of a help whole on a narrow terminal."""
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write names and what they mean; names take at most half of the width."""
+        super().write_dl(rows, min(col_max, self.width // 2), col_spacing)
+
+
+class Context(click.Context):
+    """A call of a command, whose help this module lays out."""
+
+    formatter_class = Formatter
+
+
 class Command(click.Command):
     """A command whose help ends with the exit codes."""
+
+    context_class = Context
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes after the options."""
@@ -101,9 +119,10 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """The command itself: its help has a whole line for each command in it."""
+    """The program itself: its help ends with the exit codes too."""
 
     command_class = Command
+    context_class = Context
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes after the commands."""

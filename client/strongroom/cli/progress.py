@@ -1,4 +1,4 @@
-"""What the command says while it works, where that takes more than a moment."""
+"""Progress on the terminal, for what takes more than a moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MEGA: Final = 1_000_000
 
 @contextmanager
 def while_stretching(parameters: Argon2id) -> Iterator[None]:
-    """Say what takes so long; on a terminal, count the seconds until it is done."""
+    """Say why it takes long; on a terminal, count the seconds until it is done."""
     if parameters.memory_kib * parameters.passes < NOTICEABLE:
         yield
         return
@@ -49,22 +49,23 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
 
 
 def while_retrying(say: Callable[[str], None]) -> Callable[[StrongroomError], None]:
-    """Return what says, once and to a person alone, why nothing happens for a while."""
-    said: list[StrongroomError] = []
+    """Return a callback that says once, and only on a terminal, why the command is waiting."""
+    is_told = False
 
     def tell(error: StrongroomError) -> None:
-        if not said and sys.stderr.isatty():
+        nonlocal is_told
+        if not is_told and sys.stderr.isatty():
             say(f"{error} Trying again for a while; Ctrl-C ends that.")
-        said.append(error)
+        is_told = True
 
     return tell
 
 
 @contextmanager
 def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
-    """One line of a terminal that says how far a file is; give it the bytes done, and in all.
+    """One line of the terminal that shows progress; call it with bytes done and bytes in all.
 
-    It is as wide as the terminal has room for at that moment, so it never takes a second line.
+    It is cut to the terminal's width at that moment, so it never takes a second line.
     """
     last = ""
 
@@ -86,7 +87,7 @@ def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _count(done: threading.Event) -> None:
-    """Keep one line up to date, and take it away in the end."""
+    """Keep one line up to date, and erase it at the end."""
     began = time.monotonic()
     while not done.wait(PERIOD_S):
         click.echo(f"\r  {time.monotonic() - began:.0f} s ", nl=False, err=True)

@@ -1,4 +1,4 @@
-"""How the command asks a person: on the terminal, or from a file descriptor for scripts."""
+"""Asking for passwords, digits and a yes: on the terminal, or a file descriptor for scripts."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LINE: Final = 16
 
 
 class NoTerminal(StrongroomError):
-    """There is nobody to ask."""
+    """Standard input is no terminal, so nobody can be asked."""
 
-    message = "There is no terminal to ask for the password on."
+    message = "There is no terminal to ask for the password."
     hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
 
 
@@ -52,14 +52,14 @@ class MistypedKey(WrongKey):
 class WeakPassword(StrongroomError):
     """A script's new password is weak."""
 
-    hint = "Choose another one, or insist with --accept-weak-password."
+    hint = "Choose another one, or use it anyway with --accept-weak-password."
 
 
 def check(*descriptors: int | None) -> None:
-    """Make sure that there is something to read from, before anything is done.
+    """Check that descriptors can be read, before anything is done.
 
     Raises:
-        BadDescriptor: one that was named is not open for reading.
+        BadDescriptor: one of them is not open for reading.
     """
     for descriptor in descriptors:
         if descriptor is not None and _mode(descriptor) == os.O_WRONLY:
@@ -67,16 +67,16 @@ def check(*descriptors: int | None) -> None:
 
 
 def check_output(descriptor: int) -> None:
-    """Make sure that a descriptor can be written to. Raises BadDescriptor."""
+    """Check that a descriptor can be written. Raises BadDescriptor."""
     if _mode(descriptor) == os.O_RDONLY:
         raise BadDescriptor(f"The file descriptor {descriptor} is only open for reading.")
 
 
 def _mode(descriptor: int) -> int:
-    """Return how a descriptor is open that whoever started this command gave to it.
+    """Return the access mode of a descriptor that this command inherited.
 
-    What this process opened itself, and a library under the same number, closes at an exec; what
-    came through an exec does not.
+    This process may have opened a file of its own under the number that a script named. Those are
+    close-on-exec; inherited ones are not.
     """
     try:
         is_ours = fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
@@ -143,7 +143,7 @@ def _hidden(prompt: str, *, confirmation_prompt: bool | str = False) -> str:
 
 
 def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
-    """Return a new password, asked twice on a terminal; a weak one has to be insisted on."""
+    """Return a new password, typed twice on a terminal; a weak one needs a confirmation."""
     if descriptor is not None:
         password = read_line(descriptor)
         normalise(password)
@@ -160,13 +160,13 @@ def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
 def ask_digits(descriptor: int | None, opens: Callable[[BackupKey], bool]) -> BackupKey:
     """Return the key of the 64 digits that the person gives, on one line or on several.
 
-    A person has them on paper, so they are shown while they are typed. Where they do not open the
-    backup, they can be corrected.
+    People copy them from paper, so they are echoed. If they do not open the backup, a line can be
+    corrected.
 
     Args:
-        descriptor: where a script has them; else they are asked for, or read from stdin where that
-            is no terminal.
-        opens: whether a key is the right one.
+        descriptor: where a script passes them; without one they are asked for, or read from stdin
+            if that is no terminal.
+        opens: tells whether a key is the right one.
 
     Raises:
         BadDigits, MistypedKey: these are not the digits.
@@ -185,7 +185,7 @@ def ask_digits(descriptor: int | None, opens: Callable[[BackupKey], bool]) -> Ba
 
 
 def _given_digits(descriptor: int) -> str:
-    """Read lines until there are digits enough."""
+    """Read lines until all 64 digits are there."""
     digits = ""
     while len(digits) < DIGITS:
         try:
@@ -199,7 +199,10 @@ def _given_digits(descriptor: int) -> str:
 
 
 def _typed_digits() -> str:
-    say("Type or paste the 64-digit key, on one line or on several. It is shown, to be checked.")
+    say(
+        "Type or paste the 64-digit key, on one line or several. It is shown, so that you can"
+        " check it."
+    )
     digits = ""
     while len(digits) < DIGITS:
         missing = f"{DIGITS - len(digits)} more digits" if digits else "64-digit key"
@@ -216,7 +219,7 @@ def _typed_digits() -> str:
 
 
 def _corrected(digits: str) -> str:
-    """Show the digits that open nothing, and have a line of them typed again."""
+    """Show the digits that do not open the backup, and let one line be typed again."""
     lines = [digits[at : at + LINE] for at in range(0, DIGITS, LINE)]
     say("This key does not open this backup. A digit may be mistyped:")
     for number, line in enumerate(lines, 1):
@@ -237,7 +240,7 @@ def _corrected(digits: str) -> str:
 
 
 def confirm(question: str) -> None:
-    """Ask a person who is there, and end the command at a no; a script has said what it wants."""
+    """Ask on a terminal and end the command at a no; a script is not asked."""
     if has_terminal():
         require_yes(question)
 
@@ -249,14 +252,14 @@ def require_yes(question: str) -> None:
 
 
 def is_yes(question: str) -> bool:
-    """Ask until the answer is a yes or a no; nothing is a no."""
+    """Ask until the answer is yes or no; an empty line is a no."""
     while (answer := _typed(f"{question} [y/N]: ").strip().lower()) not in _ANSWERS:
         say("Answer yes or no.")
     return answer.startswith("y")
 
 
 def _typed(prompt: str) -> str:
-    """Return a line that a person types and sees. The prompt is beside the data, never in it."""
+    """Return a line that is typed with echo. The prompt goes to stderr, never into the data."""
     click.echo(prompt, nl=False, err=True)
     try:
         line = sys.stdin.readline()
@@ -277,7 +280,7 @@ def _is_accepted(password: str, *, accept_weak: bool) -> bool:
     if found.is_good or accept_weak:
         return True
     say(f"This password is easy to guess. {found.warning}".rstrip())
-    return is_yes("Use it all the same?")
+    return is_yes("Use it anyway?")
 
 
 def _need_terminal() -> None:

@@ -1,8 +1,8 @@
-"""What the command does with a vault: protect a key, get it back, rehearse, delete it.
+"""Protecting a key, changing its password, rehearsing, deleting.
 
-Whatever is local is proved before a person types a password, and each key is kept before the vault
-is changed: no lost answer, full disk or power cut can leave the vault with a key that is nowhere
-else. Nothing is registered over a key that someone protected after this device looked.
+This device's storage is proved before a person types a password, and each key is stored before the
+vault is changed: no lost answer, full disk or power cut can leave the vault with a key that exists
+nowhere else. A key that someone protected after this device looked is never overwritten.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class ChangedElsewhere(StrongroomError):
 
 
 class KeyUnnamed(StrongroomError):
-    """This device keeps a key and not what the vault calls it."""
+    """This device stores a key without its id."""
 
     message = (
-        "The vault has a key, and this device does not know whether it is its own: it was kept"
-        " by an earlier version. Nothing was changed."
+        "The vault has a key, and this device cannot tell whether it is the same as its own, which"
+        " an earlier version stored. Nothing was changed."
     )
-    hint = "Run `strongroom rehearse` once: it tells. Or put a fresh key there with --replace."
+    hint = "Run `strongroom rehearse` to find out, or put a fresh key there with --replace."
 
 
 class ReplacedMeanwhile(KeyReplaced):
@@ -72,9 +72,9 @@ class ReplacedMeanwhile(KeyReplaced):
 
 
 class NotKept(StrongroomError):
-    """The vault did what was asked, and this device cannot make its note of it."""
+    """The vault has the key, and this device could not make it the current one."""
 
-    hint = "Mend that, then run `strongroom enable` again to finish."
+    hint = "Fix that, then run `strongroom enable` again to finish."
 
 
 def enable(
@@ -85,7 +85,7 @@ def enable(
     attempt_limit: int | None,
     is_replacing: bool,
 ) -> None:
-    """Protect this device's key again, or a fresh one where there is none, or another is wanted."""
+    """Protect this device's key again, or a fresh key if it has none or is to be replaced."""
     if not is_replacing:
         match session.state:
             case SyncState.VAULT_ONLY:
@@ -100,7 +100,7 @@ def enable(
         session.vault.info.require_attempt_limit(attempt_limit)
     session.require_storage()
     if session.state is SyncState.UNFINISHED:
-        _take_pending(session)
+        _adopt_pending(session)
         if not is_replacing:
             _finish(session, password_fd)
             return
@@ -108,9 +108,9 @@ def enable(
     password = prompts.ask_new_password(password_fd, accept_weak=accept_weak)
     registered = protect(session, key, password, attempt_limit)
     limit = registered.attempt_limit
-    wrong = "One wrong password" if limit == 1 else f"{limit} wrong passwords in a row"
+    wrong = "one wrong password" if limit == 1 else f"{limit} wrong passwords in a row"
     say(
-        f"Done. {wrong}, and the vault destroys the key.\nWrite down the 64-digit key as well"
+        f"Done. After {wrong} the vault destroys the key.\nWrite down the 64-digit key as well"
         " (strongroom show-key): it opens your backups without a vault."
     )
 
@@ -122,13 +122,13 @@ def change_password(
     *,
     accept_weak: bool,
 ) -> None:
-    """Protect the key that the vault has with another password."""
+    """Protect the vault's key with another password."""
     require_key(session)
     if session.state is SyncState.CHANGED:
         raise ChangedElsewhere
     session.require_storage()
     if session.state is SyncState.UNFINISHED:
-        _take_pending(session)
+        _adopt_pending(session)
     if session.current is None or session.state is SyncState.UNKNOWN:
         key = recover(session, password_fd, adopt=session.current is None)
     else:
@@ -161,18 +161,24 @@ def rehearse(session: VaultSession, password_fd: int | None, *, adopt: bool) -> 
 def protect(
     session: VaultSession, key: BackupKey, password: str, attempt_limit: int | None
 ) -> Registered:
-    """Register `key`, kept before and after; then get it back to be sure.
+    """Register `key` and recover it, to be sure, in an order that loses no key.
+
+    1. The vault prepares the registration. Nothing has changed yet.
+    2. Ask the vault again what it has: if somebody protected a key meanwhile, stop.
+    3. Store the key here as pending. Later, a lost answer would leave it in the vault alone.
+    4. Commit the registration, and recover the key with the password.
+    5. Make it the current key here. Earlier, backups might be made with a key that no vault has.
 
     Raises:
         KeyReplaced: somebody protected a key since this device looked. Nothing was changed.
-        ProtectionUncertain: the vault may or may not have the key; this device keeps it as pending.
+        ProtectionUncertain: the vault may or may not have the key; here it stays pending.
         RehearsalFailed, RehearsalUnfinished: the vault has the key, and so has this device.
-        NotKept: the vault has the key; on this device it is still pending.
+        NotKept: the vault has the key; here it is still pending.
     """
 
     def before_commit(key_id: bytes) -> None:
-        # The vault takes a registration only if nothing was registered since its start, which
-        # was before this look; so nothing can come between this look and the commit.
+        # The vault commits a registration only if nothing else was registered since it was
+        # prepared, so nothing can come between this question and the commit.
         if registration_of(session.vault.status()) != registration_of(session.status):
             raise KeyReplaced
         session.save_pending(StoredKey(key, key_id))
@@ -184,12 +190,12 @@ def protect(
                 key, password, attempt_limit=attempt_limit, before_commit=before_commit
             )
     except (RehearsalFailed, RehearsalUnfinished):
-        _keep_pending(session)
+        _promote_pending(session)
         raise
     except ProtectionUncertain:
         say("This device keeps the new key until it is known which one the vault has.")
         raise
-    _keep_pending(session, is_proven=True)
+    _promote_pending(session, is_proven=True)
     return registered
 
 
@@ -204,9 +210,9 @@ def disable(session: VaultSession, *, yes: bool) -> None:
         prompts.require_yes("Delete the key in the vault?")
     asked, was_ours = session.status, session.state is SyncState.IN_SYNC
     if registration_of(session.refresh()) != registration_of(asked):
-        raise ReplacedMeanwhile  # the yes was to another key
+        raise ReplacedMeanwhile  # the person agreed to delete another key
     session.vault.delete()
-    with suppress(StrongroomError):  # it is deleted, whatever the vault says after that
+    with suppress(StrongroomError):  # it is deleted, even if the vault does not answer now
         session.refresh()
     if was_ours:
         say("Deleted. Your backups open only with the 64-digit key now, or with this device's key.")
@@ -216,38 +222,38 @@ def disable(session: VaultSession, *, yes: bool) -> None:
 
 
 def _key_to_protect(session: VaultSession, *, is_replacing: bool) -> BackupKey:
-    """The kept key, if that is what is wanted; else a fresh one, and what becomes of the old."""
+    """Return this device's key or a fresh one, and say what that means for earlier backups."""
     current = session.current
     if current is None:
         if session.state is SyncState.VAULT_ONLY:
             say(
-                "This puts a fresh key into the vault. What it has now is gone for good then:\n"
-                "keep its 64 digits, or a device that has it, for backups made with it."
+                "This puts a fresh key into the vault; the one that it has now is gone for good.\n"
+                "For backups made with that one, keep its 64 digits or a device that has it."
             )
         return BackupKey.generate()
     is_lost = session.state is SyncState.DEVICE_ONLY and isinstance(session.status, DestroyedKey)
     if not is_replacing and (session.state is SyncState.IN_SYNC or is_lost):
         say(
-            "This device has the key already. It stays the same; the password that you choose now"
-            " takes the place of the one before."
+            "This device already has the key. It stays the same; the password that you choose now"
+            " replaces the old one."
         )
         return current.key
     say(
         "This makes a fresh key. Backups made until now open only with the old key.\n"
-        "This device keeps it for them; keep its 64 digits too\n"
-        "(strongroom show-key --old, once this is done)."
+        "This device keeps it for them. Once this is done, write down its 64 digits too:\n"
+        "strongroom show-key --old"
     )
     return BackupKey.generate()
 
 
-def _take_pending(session: VaultSession) -> None:
-    """The vault has the pending key: it is this device's from now on."""
+def _adopt_pending(session: VaultSession) -> None:
+    """Make the pending key the current one: the vault has it."""
     say("The last change was cut off, and the vault has the new key. This device takes it now.")
-    _keep_pending(session)
+    _promote_pending(session)
 
 
 def _finish(session: VaultSession, password_fd: int | None) -> None:
-    """Find out whether the person knows the password of what was cut off."""
+    """Finish a change that was cut off: check that the person knows its password."""
     say("Type the password that you chose then.")
     try:
         key = ask_and_recover(session, password_fd)
@@ -263,12 +269,12 @@ def _finish(session: VaultSession, password_fd: int | None) -> None:
     say("Done. The vault gave the key back for this password.")
 
 
-def _keep_pending(session: VaultSession, *, is_proven: bool = False) -> None:
-    """Make the pending key the current one."""
+def _promote_pending(session: VaultSession, *, is_proven: bool = False) -> None:
+    """Make the pending key the current one. Raises NotKept."""
     try:
         session.promote_pending(is_proven=is_proven)
     except (OSError, StrongroomError) as error:
         where = session.keys.slots.where("pending")
         raise NotKept(
-            f"The vault has the new key. It is in {where}, not yet in its place: {reason_of(error)}"
+            f"The vault has the new key. Here it is still in {where}: {reason_of(error)}"
         ) from error

@@ -1,4 +1,4 @@
-"""Getting a key back from the vault, and making it this device's."""
+"""Recovering a key from the vault, and storing it on this device."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class VaultHasOther(StrongroomError):
-    """The password was right, and what came back is not this device's key."""
+    """The password was right, and the vault's key is not this device's key."""
 
     message = (
-        "The password is right, and the vault has another backup key than this device. Backups made"
+        "The password is right, but the vault has another backup key than this device. Backups made"
         " here do not open with it."
     )
     hint = (
@@ -44,7 +44,7 @@ class DestroyedButKept(KeyDestroyed):
 
 
 def ask_and_recover(session: VaultSession, password_fd: int | None) -> BackupKey:
-    """Get the key from the vault; on a terminal a wrong password may be mended."""
+    """Get the key from the vault; on a terminal, ask again after a wrong password."""
     found = require_key(session)
     say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
     if found.attempts_left == 0:
@@ -52,7 +52,7 @@ def ask_and_recover(session: VaultSession, password_fd: int | None) -> BackupKey
             raise LastAttemptUnderWay
         say(
             "The last attempt was cut off. Type the same password again: that still counts as the"
-            " same attempt. Any other one destroys the key."
+            " same attempt. Any other password destroys the key."
         )
     if found.attempts_left == 1:
         say(LAST_ATTEMPT)
@@ -68,15 +68,15 @@ def ask_and_recover(session: VaultSession, password_fd: int | None) -> BackupKey
 
 
 def recover(session: VaultSession, password_fd: int | None, *, adopt: bool) -> BackupKey:
-    """Get the key from the vault with the password, and make it this device's.
+    """Get the key from the vault with the password, and store it as this device's key.
 
     Args:
-        session: the vault; that a key can be kept is proved already.
-        password_fd: where a script has the password.
-        adopt: whether to take it if this device keeps another one.
+        session: with storage that is proved already.
+        password_fd: where a script passes the password.
+        adopt: whether to take the vault's key if this device has another one.
 
     Raises:
-        VaultHasOther: this device keeps another one, and it is not to be adopted.
+        VaultHasOther: this device has another one, and `adopt` is false.
     """
     asked = session.status
     key = ask_and_recover(session, password_fd)
@@ -92,7 +92,7 @@ def recover(session: VaultSession, password_fd: int | None, *, adopt: bool) -> B
 
 
 def require_key(session: VaultSession) -> ActiveKey:
-    """Return the key that the vault has, or raise what there is instead."""
+    """Return what the vault says of its key. Raises NoKey, KeyDestroyed."""
     match session.status:
         case None:
             raise NoKey
@@ -104,7 +104,7 @@ def require_key(session: VaultSession) -> ActiveKey:
 
 
 def is_still(session: VaultSession, asked: KeyStatus) -> bool:
-    """Whether the vault has what it had; if it does not say, nothing that was gained is lost."""
+    """Whether the vault still has the same key. If it does not answer, the key is stored anyway."""
     try:
         return registration_of(session.refresh()) == registration_of(asked)
     except StrongroomError:
@@ -112,12 +112,12 @@ def is_still(session: VaultSession, asked: KeyStatus) -> bool:
 
 
 def registration_of(found: KeyStatus) -> object:
-    """Return what a vault has, as far as a registration changes it."""
+    """Return what a new registration would change in a vault's answer."""
     return found.key_id if isinstance(found, ActiveKey) else type(found)
 
 
 def reason_of(error: Exception) -> str:
-    """Return why something was not kept."""
+    """Return why something was not stored."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"

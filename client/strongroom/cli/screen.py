@@ -1,4 +1,4 @@
-"""What the command shows a person: sentences beside the data, and lines of data."""
+"""What the command shows: messages on stderr, data on stdout, both as wide as the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def say(text: str, *, label: str = "") -> None:
-    """Tell the person something, beside the data; on a terminal, in lines that it has room for.
+    """Print a message on stderr; on a terminal it is wrapped to the width.
 
     Args:
         text: lines.
@@ -55,7 +55,7 @@ def _filled(line: str, room: float, indent: str) -> str:
 
 
 def columns(stream: TextIO) -> float:
-    """How wide the terminal is; without a bound where there is none, for what scripts read."""
+    """Return the terminal's width; infinite without one, so that scripts get whole lines."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or math.inf
     except (OSError, ValueError):  # no terminal; no file at all
@@ -63,13 +63,13 @@ def columns(stream: TextIO) -> float:
 
 
 def has_terminal() -> bool:
-    """Whether a person is there to be asked."""
+    """Whether standard input is a terminal, so that somebody can be asked."""
     return sys.stdin.isatty()
 
 
 @contextmanager
 def unechoed() -> Iterator[None]:
-    """While a person waits, what they type is not shown: it may be the next password."""
+    """Do not echo what is typed ahead while the command works: it may be the next password."""
     if not _owns_terminal():
         yield
         return
@@ -86,7 +86,7 @@ def unechoed() -> Iterator[None]:
 
 
 def _owns_terminal() -> bool:
-    """Whether the terminal is this command's; in the background it is somebody else's."""
+    """Whether this command is in the terminal's foreground."""
     try:
         return has_terminal() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except OSError:  # a terminal that does not control this process
