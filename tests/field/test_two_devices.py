@@ -151,7 +151,7 @@ def test_a_key_that_came_while_the_person_thought_is_not_deleted(
     phone: Device, laptop: Device
 ) -> None:
     terminal = phone.terminal("disable")
-    terminal.expect("Delete the key in the vault\\?")
+    terminal.expect("Delete the key from the vault for good\\?")
     laptop.enable("--replace")
     terminal.sendline("y")
     terminal.expect(r"was\s+changed\s+elsewhere\s+meanwhile.\s+Nothing\s+was\s+deleted.")

@@ -40,7 +40,7 @@ def main() -> None:
     try:
         sys.exit(cli.main(prog_name="strongroom", standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except click.Abort as abort:
         if _is_interrupted(abort):
@@ -59,6 +59,14 @@ def main() -> None:
     except _Ended as ended:
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)
+
+
+def _show(error: click.ClickException) -> None:
+    """Show a wrong usage as click does, broken between words."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        say(error.ctx.get_usage())
+        say(f"Try '{error.ctx.command_path} --help' for help.\n")
+    say(error.format_message(), label="Error: ")
 
 
 def _is_interrupted(abort: click.Abort) -> bool:
@@ -93,9 +101,9 @@ def cli() -> None:
     """Protect your backups with a password that nobody else can test.
 
     \b
-    strongroom enable --vault vault.example:7443 --access-token-file token
-    strongroom backup chats.db          makes chats.db.age
-    strongroom restore chats.db.age     on any device, with the password
+    strongroom enable --invite INVITE --access-token-file TOKEN
+    strongroom backup chats.db         makes chats.db.age
+    strongroom restore chats.db.age    on any device, with the password
     """  # noqa: D301 -- click reads the backspaces
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
+
+from strongroom.cli.screen import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -14,6 +17,14 @@ CODES_IN_WORDS: Final = (
     " 4 the key is destroyed; 5 the vault does not answer; 130 ended by Ctrl-C, 129 by SIGHUP,"
     " 143 by SIGTERM."
 )
+
+
+WIDEST: Final = 80
+"""Columns of a help, however wide the terminal is."""
+NARROWEST: Final = 20
+NARROW: Final = 60
+"""Columns below which a help has no room for two columns of its own."""
+NARROW_NAMES: Final = 4
 
 
 class VaultOptions(TypedDict):
@@ -91,13 +102,25 @@ def vault_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Formatter(click.HelpFormatter):
-    """Keeps the words of a help whole on a narrow terminal."""
+    """Lays out a help for the terminal as it is; click takes every one for 50 columns or more."""
+
+    def __init__(
+        self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
+    ) -> None:
+        room = min(shutil.get_terminal_size().columns, max_width or WIDEST) - 2
+        super().__init__(indent_increment, width or max(room, NARROWEST), max_width)
 
     def write_dl(
         self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
-        """Write names and what they mean; names take at most half of the width."""
-        super().write_dl(rows, min(col_max, self.width // 2), col_spacing)
+        """Write names and what they mean, which stands below its name where there is no room."""
+        is_narrow = self.width < NARROW
+        super().write_dl(rows, NARROW_NAMES if is_narrow else col_max, col_spacing)
+
+    def getvalue(self) -> str:
+        """Return the help; an example that is wider than the terminal goes on below."""
+        lines = super().getvalue().splitlines()
+        return "".join(f"{fitted(line, self.width)}\n" for line in lines)
 
 
 class Context(click.Context):

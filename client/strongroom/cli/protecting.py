@@ -8,7 +8,7 @@ nowhere else. A key that someone protected after this device looked is never ove
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom.backup_key import BackupKey
 from strongroom.cli import prompts, screen
@@ -35,6 +35,9 @@ from strongroom_protocol.errors import StrongroomError
 if TYPE_CHECKING:
     from strongroom.cli.vault_session import VaultSession
     from strongroom.requests import Registered
+
+
+_HAS_IT_HERE: Final = (SyncState.IN_SYNC, SyncState.UNFINISHED)
 
 
 class AlreadyEnabled(StrongroomError):
@@ -201,24 +204,23 @@ def protect(
 
 def disable(session: VaultSession, *, yes: bool) -> None:
     """Delete the account's key in the vault."""
+    require_key(session)
     if session.state is SyncState.CHANGED:
-        say(
-            "The key in the vault was protected on another device, after this one. Backups that"
-            " were made with it may then open with that device or its 64 digits alone."
-        )
+        say("The key in the vault was protected on another device, after this one.")
+    keeps = "this device" if session.state in _HAS_IT_HERE else "a device that keeps it"
     if not yes:
-        prompts.require_yes("Delete the key in the vault?")
-    asked, was_ours = session.status, session.state is SyncState.IN_SYNC
+        say(
+            "Without the vault no password opens your backups any more: only the 64-digit key"
+            f" does, or {keeps}."
+        )
+        prompts.require_yes("Delete the key from the vault for good?")
+    asked = session.status
     if registration_of(session.refresh()) != registration_of(asked):
         raise ReplacedMeanwhile  # the person agreed to delete another key
     session.vault.delete()
     with suppress(StrongroomError):  # it is deleted, even if the vault does not answer now
         session.refresh()
-    if was_ours:
-        say("Deleted. Your backups open only with the 64-digit key now, or with this device's key.")
-    else:
-        say("Deleted. Backups made with that key open only with its 64 digits now, or with a")
-        say("device that keeps it.")
+    say(f"Deleted. Backups made with that key open only with its 64 digits now, or with {keeps}.")
 
 
 def _key_to_protect(session: VaultSession, *, is_replacing: bool) -> BackupKey:

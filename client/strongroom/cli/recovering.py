@@ -31,8 +31,8 @@ class VaultHasOther(StrongroomError):
         " here do not open with it."
     )
     hint = (
-        "strongroom rehearse --adopt    takes the vault's key for this device; its own stays\n"
-        "                               among its old keys\n"
+        "strongroom rehearse --adopt    takes the vault's key for this device; its own stays"
+        " among its old keys\n"
         "strongroom enable --replace    puts a fresh key in place of the vault's"
     )
 

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import termios
 from contextlib import contextmanager, suppress
 from textwrap import fill
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_NAME: Final = re.compile(r" *\S.*?\S {2,}(?=\S)")
+"""What stands in the first of two columns, such as a command before what it does."""
+_HANG: Final = 4
+
 
 def say(text: str, *, label: str = "") -> None:
     """Print a message on stderr; on a terminal it is wrapped to the width.
 
     Args:
-        text: lines.
+        text: paragraphs, a line each: nothing else may break lines, or they are broken twice.
         label: stands before the first line; the others are indented by its width.
     """
     room = columns(sys.stderr)
     for number, line in enumerate(text.split("\n")):
         shown = (" " * len(label) if number else label) + line
-        indent = " " * max(len(label), len(line) - len(line.lstrip()))
-        click.echo(shown if len(shown) <= room else _filled(shown, room, indent), err=True)
+        click.echo(fitted(shown, room, max(len(label), _hang_of(line, room))), err=True)
 
 
 def show(line: str, indent: int = 0) -> None:
@@ -38,20 +42,37 @@ def show(line: str, indent: int = 0) -> None:
         indent: by how much its other lines are indented then.
     """
     room = columns(sys.stdout)
-    click.echo(line if len(line) <= room else _filled(line, room, " " * indent))
+    click.echo(fitted(line, room, indent))
 
 
-def _filled(line: str, room: float, indent: str) -> str:
-    """Break a line between words; a command, a path or a key is never cut."""
+def fitted(line: str, room: float, indent: int | None = None) -> str:
+    """Break a line between words; a command, a path or a key is never cut.
+
+    Args:
+        line: without its end.
+        room: columns; infinite to leave it as it is.
+        indent: by how much its other lines are indented; None for what suits the line.
+    """
+    if len(line) <= room:
+        return line
     return fill(
         line,
         int(room),
-        subsequent_indent=indent,
+        subsequent_indent=" " * (_hang_of(line, room) if indent is None else indent),
         expand_tabs=False,
         replace_whitespace=False,
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _hang_of(line: str, room: float) -> int:
+    """Return how far a line's other lines are indented: as its text is, or its second column."""
+    lead = len(line) - len(line.lstrip())
+    name = _NAME.match(line)
+    if name is None:
+        return lead
+    return name.end() if name.end() <= room // 2 else lead + _HANG
 
 
 def columns(stream: TextIO) -> float:

@@ -72,27 +72,27 @@ IN_WORDS: Final = {
 }
 
 CHOICES: Final = (
-    "strongroom rehearse            tells whether it is the same key (new password)\n"
+    "strongroom rehearse            checks whether it is the same key (new password)\n"
     "strongroom rehearse --adopt    takes the vault's key for this device\n"
     "strongroom enable --replace    puts a fresh key in place of the vault's"
 )
 
 ADVICE: Final = {
     SyncState.DEVICE_ONLY: (
-        "The password opens nothing now: your backups open only with this device or the\n"
-        "64-digit key. Run `strongroom enable` to be protected again."
+        "The password opens nothing now: your backups open only with this device or the"
+        " 64-digit key. Run `strongroom enable` to be protected again."
     ),
     SyncState.VAULT_ONLY: (
         "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
     ),
     SyncState.UNFINISHED: (
-        "The vault has the new key, and its answer did not reach this device, which keeps that\n"
-        "key too; run `strongroom enable` to finish."
+        "The vault has the new key, but its answer did not reach this device, which keeps that key"
+        " too. Run `strongroom enable` to finish."
     ),
     SyncState.CHANGED: (
-        "The key in the vault was protected on another device, after this one: either the\n"
-        "same key with another password, or another key. If it is another one, the\n"
-        "password does not open the backups of this device.\n"
+        "The key in the vault was protected on another device, after this one: it is either the"
+        " same key with another password, or another key. If it is another one, the password does"
+        " not open the backups of this device.\n"
         "If it was not you, someone else has access to this account.\n"
         f"Your choices:\n{CHOICES}"
     ),
@@ -101,16 +101,16 @@ ADVICE: Final = {
 
 DESTROYED_ADVICE: Final = {
     SyncState.DEVICE_ONLY: (
-        "No password opens the vault's key any more. This device still has the key, and your\n"
-        "backups open with it. Protect the same key again, with a new password:\n"
+        "No password opens the vault's key any more. This device still has the key, and your"
+        " backups open with it. Protect the same key again, with a new password:\n"
         "strongroom enable\n"
         "Its 64 digits open your backups without a vault; to write them down:\n"
         "strongroom show-key"
     ),
     SyncState.NEITHER: (
-        "Backups made with it open only with its 64 digits (strongroom restore --digits), or on\n"
-        "a device that keeps it: there `strongroom enable` protects it again. Here\n"
-        "`strongroom enable` makes a fresh key."
+        "Backups made with it open only with its 64 digits (strongroom restore --digits), or on a"
+        " device that keeps it: there `strongroom enable` protects it again. Here"
+        " `strongroom enable` makes a fresh key."
     ),
 }
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from strongroom.cli import screen
-from strongroom.cli.screen import say
+from strongroom.cli.screen import fitted, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LONG = (
     "The vault has another key than this device, or the same one protected elsewhere since.\n"
@@ -66,3 +69,41 @@ def test_what_a_person_copies_is_never_cut(shown: Callable[[], list[str]]) -> No
 def test_a_script_gets_whole_lines(capfd: pytest.CaptureFixture[str]) -> None:
     say(LONG)
     assert capfd.readouterr().err == LONG + "\n"
+
+
+def test_a_second_column_goes_on_below_itself_where_it_has_half_of_the_width() -> None:
+    line = "key    protected since long ago, ten left"
+    assert fitted(line, 32).split("\n") == ["key    protected since long ago,", "       ten left"]
+
+
+def test_else_below_its_name() -> None:
+    line = "strongroom rehearse --adopt    takes the key"
+    assert fitted(line, 36).split("\n") == ["strongroom rehearse --adopt    takes", "    the key"]
+
+
+def texts(source: str) -> Iterator[str]:
+    """The texts of a module that have line ends, but for docstrings."""
+    tree = ast.parse(source)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for node in joined for part in node.values}
+    for node in ast.walk(tree):
+        text = ""
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "..." for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = "" if id(node) in docstrings | parts else node.value
+        if "\n" in text.strip():
+            yield text
+
+
+def test_nothing_but_the_width_breaks_a_sentence() -> None:
+    """What is broken in the text is broken once more on a narrow terminal."""
+    folder = Path(screen.__file__).parent
+    found = [text for path in sorted(folder.rglob("*.py")) for text in texts(path.read_text())]
+    lines = [line for text in found for line in text.strip().split("\n")[:-1]]
+    assert len(lines) > 10
+    ends = re.compile(r".*[.:?!]|strongroom \S.*|")
+    assert [line for line in lines if not ends.fullmatch(line)] == []
