@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from strongroom.cli import backups, prompts, recovering
+from strongroom.cli import backups, descriptors, prompts, recovering
 from strongroom.cli.device import Device
 from strongroom.cli.options import (
     Command,
     VaultOptions,
     file_argument,
+    keep_option,
     output_option,
     password_option,
     vault_options,
@@ -90,6 +91,7 @@ def backup(
 @click.option("--digits", is_flag=True, help="Use the 64-digit key instead of the password.")
 @click.option("--digits-fd", type=int, help="Read the 64-digit key from this file descriptor.")
 @password_option
+@keep_option
 @vault_options
 def restore(
     file: str,
@@ -98,10 +100,12 @@ def restore(
     digits: bool,
     digits_fd: int | None,
     password_fd: int | None,
+    no_keep: bool,
     **options: Unpack[VaultOptions],
 ) -> None:
     """Decrypt the backup FILE with a key on this device, the password, or the 64 digits.
 
+    A device that has no key for it gets the key from the vault with the password, and keeps it.
     Files that age encrypted to the same key work too, binary or text. If FILE is -, standard input
     is decrypted to standard output:
 
@@ -114,12 +118,14 @@ def restore(
     target = output or (backups.DASH if file == backups.DASH else str(Path(file).with_suffix("")))
     if output is None and file != backups.DASH and Path(file).suffix != BACKUP_SUFFIX:
         raise click.UsageError("FILE does not end in .age; name the output file with --output")
+    if (digits or digits_fd is not None) and password_fd is not None:
+        raise click.UsageError("Give the password or the 64-digit key, not both")
     secret_fds = (password_fd, digits_fd, 0 if digits and digits_fd is None else None)
     if backups.is_stdin(file) and 0 in secret_fds:
         raise click.UsageError(
             "The standard input has the backup; use another descriptor, such as --password-fd 3"
         )
-    prompts.check(password_fd, digits_fd)
+    descriptors.check(password_fd, digits_fd)
     require_stdout(target)
     with backups.to_restore(file, target) as work:
         if digits or digits_fd is not None:
@@ -127,23 +133,29 @@ def restore(
         else:
             device = Device.of(options)
             kept = device.stored_keys()
-            key = work.key_among(kept) or _key_of_vault(device, password_fd, has_others=bool(kept))
+            found = work.key_among(kept)
+            if found is not None:
+                recovering.say_unneeded(password_fd, keep=not no_keep)
+            key = found or _key_of_vault(
+                device, password_fd, has_others=bool(kept), keep=not no_keep
+            )
         work.decrypt(key)
     if not backups.is_stream(target):
         say(f"{target} is restored.")
 
 
-def _key_of_vault(device: Device, password_fd: int | None, *, has_others: bool) -> BackupKey:
-    """Get the vault's key, which this device has not tried yet, and keep it."""
+def _key_of_vault(
+    device: Device, password_fd: int | None, *, has_others: bool, keep: bool
+) -> BackupKey:
+    """Get the vault's key, which this device has not tried yet."""
     with device.open() as session:
         if session.state is SyncState.IN_SYNC:
             raise WrongKey  # the vault would give back what this device has
-        session.require_storage()
         if has_others:
             say("No key on this device opens this backup. The vault's key may.")
         had = session.current
-        key = recovering.recover(session, password_fd, adopt=True)
-        if had is not None and had.key != key:
+        key = recovering.fetch(session, password_fd, keep=keep)
+        if keep and had is not None and had.key != key:
             say("The vault's key is this device's from now on; its own stays among the old ones.")
         return key
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from strongroom.age_header import CHUNK, TAG
 from strongroom.backup_files import READ_SIZE, Unread, opened, opened_backup, size_of
-from strongroom.cli import prompts, screen
+from strongroom.cli import descriptors, screen
 from strongroom.cli.progress import progress_line
 from strongroom.drafts import new_file
 from strongroom.errors import BackupDamaged, OutputExists
@@ -34,13 +34,23 @@ _STREAMS: Final = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 class NoRoom(StrongroomError):
     """The output does not fit on its disk."""
 
-    hint = "Make room, or write to another disk with --output."
+    hint = "Make room, or write to another disk with -o FILE."
 
 
 class BackupExists(OutputExists):
     """The backup's output file already exists."""
 
-    hint = "Replace it with --force, or name another file with --output."
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.hint = f"Write to another file with -o FILE, or replace {path} with --force."
+
+
+class RestoredExists(OutputExists):
+    """A backup would be restored in place of a file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.hint = f"Write to another file with -o FILE, or move {path} away first."
 
 
 class NotForTerminals(StrongroomError):
@@ -62,7 +72,7 @@ class HalfSent(BackupDamaged):
 class SameFile(StrongroomError):
     """The backup would replace what it is made from."""
 
-    hint = "Name another file with --output."
+    hint = "Write to another file with -o FILE."
 
 
 class NothingToBackUp(StrongroomError):
@@ -141,13 +151,16 @@ def to_restore(file: str, target: str) -> Iterator[Restoration]:
 
     Raises:
         NotABackup, BackupDamaged: the beginning or the size of the file shows it.
-        OutputExists, NoRoom, BadDescriptor, OSError: it cannot be done; the message says why.
+        RestoredExists, NoRoom, BadDescriptor, OSError: it cannot be done; the message says why.
     """
     with _source(file) as reader:
         header, whole = opened_backup(reader)
-        with _output(target) as writer:
-            _require_room(writer, header.content_size, target)
-            yield Restoration(whole, writer, header)
+        try:
+            with _output(target) as writer:
+                _require_room(writer, header.content_size, target)
+                yield Restoration(whole, writer, header)
+        except OutputExists as error:
+            raise RestoredExists(target) from error
 
 
 def is_stream(name: str) -> bool:
@@ -180,7 +193,7 @@ def _source(name: str) -> Iterator[IO[bytes]]:
         with opened(Path(name)) as reader:
             yield reader
         return
-    prompts.check(descriptor)
+    descriptors.check(descriptor)
     if os.isatty(descriptor):
         screen.say("Reading what you type here, until Ctrl-D.")
     with os.fdopen(os.dup(descriptor), "rb", READ_SIZE) as reader:
@@ -198,7 +211,7 @@ def _output(name: str, *, replace: bool = False) -> Iterator[IO[bytes]]:
     if descriptor is None:
         opened_here = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
     else:
-        prompts.check_output(descriptor)
+        descriptors.check_output(descriptor)
         opened_here = os.dup(descriptor)
     with Whole(opened_here, "w") as stream:
         stream.label = "stdout" if descriptor == 1 else name

@@ -82,6 +82,9 @@ _VAULT_OPTIONS: Final = (
 password_option = click.option(
     "--password-fd", type=int, help="Read the password from this file descriptor."
 )
+keep_option = click.option(
+    "--no-keep", is_flag=True, help="Keep nothing on this device, as on one that is not yours."
+)
 weak_option = click.option(
     "--accept-weak-password", is_flag=True, help="Accept a new password that is easy to guess."
 )

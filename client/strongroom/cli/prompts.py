@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from strongroom.backup_key import BackupKey
+from strongroom.cli import descriptors
 from strongroom.cli.password_strength import strength
 from strongroom.cli.screen import has_terminal, say
 from strongroom.digits import DIGITS, in_groups, read_digits
@@ -21,7 +19,6 @@ from strongroom_protocol.errors import StrongroomError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_LINE: Final = 64 * 1024
 _ANSWERS: Final = frozenset(("y", "yes", "n", "no", ""))
 LINE: Final = 16
 """Digits of a line that can be typed again: four groups, as people write them down."""
@@ -34,12 +31,6 @@ class NoTerminal(StrongroomError):
     hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
 
 
-class BadDescriptor(StrongroomError):
-    """A script named a file descriptor that cannot be read."""
-
-    hint = "Open it in the shell: strongroom ... --password-fd 3 3<password-file."
-
-
 class MistypedKey(WrongKey):
     """The 64 digits that a person gave do not open the backup."""
 
@@ -49,86 +40,42 @@ class MistypedKey(WrongKey):
     )
 
 
+class NotAsChosen(PasswordRefused):
+    """What was given as the password of a key is none that anybody could have chosen."""
+
+    hint = (
+        "It cannot be the password that was chosen, so no attempt was used. Check what was given."
+    )
+
+
 class WeakPassword(StrongroomError):
     """A script's new password is weak."""
 
     hint = "Choose another one, or use it anyway with --accept-weak-password."
 
 
-def check(*descriptors: int | None) -> None:
-    """Check that descriptors can be read, before anything is done.
+def ask_password(descriptor: int | None, prompt: str = "Password", *, is_alone: bool = True) -> str:
+    """Return the password that protects the key.
+
+    Args:
+        descriptor: where a script passes it; None asks for it on the terminal.
+        prompt: how it is asked for.
+        is_alone: whether the descriptor must give nothing else.
 
     Raises:
-        BadDescriptor: one of them is not open for reading.
-    """
-    for descriptor in descriptors:
-        if descriptor is not None and _mode(descriptor) == os.O_WRONLY:
-            raise BadDescriptor(f"The file descriptor {descriptor} is only open for writing.")
-
-
-def check_output(descriptor: int) -> None:
-    """Check that a descriptor can be written. Raises BadDescriptor."""
-    if _mode(descriptor) == os.O_RDONLY:
-        raise BadDescriptor(f"The file descriptor {descriptor} is only open for reading.")
-
-
-def _mode(descriptor: int) -> int:
-    """Return the access mode of a descriptor that this command inherited.
-
-    This process may have opened a file of its own under the number that a script named. Those are
-    close-on-exec; inherited ones are not.
+        NotOneLine, NotAsChosen: it cannot be the password; it is not tried.
     """
     try:
-        is_ours = fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    except (OSError, OverflowError, ValueError) as error:
-        raise BadDescriptor(f"The file descriptor {descriptor} is not open.") from error
-    if is_ours:
-        raise BadDescriptor(f"The file descriptor {descriptor} is not open.")
-    return mode
-
-
-def read_line(descriptor: int) -> str:
-    """Return the first line of a file descriptor, without its end.
-
-    Raises:
-        PasswordRefused: it is not UTF-8, or has no end.
-        OSError: it cannot be read; the error names the descriptor.
-    """
-    return _read_line(descriptor).rstrip("\r\n")
-
-
-def _read_line(descriptor: int) -> str:
-    data = b""
-    while not data.endswith(b"\n"):
-        part = _read_byte(descriptor)
-        if not part:
-            break
-        data += part
-        if len(data) > MAX_LINE:
-            raise PasswordRefused("This cannot be a password: its line has no end.")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise PasswordRefused("The password is not UTF-8 text.") from None
-
-
-def _read_byte(descriptor: int) -> bytes:
-    while True:
-        try:
-            return os.read(descriptor, 1)
-        except BlockingIOError:  # it was opened not to wait
-            select.select([descriptor], [], [])
-        except OSError as error:
-            error.filename = f"file descriptor {descriptor}"
-            raise
-
-
-def ask_password(descriptor: int | None, prompt: str = "Password") -> str:
-    """Return the password that protects the key."""
-    if descriptor is not None:
-        return read_line(descriptor)
-    return _hidden(prompt)
+        if descriptor is None:
+            password = _hidden(prompt)
+        else:
+            password = descriptors.read_password(descriptor, is_alone=is_alone)
+        normalise(password)
+    except descriptors.NotOneLine:
+        raise
+    except PasswordRefused as error:
+        raise NotAsChosen(str(error)) from error
+    return password
 
 
 def _hidden(prompt: str, *, confirmation_prompt: bool | str = False) -> str:
@@ -145,7 +92,7 @@ def _hidden(prompt: str, *, confirmation_prompt: bool | str = False) -> str:
 def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
     """Return a new password, typed twice on a terminal; a weak one needs a confirmation."""
     if descriptor is not None:
-        password = read_line(descriptor)
+        password = descriptors.read_password(descriptor)
         normalise(password)
         found = strength(password)
         if not found.is_good and not accept_weak:
@@ -172,7 +119,7 @@ def ask_digits(descriptor: int | None, opens: Callable[[BackupKey], bool]) -> Ba
         BadDigits, MistypedKey: these are not the digits.
     """
     if descriptor is None and not has_terminal():
-        check(descriptor := sys.stdin.fileno())
+        descriptors.check(descriptor := sys.stdin.fileno())
     if descriptor is not None:
         key = BackupKey.from_digits(_given_digits(descriptor))
         if not opens(key):
@@ -189,7 +136,7 @@ def _given_digits(descriptor: int) -> str:
     digits = ""
     while len(digits) < DIGITS:
         try:
-            line = _read_line(descriptor)
+            line = descriptors.read_line(descriptor)
         except PasswordRefused:
             raise BadDigits("This is not a 64-digit key: it is not text.") from None
         if not line:

@@ -19,6 +19,7 @@ from strongroom.cli.recovering import (
     recover,
     registration_of,
     require_key,
+    say_unneeded,
 )
 from strongroom.cli.screen import say
 from strongroom.cli.sync_state import CHOICES, SyncState
@@ -132,10 +133,16 @@ def change_password(
     session.require_storage()
     if session.state is SyncState.UNFINISHED:
         _adopt_pending(session)
+    is_alone = password_fd != new_password_fd
     if session.current is None or session.state is SyncState.UNKNOWN:
-        key = recover(session, password_fd, adopt=session.current is None)
+        if session.current is None:
+            say("This device will keep the key, and need no password from then on.")
+        key = recover(session, password_fd, adopt=session.current is None, is_alone=is_alone)
     else:
         key = session.current.key
+        say_unneeded(password_fd)
+        if password_fd is not None and not is_alone:
+            prompts.ask_password(password_fd, is_alone=False)  # the new one is the next line
     password = prompts.ask_new_password(new_password_fd, accept_weak=accept_weak)
     protect(session, key, password, attempt_limit=None)
     say("Done. The vault gave the key back for the new password.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from strongroom.cli import prompts, screen
 from strongroom.cli.profile.stored_keys import StoredKey
+from strongroom.cli.prompts import NotAsChosen
 from strongroom.cli.screen import say
 from strongroom.cli.sync_state import DESTROYED_ADVICE, LAST_ATTEMPT, SyncState
 from strongroom.errors import (
@@ -43,8 +44,16 @@ class DestroyedButKept(KeyDestroyed):
     hint = DESTROYED_ADVICE[SyncState.DEVICE_ONLY]
 
 
-def ask_and_recover(session: VaultSession, password_fd: int | None) -> BackupKey:
-    """Get the key from the vault; on a terminal, ask again after a wrong password."""
+def ask_and_recover(
+    session: VaultSession, password_fd: int | None, *, is_alone: bool = True
+) -> BackupKey:
+    """Get the key from the vault; on a terminal, ask again after a wrong password.
+
+    Args:
+        session: with the vault.
+        password_fd: where a script passes the password.
+        is_alone: whether it passes nothing else there.
+    """
     found = require_key(session)
     say(f"Attempts left: {found.attempts_left} of {found.attempt_limit}.")
     if found.attempts_left == 0:
@@ -57,29 +66,51 @@ def ask_and_recover(session: VaultSession, password_fd: int | None) -> BackupKey
     if found.attempts_left == 1:
         say(LAST_ATTEMPT)
     while True:
-        password = prompts.ask_password(password_fd)
         try:
+            password = prompts.ask_password(password_fd, is_alone=is_alone)
             with screen.unechoed():
                 return session.vault.recover(password)
+        except NotAsChosen as error:
+            if password_fd is not None:
+                raise
+            say(f"{error}\n{error.hint}")
         except WrongPassword as error:
             if password_fd is not None or error.attempts_left == 0:
                 raise
             say(f"{error}\n{error.hint}")
 
 
-def recover(session: VaultSession, password_fd: int | None, *, adopt: bool) -> BackupKey:
+def fetch(session: VaultSession, password_fd: int | None, *, keep: bool) -> BackupKey:
+    """Get the key from the vault with the password, and store it here if `keep` says so."""
+    if not keep:
+        key = ask_and_recover(session, password_fd)
+        say("The key is not kept on this device.")
+        return key
+    require_key(session)
+    session.require_storage()
+    say(
+        "This device will keep the key, and need no password from then on. If it is not yours, stop"
+        " here (Ctrl-C) and use --no-keep."
+    )
+    return recover(session, password_fd, adopt=True)
+
+
+def recover(
+    session: VaultSession, password_fd: int | None, *, adopt: bool, is_alone: bool = True
+) -> BackupKey:
     """Get the key from the vault with the password, and store it as this device's key.
 
     Args:
         session: with storage that is proved already.
         password_fd: where a script passes the password.
         adopt: whether to take the vault's key if this device has another one.
+        is_alone: whether the script passes nothing else there.
 
     Raises:
         VaultHasOther: this device has another one, and `adopt` is false.
     """
     asked = session.status
-    key = ask_and_recover(session, password_fd)
+    key = ask_and_recover(session, password_fd, is_alone=is_alone)
     key_id = asked.key_id if isinstance(asked, ActiveKey) and is_still(session, asked) else None
     mine = session.pending if session.state is SyncState.UNFINISHED else session.current
     if mine is not None and mine.key != key and not adopt:
@@ -89,6 +120,14 @@ def recover(session: VaultSession, password_fd: int | None, *, adopt: bool) -> B
     except (OSError, StrongroomError) as error:
         say(f"Note: the key is not kept on this device: {reason_of(error)}")
     return key
+
+
+def say_unneeded(password_fd: int | None, *, keep: bool = True) -> None:
+    """Say which options had nothing to do, since this device has the key already."""
+    if password_fd is not None:
+        say("This device has the key, so the password was not needed. No attempt was used.")
+    if not keep:
+        say("This device kept the key before, and still does: --no-keep removes nothing.")
 
 
 def require_key(session: VaultSession) -> ActiveKey:
