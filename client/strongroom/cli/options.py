@@ -65,7 +65,7 @@ _VAULT_OPTIONS: Final = (
     click.option(
         "--access-token-command",
         envvar="STRONGROOM_ACCESS_TOKEN_COMMAND",
-        help="A command that prints an access token; it runs when one is needed.",
+        help="A program with its arguments that prints an access token; no shell reads it.",
     ),
     click.option(
         "--account",
@@ -83,7 +83,7 @@ password_option = click.option(
     "--password-fd", type=int, help="Read the password from this file descriptor."
 )
 keep_option = click.option(
-    "--no-keep", is_flag=True, help="Keep nothing on this device, as on one that is not yours."
+    "--no-keep", is_flag=True, help="Do not keep the key on this device: it may be borrowed."
 )
 weak_option = click.option(
     "--accept-weak-password", is_flag=True, help="Accept a new password that is easy to guess."

@@ -43,9 +43,7 @@ class MistypedKey(WrongKey):
 class NotAsChosen(PasswordRefused):
     """What was given as the password of a key is none that anybody could have chosen."""
 
-    hint = (
-        "It cannot be the password that was chosen, so no attempt was used. Check what was given."
-    )
+    hint = "So it is not the one that was chosen, and no attempt was used."
 
 
 class WeakPassword(StrongroomError):

@@ -14,6 +14,7 @@ from strongroom.backup_key import BackupKey
 from strongroom.cli import prompts, screen
 from strongroom.cli.profile.stored_keys import StoredKey
 from strongroom.cli.recovering import (
+    WILL_KEEP,
     ask_and_recover,
     reason_of,
     recover,
@@ -136,7 +137,7 @@ def change_password(
     is_alone = password_fd != new_password_fd
     if session.current is None or session.state is SyncState.UNKNOWN:
         if session.current is None:
-            say("This device will keep the key, and need no password from then on.")
+            say(WILL_KEEP)
         key = recover(session, password_fd, adopt=session.current is None, is_alone=is_alone)
     else:
         key = session.current.key

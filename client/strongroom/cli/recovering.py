@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom.cli import prompts, screen
 from strongroom.cli.profile.stored_keys import StoredKey
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from strongroom.backup_key import BackupKey
     from strongroom.cli.vault_session import VaultSession
     from strongroom.requests import KeyStatus
+
+
+WILL_KEEP: Final = "This device will keep the key, and not ask for the password again."
 
 
 class VaultHasOther(StrongroomError):
@@ -88,10 +91,7 @@ def fetch(session: VaultSession, password_fd: int | None, *, keep: bool) -> Back
         return key
     require_key(session)
     session.require_storage()
-    say(
-        "This device will keep the key, and need no password from then on. If it is not yours, stop"
-        " here (Ctrl-C) and use --no-keep."
-    )
+    say(f"{WILL_KEEP} On a borrowed device stop here (Ctrl-C) and use --no-keep.")
     return recover(session, password_fd, adopt=True)
 
 

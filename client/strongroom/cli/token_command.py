@@ -14,7 +14,6 @@ import shlex
 import subprocess
 import time
 from base64 import urlsafe_b64decode
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +37,10 @@ _NOT_STARTED: Final = 126
 class BadTokenCommand(StrongroomError):
     """The text names no command."""
 
-    hint = "Write it as in a shell, for example --access-token-command 'sign-in --print-token'."
+    hint = (
+        "Name a program and its arguments: --access-token-command 'sign-in --print-token'. No shell"
+        " reads it; if you need one: --access-token-command 'sh -c \"...\"'."
+    )
 
 
 class TokenCommandFailed(StrongroomError):
@@ -48,7 +50,10 @@ class TokenCommandFailed(StrongroomError):
     not be started, None if it did not end in time or printed no token.
     """
 
-    hint = "Run the command by itself and see what it prints: it must be one access token."
+    hint = (
+        "Run the command by itself and see what it prints: it must be one access token. No shell"
+        " reads it here; a pipe or a variable needs sh -c '...'."
+    )
 
     def __init__(self, program: str, problem: str, exit_code: int | None = None) -> None:
         super().__init__(f"The command for access tokens, {program}, {problem}.")
@@ -73,16 +78,17 @@ class TokenCommand:
         self._timeout = timeout
         self._token = ""
         self._good_until = 0.0
-        self._hung: TokenCommandFailed | None = None
+        self._failure: TokenCommandFailed | None = None
 
     def __call__(self) -> str:
         """Return an access token.
 
         Raises:
-            TokenCommandFailed: the command printed none.
+            TokenCommandFailed: the command printed none, now or earlier: it runs once then, for a
+                person may have been asked something.
         """
-        if self._hung is not None:
-            raise self._hung  # a command that goes on without a token waits only once
+        if self._failure is not None:
+            raise self._failure
         if time.time() >= self._good_until:
             self._token = self._checked(self._run())
             self._good_until = time.time() + _lifetime(self._token) - MARGIN_S
@@ -109,8 +115,7 @@ class TokenCommand:
             printed = self._printed(process, ends_at)
             code = process.wait(max(0.0, ends_at - time.monotonic()))
         except subprocess.TimeoutExpired as error:
-            self._hung = self._failed(f"did not end within {self._timeout:.0f} s")
-            raise self._hung from error
+            raise self._failed(f"did not end within {self._timeout:.0f} s") from error
         finally:
             process.kill()
         if code != 0:
@@ -145,13 +150,17 @@ class TokenCommand:
 
     def _failed(self, problem: str, exit_code: int | None = None) -> TokenCommandFailed:
         """Name the program alone: its arguments may hold secrets."""
-        return TokenCommandFailed(self._words[0], problem, exit_code)
+        self._failure = TokenCommandFailed(self._words[0], problem, exit_code)
+        return self._failure
 
 
-@cache
 def token_command(text: str) -> TokenCommand:
-    """Return the command of this text; everyone shares it, and its token while it is valid."""
-    return TokenCommand(text)
+    """Return the command of this text; everyone shares it, its token while valid, its failure."""
+    command = TokenCommand(text)
+    return _shared.setdefault(portable(text), command)
+
+
+_shared: dict[str, TokenCommand] = {}
 
 
 def portable(text: str) -> str:
