@@ -7,7 +7,6 @@ from ssl import PEM_cert_to_DER_cert
 from typing import TYPE_CHECKING
 
 from strongroom.cli import prompts
-from strongroom.cli.progress import while_stretching
 from strongroom.cli.screen import say
 from strongroom.cli.target import Roots, Target, TokenSource
 from strongroom.errors import VaultUnreachable, WrongVault
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from strongroom.cli.device import Device
     from strongroom.cli.profile.attempt_file import AttemptFile
     from strongroom.cli.profile.profiles import Place, Profile
-    from strongroom.route import Retrying
+    from strongroom.cli.progress import Patience
     from strongroom_protocol.invite import Invite
 
 
@@ -100,13 +99,14 @@ def connect(
     target: Target,
     timeout: float = 30.0,
     pending: AttemptFile | None = None,
-    retrying: Retrying | None = None,
+    patience: Patience | None = None,
 ) -> Vault:
     """Prepare a connection; nothing is sent to the vault yet."""
     require_address_space()
     require_threads()
     pin = device.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
-    stretching = Stretching(watch=while_stretching)
+    stretching = Stretching() if patience is None else Stretching(watch=patience.stretching)
+    retrying = None if patience is None else patience.retrying
     tokens = target.tokens.reader()
     if target.invite:
         return Vault.connect(
@@ -130,14 +130,15 @@ def connect(
     )
 
 
-def check_identity(device: Device, vault: Vault, target: Target) -> None:
+def check_identity(device: Device, vault: Vault, target: Target, patience: Patience) -> None:
     """Compare the vault with those that this device knows, and say so if it is new.
 
     Raises:
         WrongVault: it is not the vault known at this address, or calls itself by another name.
         click.Abort: it has the name of a known vault, and the person does not accept it.
     """
-    identity, vault_id = vault.identity, vault.info.vault_id
+    with patience:
+        identity, vault_id = vault.identity, vault.info.vault_id
     known = {place.profile.identity: place.profile for place in device.places if place.is_proven}
     if device.identity is None and target.pins and identity not in target.pins:
         raise WrongVault

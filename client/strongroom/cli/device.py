@@ -29,7 +29,7 @@ from strongroom.cli.profile.attempt_file import attempt_file
 from strongroom.cli.profile.profiles import Place, Profile
 from strongroom.cli.profile.slots import FileSlots, KeyringSlots, slots_of
 from strongroom.cli.profile.stored_keys import StoredKeys
-from strongroom.cli.progress import while_retrying
+from strongroom.cli.progress import Patience
 from strongroom.cli.screen import say
 from strongroom.cli.sync_state import status_note, sync_state_of
 from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
@@ -239,9 +239,11 @@ class Device:
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
         pending = attempt_file(self.folder, os.environ, lambda: vault.identity, account)
-        with connect(self, target, pending=pending, retrying=while_retrying(say)) as vault:
-            check_identity(self, vault, target)
-            yield VaultSession(self, vault, target, self._place_in(vault, account, target))
+        patience = Patience(say, target.address)
+        with connect(self, target, pending=pending, patience=patience) as vault:
+            check_identity(self, vault, target, patience)
+            place = self._place_in(vault, account, target)
+            yield VaultSession(self, vault, target, place, patience)
 
     def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
         profile = Profile(

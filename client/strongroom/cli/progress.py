@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NOTICEABLE: Final = 4 * RFC9106_SECOND.memory_kib * RFC9106_SECOND.passes
 """KiB times passes from which on a person waits for seconds."""
 PERIOD_S: Final = 1.0
+SILENCE_S: Final = 3.0
+"""Seconds after which a person wants to know what the command is waiting for."""
+TRYING: Final = "Trying again for a while; Ctrl-C ends that."
 _MEGA: Final = 1_000_000
 
 
@@ -48,17 +51,57 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
         line.join()
 
 
-def while_retrying(say: Callable[[str], None]) -> Callable[[StrongroomError], None]:
-    """Return a callback that says once, and only on a terminal, why the command is waiting."""
-    is_told = False
+class Patience:
+    """Says on a terminal that the command is waiting for the vault, and why once that is known.
 
-    def tell(error: StrongroomError) -> None:
-        nonlocal is_told
-        if not is_told and sys.stderr.isatty():
-            say(f"{error} Trying again for a while; Ctrl-C ends that.")
-        is_told = True
+    As a context: while it is open, a vault that says nothing for three seconds is spoken of. The
+    first try alone takes far longer.
+    """
 
-    return tell
+    def __init__(self, say: Callable[[str], None], address: str) -> None:
+        self._say = say
+        self._address = address
+        self._is_silence_told = self._is_reason_told = not sys.stderr.isatty()
+        self._timer: threading.Timer | None = None
+
+    def retrying(self, error: StrongroomError) -> None:
+        """Say why there was no answer to a request that is sent again."""
+        if not self._is_reason_told:
+            self._is_reason_told = self._is_silence_told = True
+            self._say(f"{error} {TRYING}")
+
+    @contextmanager
+    def stretching(self, parameters: Argon2id) -> Iterator[None]:
+        """Do not take this device's own work for the vault's silence."""
+        self._stop()
+        try:
+            with while_stretching(parameters):
+                yield
+        finally:
+            self._start()
+
+    def __enter__(self) -> None:
+        self._start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        if self._is_silence_told:
+            return
+        self._timer = threading.Timer(SILENCE_S, self._tell_silence)
+        self._timer.daemon = True
+        with suppress(RuntimeError):  # the system gives no thread
+            self._timer.start()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tell_silence(self) -> None:
+        if not self._is_silence_told:
+            self._is_silence_told = True
+            self._say(f"The vault at {self._address} has not answered yet. {TRYING}")
 
 
 @contextmanager

@@ -196,7 +196,7 @@ def protect(
 
     say("Protecting the key, then getting it back to be sure ...")
     try:
-        with screen.unechoed():
+        with screen.unechoed(), session.patience:
             registered = session.vault.protect(
                 key, password, attempt_limit=attempt_limit, before_commit=before_commit
             )
@@ -225,7 +225,8 @@ def disable(session: VaultSession, *, yes: bool) -> None:
     asked = session.status
     if registration_of(session.refresh()) != registration_of(asked):
         raise ReplacedMeanwhile  # the person agreed to delete another key
-    session.vault.delete()
+    with session.patience:
+        session.vault.delete()
     with suppress(StrongroomError):  # it is deleted, even if the vault does not answer now
         session.refresh()
     say(f"Deleted. Backups made with that key open only with its 64 digits now, or with {keeps}.")

@@ -71,7 +71,7 @@ def ask_and_recover(
     while True:
         try:
             password = prompts.ask_password(password_fd, is_alone=is_alone)
-            with screen.unechoed():
+            with screen.unechoed(), session.patience:
                 return session.vault.recover(password)
         except NotAsChosen as error:
             if password_fd is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from strongroom.cli.device import Device
     from strongroom.cli.profile.profiles import Profile
     from strongroom.cli.profile.slots import Slots
+    from strongroom.cli.progress import Patience
     from strongroom.cli.target import Target
     from strongroom.requests import KeyStatus
     from strongroom.vault import Vault
@@ -36,14 +37,19 @@ class VaultSession:
         status: what the vault said last.
         current, pending: the account's keys on this device.
         state: how these compare.
+        patience: the context of whatever waits for the vault.
     """
 
-    def __init__(self, device: Device, vault: Vault, target: Target, place: Place) -> None:
+    def __init__(
+        self, device: Device, vault: Vault, target: Target, place: Place, patience: Patience
+    ) -> None:
         self.device = device
         self.vault = vault
         self.place = place
         self._target = target
-        self.status = vault.status()
+        self.patience = patience
+        with patience:
+            self.status = vault.status()
         self.keys = device.keys(place)
         self.current = self.keys.current()
         self.pending = self.keys.pending()
@@ -137,7 +143,8 @@ class VaultSession:
 
     def refresh(self) -> KeyStatus:
         """Ask the vault once more what it has."""
-        self.status = self.vault.status()
+        with self.patience:
+            self.status = self.vault.status()
         self.state = sync_state_of(self.status, self.current, self.pending)
         self._record_status()
         return self.status

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 from lying_vault import KEY, PASSWORD
 
 from strongroom import BackupKey
 from strongroom.cli.descriptors import BadDescriptor
-from strongroom.cli.key_commands import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +98,3 @@ def test_a_descriptor_that_is_not_open_is_said_before_the_vault_is_asked(
     with pytest.raises(BadDescriptor, match="987 is not open"):
         run(*arguments)
     assert protected.calls == []
-
-
-def test_every_command_says_what_it_does() -> None:
-    assert all(isinstance(command, click.Command) and command.help for command in COMMANDS)

@@ -113,9 +113,8 @@ def test_no_shell_reads_it_and_stdin_stays_the_persons(
 
 def test_a_command_that_fails_runs_once(tmp_path: Path) -> None:
     """It may ask a person something each time."""
-    command = TokenCommand(
-        python(f"open({str(tmp_path / 'runs')!r}, 'a').write('.'); raise SystemExit(3)")
-    )
+    runs = tmp_path / "runs"
+    command = TokenCommand(python(f"open({str(runs)!r}, 'a').write('.'); raise SystemExit(3)"))
     for _ in range(3):
         with pytest.raises(TokenCommandFailed, match="exit code 3"):
             command()
