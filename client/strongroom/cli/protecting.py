@@ -46,7 +46,10 @@ class AlreadyEnabled(StrongroomError):
     """The vault has a key for this account which this device does not have."""
 
     message = "The vault already has a backup key for this account, and this device has none."
-    hint = "Run `strongroom restore` to use that key here, or replace it for good with --replace."
+    hint = (
+        "To use that key here: strongroom show-key, or strongroom restore FILE. To replace it for"
+        " good: strongroom enable --replace"
+    )
 
 
 class ChangedElsewhere(StrongroomError):
@@ -218,8 +221,8 @@ def disable(session: VaultSession, *, yes: bool) -> None:
     keeps = "this device" if session.state in _HAS_IT_HERE else "a device that keeps it"
     if not yes:
         say(
-            "Without the vault no password opens your backups any more: only the 64-digit key"
-            f" does, or {keeps}."
+            "Once it is deleted, no password opens your backups: only the 64-digit key does, or"
+            f" {keeps}."
         )
         prompts.require_yes("Delete the key from the vault for good?")
     asked = session.status
@@ -265,7 +268,7 @@ def _adopt_pending(session: VaultSession) -> None:
 
 def _finish(session: VaultSession, password_fd: int | None) -> None:
     """Finish a change that was cut off: check that the person knows its password."""
-    say("Type the password that you chose then.")
+    say("Type the password that you chose for it.")
     try:
         key = ask_and_recover(session, password_fd)
     except WrongPassword:

@@ -68,7 +68,7 @@ IN_WORDS: Final = {
     SyncState.IN_SYNC: "this device has the key",
     SyncState.UNFINISHED: "THE LAST CHANGE OF THE KEY WAS NOT FINISHED ON THIS DEVICE",
     SyncState.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is the same",
-    SyncState.CHANGED: "THIS DEVICE HAS ANOTHER KEY THAN THE VAULT, OR AN EARLIER PASSWORD'S",
+    SyncState.CHANGED: "THE VAULT HAS ANOTHER KEY, OR THE SAME KEY WITH A NEWER PASSWORD",
 }
 
 CHOICES: Final = (
@@ -83,7 +83,7 @@ ADVICE: Final = {
         " 64-digit key. Run `strongroom enable` to be protected again."
     ),
     SyncState.VAULT_ONLY: (
-        "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
+        "Run `strongroom restore FILE` or `strongroom show-key` to get the key with the password."
     ),
     SyncState.UNFINISHED: (
         "The vault has the new key, but its answer did not reach this device, which keeps that key"
@@ -116,7 +116,7 @@ DESTROYED_ADVICE: Final = {
 
 LAST_ATTEMPT: Final = "One attempt is left: the next wrong password destroys the key for good."
 LAST_IS_UNDECIDED: Final = (
-    "The last attempt is not decided yet. If it was not the right password, the key is destroyed."
+    "The last attempt is still undecided. If the password was wrong, the key is destroyed."
 )
 
 

@@ -148,7 +148,7 @@ def test_a_change_that_was_cut_off_is_finished_with_the_password_of_then(
 ) -> None:
     store(at_served(), BackupKey(KEY), KEY_ID, is_pending=True)
     run(*ENABLE, typed=PASSWORD)
-    assert "Type the password that you chose then." in capfd.readouterr().err
+    assert "Type the password that you chose for it." in capfd.readouterr().err
     with at_served().open() as session:
         assert (session.current, session.pending) == (StoredKey(BackupKey(KEY), KEY_ID), None)
     assert "StartRegistration" not in protected.names()
