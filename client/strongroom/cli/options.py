@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import click
 
-from strongroom.cli.screen import fitted
+from strongroom.cli.screen import NARROW, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,8 +22,6 @@ CODES_IN_WORDS: Final = (
 WIDEST: Final = 80
 """Columns of a help, however wide the terminal is."""
 NARROWEST: Final = 20
-NARROW: Final = 60
-"""Columns below which a help has no room for two columns of its own."""
 NARROW_NAMES: Final = 4
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from strongroom.causes import UnreachableCause
 from strongroom.cli.screen import columns, say
+from strongroom.errors import VaultUnreachable
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND
 
 if TYPE_CHECKING:
@@ -66,7 +68,8 @@ class Patience:
 
     def retrying(self, error: StrongroomError) -> None:
         """Say why there was no answer to a request that is sent again."""
-        if not self._is_reason_told:
+        is_known = isinstance(error, VaultUnreachable) and error.cause is UnreachableCause.NO_ANSWER
+        if not self._is_reason_told and not (self._is_silence_told and is_known):
             self._is_reason_told = self._is_silence_told = True
             self._say(f"{error} {TRYING}")
 

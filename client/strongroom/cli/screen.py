@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r" *\S.*?\S {2,}(?=\S)")
 """What stands in the first of two columns, such as a command before what it does."""
 _HANG: Final = 4
+NARROW: Final = 60
+"""Columns below which there is no room for two columns of text."""
 
 
 def say(text: str, *, label: str = "") -> None:
@@ -26,12 +28,14 @@ def say(text: str, *, label: str = "") -> None:
 
     Args:
         text: paragraphs, a line each: nothing else may break lines, or they are broken twice.
-        label: stands before the first line; the others are indented by its width.
+        label: stands before the first line; the others are indented by its width, and on a narrow
+            terminal by less, so that long names have room.
     """
     room = columns(sys.stderr)
+    lead = len(label) if room >= NARROW else min(len(label), _HANG)
     for number, line in enumerate(text.split("\n")):
-        shown = (" " * len(label) if number else label) + line
-        click.echo(fitted(shown, room, max(len(label), _hang_of(line, room))), err=True)
+        shown = (" " * lead if number else label) + line
+        click.echo(fitted(shown, room, max(lead, _hang_of(line, room))), err=True)
 
 
 def show(line: str, indent: int = 0) -> None:

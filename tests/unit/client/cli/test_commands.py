@@ -72,7 +72,7 @@ def test_a_wrong_usage_is_broken_between_words(tmp_path: Path) -> None:
     lines = [line.rstrip() for line in str(terminal.before).splitlines()]
     assert max(map(len, lines)) <= 40
     assert lines[0] == "Usage: strongroom restore"
-    assert lines[-1] == "       the output file with --output"
+    assert lines[-1] == "    the output file with --output"
     assert terminal.wait() == 2
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from strongroom import VaultUnreachable
+from strongroom import UnreachableCause, VaultUnreachable
 from strongroom.cli import progress
 from strongroom.cli.progress import Patience
 from strongroom.stretching import HEAVIEST
@@ -76,8 +76,13 @@ def test_silence_is_told_once_and_the_reason_after_it() -> None:
             if patience._timer is not None:
                 patience._timer.join()
     assert said.get_nowait().startswith("The vault at vault.example:7443 has not answered yet.")
-    patience.retrying(VaultUnreachable())
-    assert said.get_nowait().startswith(str(VaultUnreachable()))
+    patience.retrying(VaultUnreachable())  # it says no more than that
+    assert said.empty()
+    refused = VaultUnreachable("It refuses the connection.")
+    refused.cause = UnreachableCause.REFUSED
+    patience.retrying(refused)
+    assert said.get_nowait() == f"{refused} {progress.TRYING}"
+    patience.retrying(refused)
     assert said.empty()
 
 

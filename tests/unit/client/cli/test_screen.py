@@ -41,8 +41,18 @@ def test_a_terminal_gets_lines_that_it_has_room_for(shown: Callable[[], list[str
     lines = shown()
     assert max(map(len, lines)) <= 40
     assert lines[0] == "strongroom: The vault has another key"
-    assert all(line.startswith(" " * 12) for line in lines[1:])
+    assert all(re.match(" {4}[^ ]", line) for line in lines[1:])
     assert " ".join(" ".join(lines).split()) == " ".join(("strongroom: " + LONG).split())
+
+
+def test_a_wide_one_gets_them_below_the_text_of_the_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "columns", lambda _stream: 70)
+    say(LONG, label="strongroom: ")
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= 70
+    assert all(re.match(" {12}", line) for line in lines[1:])
 
 
 def test_a_line_keeps_its_indentation(shown: Callable[[], list[str]]) -> None:
