@@ -186,7 +186,7 @@ class PasswordRefused(StrongroomError):
     """The text cannot be a password (RFC 8265 OpaqueString)."""
 
     message = "This cannot be a password: it is empty, too long, or has control characters."
-    hint = "Choose another one."
+    hint = "Check how it was typed. If it is a new password, choose another one."
 
 
 class AccountUnknown(StrongroomError):

@@ -74,7 +74,9 @@ class Invite:
         written = INVISIBLE.sub("", "".join(text.split())).lower()
         body = _body(written)
         if body[0] != VERSION:
-            raise BadInvite("This invite is of a later version than this program can read.")
+            error = BadInvite("This program is too old for this invite, which has a later format.")
+            error.hint = "Update it: pip install --upgrade strongroom"
+            raise error
         identity, rest = body[1 : 1 + NPK], body[1 + NPK :]
         vault_id, rest = _next_field(rest)
         address, rest = _next_field(rest)

@@ -160,7 +160,7 @@ def test_a_status_in_a_full_home_still_shouts(phone: Device, laptop: Device) -> 
     laptop.enable("--replace", password="new " + PASSWORD)
     done = without_disk(phone, "status")
     assert done.returncode == 0
-    assert "could not be kept here" in done.stderr
+    assert "could not be noted on this device" in done.stderr
     assert "ANOTHER KEY" in done.stdout
 
 

@@ -67,7 +67,7 @@ class TestTheAnswerToARegistrationIsLost:
         assert phone.ok("show-key") == old
         assert STATUS_UNFINISHED in phone.ok("status")
         (phone.folder / "chats").write_bytes(b"chats")
-        assert "run `strongroom enable` to finish" in phone.said("backup", "chats")
+        assert "Run `strongroom enable` to finish" in phone.said("backup", "chats")
         tells(phone, 0, *ENABLE, typed=NEW)
         assert phone.ok("show-key") != old
         assert phone.ok("show-key", "--old") == old

@@ -1,4 +1,4 @@
-"""Backup files and pipes on this device: what is checked before anyone is asked, then the work."""
+"""Backup files and pipes: inputs and outputs are checked and opened before anyone is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from strongroom.age_header import CHUNK, TAG
 from strongroom.backup_files import READ_SIZE, Unread, opened, opened_backup, size_of
-from strongroom.cli import prompts, screen
+from strongroom.cli import descriptors, screen
 from strongroom.cli.progress import progress_line
 from strongroom.drafts import new_file
 from strongroom.errors import BackupDamaged, OutputExists
@@ -34,58 +34,68 @@ _STREAMS: Final = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 class NoRoom(StrongroomError):
     """The output does not fit on its disk."""
 
-    hint = "Make room, or write to another disk with --output."
+    hint = "Make room, or write to another disk with -o FILE."
 
 
 class BackupExists(OutputExists):
-    """There is a file already where the backup should go."""
+    """The backup's output file already exists."""
 
-    hint = "Replace it with --force, or name another file with --output."
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.hint = f"Write to another file with -o FILE, or replace {path} with --force."
+
+
+class RestoredExists(OutputExists):
+    """A backup would be restored in place of a file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.hint = f"Write to another file with -o FILE, or move {path} away first."
 
 
 class NotForTerminals(StrongroomError):
-    """What is encrypted would be written to a terminal."""
+    """A backup would be written to a terminal."""
 
     message = "A backup is not text, so it is not written to a terminal."
     hint = "Send it to a file or a program: strongroom backup - > FILE.age"
 
 
 class HalfSent(BackupDamaged):
-    """A backup turned out to be damaged when its beginning had been sent on."""
+    """A backup turned out to be damaged after its beginning was written to a pipe."""
 
     hint = (
-        "What was sent is only the beginning of the content. Fetch the backup again, or use an"
+        "What was written is only the beginning of the content. Fetch the backup again, or use an"
         " older one."
     )
 
 
 class SameFile(StrongroomError):
-    """The backup would take the place of what it was made from."""
+    """The backup would replace what it is made from."""
 
-    hint = "Name another file with --output."
+    hint = "Write to another file with -o FILE."
 
 
 class NothingToBackUp(StrongroomError):
-    """A pipe is empty, and a backup that is there would be lost for it."""
+    """A pipe is empty, and would replace an earlier backup."""
 
-    hint = "Look why nothing came: a command before this one in the pipe may have failed."
+    hint = "Find out why nothing came: a command before this one in the pipe may have failed."
 
 
 class Encryption:
-    """Something to be backed up and where the backup goes: both open, and nothing in the way."""
+    """What is backed up and where the backup goes, both open."""
 
     def __init__(self, reader: IO[bytes] | Unread, writer: IO[bytes]) -> None:
         self._reader = reader
         self._writer = writer
 
     def encrypt(self, key: BackupKey) -> None:
-        """Encrypt the one into the other."""
+        """Encrypt all of it."""
         with _progress("Encrypting", self._reader, self._writer) as progress:
             key.encrypt(self._reader, self._writer, progress)
 
 
 class Restoration:
-    """A backup to be restored and where its content goes."""
+    """A backup to restore and where its content goes, both open."""
 
     def __init__(self, reader: Unread, writer: IO[bytes], header: AgeHeader) -> None:
         self._reader = reader
@@ -93,15 +103,15 @@ class Restoration:
         self._header = header
 
     def key_among(self, keys: Iterable[BackupKey]) -> BackupKey | None:
-        """Return the key that opens the backup, None where none of these does.
+        """Return the key that opens the backup, None if none of these does.
 
         Raises:
-            BackupDamaged: one does, and the header was changed elsewhere.
+            BackupDamaged: one does, but another part of the header was changed.
         """
         return next((key for key in keys if self._header.opens_with(key.to_bytes())), None)
 
     def decrypt(self, key: BackupKey) -> None:
-        """Decrypt the one into the other."""
+        """Decrypt all of it."""
         with _progress("Decrypting", self._reader, self._writer) as progress:
             try:
                 key.decrypt(self._reader, self._writer, progress)
@@ -140,18 +150,21 @@ def to_restore(file: str, target: str) -> Iterator[Restoration]:
     """Open a backup and its output.
 
     Raises:
-        NotABackup, BackupDamaged: as far as the file's beginning and its size tell.
-        OutputExists, NoRoom, BadDescriptor, OSError: it cannot be done; the message says why.
+        NotABackup, BackupDamaged: the beginning or the size of the file shows it.
+        RestoredExists, NoRoom, BadDescriptor, OSError: it cannot be done; the message says why.
     """
     with _source(file) as reader:
         header, whole = opened_backup(reader)
-        with _output(target) as writer:
-            _require_room(writer, header.content_size, target)
-            yield Restoration(whole, writer, header)
+        try:
+            with _output(target) as writer:
+                _require_room(writer, header.content_size, target)
+                yield Restoration(whole, writer, header)
+        except OutputExists as error:
+            raise RestoredExists(target) from error
 
 
 def is_stream(name: str) -> bool:
-    """Whether an output's name stands for a descriptor, a pipe or a device, and for no file."""
+    """Whether an output is a descriptor, a pipe or a device rather than a file."""
     if _descriptor(name, dash=1) is not None:
         return True
     try:
@@ -162,7 +175,7 @@ def is_stream(name: str) -> bool:
 
 
 def is_stdin(name: str) -> bool:
-    """Whether an input's name stands for the standard input."""
+    """Whether an input is standard input."""
     return _descriptor(name, dash=0) == 0
 
 
@@ -180,16 +193,16 @@ def _source(name: str) -> Iterator[IO[bytes]]:
         with opened(Path(name)) as reader:
             yield reader
         return
-    prompts.check(descriptor)
+    descriptors.check(descriptor)
     if os.isatty(descriptor):
-        screen.say("Reading what is typed here, until Ctrl-D.")
+        screen.say("Reading what you type here, until Ctrl-D.")
     with os.fdopen(os.dup(descriptor), "rb", READ_SIZE) as reader:
         yield reader
 
 
 @contextmanager
 def _output(name: str, *, replace: bool = False) -> Iterator[IO[bytes]]:
-    """Open a new file, or what reads while this writes."""
+    """Open a new file, or a stream."""
     if not is_stream(name):
         with new_file(Path(name), replace=replace) as writer:
             yield writer
@@ -198,7 +211,7 @@ def _output(name: str, *, replace: bool = False) -> Iterator[IO[bytes]]:
     if descriptor is None:
         opened_here = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
     else:
-        prompts.check_output(descriptor)
+        descriptors.check_output(descriptor)
         opened_here = os.dup(descriptor)
     with Whole(opened_here, "w") as stream:
         stream.label = "stdout" if descriptor == 1 else name
@@ -209,7 +222,7 @@ def _output(name: str, *, replace: bool = False) -> Iterator[IO[bytes]]:
 def _progress(
     label: str, reader: IO[bytes] | Unread, writer: IO[bytes]
 ) -> Iterator[Progress | None]:
-    """How far it is, on a terminal to which nothing else is written; nothing elsewhere."""
+    """Show progress on a terminal that the output does not go to; nothing elsewhere."""
     if size_of(reader) is None or not sys.stderr.isatty() or writer.isatty():
         yield None
         return
@@ -218,20 +231,20 @@ def _progress(
 
 
 def _require_another(reader: IO[bytes], target: str) -> None:
-    """Whoever replaces an earlier backup must not replace what is backed up."""
+    """Raise SameFile if the output is what is backed up."""
     try:
         found = Path(target).stat()
     except OSError:
         return
     if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(reader.fileno())):
-        raise SameFile(f"{target} is what would be backed up.")
+        raise SameFile(f"{target} is the file to back up.")
 
 
 def _filled(reader: IO[bytes], target: str) -> IO[bytes] | Unread:
-    """Return what is read, looked at before it replaces an earlier backup.
+    """Return a reader that has at least one byte, if it is a pipe that replaces an earlier backup.
 
     Raises:
-        NothingToBackUp: it is a pipe, and ends before its first byte.
+        NothingToBackUp: the pipe is empty.
     """
     if size_of(reader) is not None or is_stream(target) or not Path(target).exists():
         return reader
@@ -248,11 +261,11 @@ def _require_room(writer: IO[bytes], size: int, target: str) -> None:
         disk = os.fstatvfs(writer.fileno())
     except OSError as error:
         if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
-            return  # some network file systems do not say
+            return  # some network file systems cannot tell
         raise
     room = disk.f_bavail * disk.f_frsize
     if disk.f_blocks and size > room:
-        raise NoRoom(f"{target} would have {_mega(size)}, and its disk has room for {_mega(room)}.")
+        raise NoRoom(f"{target} needs {_mega(size)}, and its disk has room for {_mega(room)}.")
 
 
 def _mega(size: int) -> str:

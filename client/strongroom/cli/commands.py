@@ -26,7 +26,7 @@ LABEL: Final = "strongroom: "
 
 
 class _Ended(BaseException):
-    """The system asks the command to end: what it holds is put away first."""
+    """A signal ends the command, after its context managers have cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,13 +34,13 @@ class _Ended(BaseException):
 
 
 def main() -> None:
-    """Run the command; every error is a sentence and a hint, never a traceback."""
+    """Run the command; every error is a message and a hint, never a traceback."""
     streams.prepare()
     _end_in_order()
     try:
         sys.exit(cli.main(prog_name="strongroom", standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except click.Abort as abort:
         if _is_interrupted(abort):
@@ -61,15 +61,23 @@ def main() -> None:
         os.kill(os.getpid(), ended.number)
 
 
+def _show(error: click.ClickException) -> None:
+    """Show a wrong usage as click does, broken between words."""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        say(error.ctx.get_usage())
+        say(f"Try '{error.ctx.command_path} --help' for help.\n")
+    say(error.format_message(), label="Error: ")
+
+
 def _is_interrupted(abort: click.Abort) -> bool:
-    """Whether it was Ctrl-C that click made this of; else it was Ctrl-D, or a no."""
+    """Whether Ctrl-C was behind it; else it was Ctrl-D, or a no."""
     return isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
 
 
 def _end_in_order() -> None:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does: drafts go, the terminal echoes again.
+    """Let SIGTERM and SIGHUP end the command like Ctrl-C: drafts are removed, echo is restored.
 
-    The end of a session sends both. The second one must not come between while things are put away.
+    The end of a login session sends both. The second must not interrupt the clean-up.
     """
     numbers = (signal.SIGTERM, signal.SIGHUP)
 
@@ -84,7 +92,7 @@ def _end_in_order() -> None:
 
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    """Pass over a signal: what it asks for is under way."""
+    """Ignore a signal: the command is ending already."""
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,9 +101,9 @@ def cli() -> None:
     """Protect your backups with a password that nobody else can test.
 
     \b
-    strongroom enable --vault vault.example:7443 --access-token-file token
-    strongroom backup chats.db          makes chats.db.age
-    strongroom restore chats.db.age     on any device, with the password
+    strongroom enable --invite INVITE --access-token-file TOKEN
+    strongroom backup chats.db         makes chats.db.age
+    strongroom restore chats.db.age    on any device, with the password
     """  # noqa: D301 -- click reads the backspaces
 
 

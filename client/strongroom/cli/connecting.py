@@ -1,4 +1,4 @@
-"""How a device reaches a vault: where and with what, who it turns out to be."""
+"""How a device reaches a vault: its address and credentials, and the check of its identity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from ssl import PEM_cert_to_DER_cert
 from typing import TYPE_CHECKING
 
 from strongroom.cli import prompts
-from strongroom.cli.progress import while_stretching
 from strongroom.cli.screen import say
 from strongroom.cli.target import Roots, Target, TokenSource
 from strongroom.errors import VaultUnreachable, WrongVault
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from strongroom.cli.device import Device
     from strongroom.cli.profile.attempt_file import AttemptFile
     from strongroom.cli.profile.profiles import Place, Profile
-    from strongroom.route import Retrying
+    from strongroom.cli.progress import Patience
     from strongroom_protocol.invite import Invite
 
 
@@ -37,13 +36,20 @@ class NotEnabled(StrongroomError):
 
 
 class SeveralAccounts(StrongroomError):
-    """This device knows several, and nothing says which is meant."""
+    """This device knows several accounts or vaults, and the options do not say which is meant."""
 
     hint = "Name one: --account NAME, --vault HOST:PORT, or its --access-token-file."
 
 
+class InviteAsAddress(StrongroomError):
+    """An invite was given as an address."""
+
+    message = "--vault takes an address like vault.example:7443, and this is an invite."
+    hint = "For an invite use --invite or STRONGROOM_INVITE."
+
+
 class UnknownAddress(VaultUnreachable):
-    """An address is new to this device, and nobody is there to say which vault it is."""
+    """An address is new to this device, and no vault answers there to say which one it is."""
 
     hint = "Check the address in --vault or STRONGROOM_VAULT."
 
@@ -54,7 +60,7 @@ class UnknownAddress(VaultUnreachable):
 
 
 class TwoTokenSources(StrongroomError):
-    """Access tokens are to come from two places at once."""
+    """Both ways to get an access token are named."""
 
     message = "Both a file and a command are named for the access token."
     hint = (
@@ -64,7 +70,7 @@ class TwoTokenSources(StrongroomError):
 
 
 def target_of(device: Device, place: Place | None) -> Target:
-    """Return where a vault is and with what it is called, as options and profiles say."""
+    """Return a vault's address and what to connect with, from options and profiles."""
     address = device.vault or (place.profile.vault if place else None)
     if address is None:
         known = {normalised(other.profile.vault) for other in device.places}
@@ -93,13 +99,14 @@ def connect(
     target: Target,
     timeout: float = 30.0,
     pending: AttemptFile | None = None,
-    retrying: Retrying | None = None,
+    patience: Patience | None = None,
 ) -> Vault:
-    """Open a connection; the vault is not asked anything yet."""
+    """Prepare a connection; nothing is sent to the vault yet."""
     require_address_space()
     require_threads()
     pin = device.identity or (next(iter(target.pins)) if len(target.pins) == 1 else None)
-    stretching = Stretching(watch=while_stretching)
+    stretching = Stretching() if patience is None else Stretching(watch=patience.stretching)
+    retrying = None if patience is None else patience.retrying
     tokens = target.tokens.reader()
     if target.invite:
         return Vault.connect(
@@ -123,9 +130,15 @@ def connect(
     )
 
 
-def check_identity(device: Device, vault: Vault, target: Target) -> None:
-    """Compare the vault with those that this device knows; say so if it is a new one."""
-    identity, vault_id = vault.identity, vault.info.vault_id
+def check_identity(device: Device, vault: Vault, target: Target, patience: Patience) -> None:
+    """Compare the vault with those that this device knows, and say so if it is new.
+
+    Raises:
+        WrongVault: it is not the vault known at this address, or calls itself by another name.
+        click.Abort: it has the name of a known vault, and the person does not accept it.
+    """
+    with patience:
+        identity, vault_id = vault.identity, vault.info.vault_id
     known = {place.profile.identity: place.profile for place in device.places if place.is_proven}
     if device.identity is None and target.pins and identity not in target.pins:
         raise WrongVault
@@ -142,29 +155,29 @@ def check_identity(device: Device, vault: Vault, target: Target) -> None:
         return
     if known:
         others = listed({profile.vault for profile in known.values()})
-        say(f"It is none of the vaults that this device knows: {others}.")
+        say(f"It is not one of the vaults that this device knows: {others}.")
     same_name = [p.vault for p in known.values() if p.vault_id == vault_id]
     if same_name:
         say(
-            f"WARNING: It calls itself {vault_id}, as the one at {listed(same_name)} does, and"
-            " is another one.\nIf you did not expect another vault, stop here and ask its"
+            f"WARNING: It calls itself {vault_id}, like the one at {listed(same_name)}, but it is"
+            " another vault.\nIf you did not expect another vault, stop here and ask its"
             " operator. To be sure, name its identity: --identity."
         )
         prompts.confirm("Go on with this vault?")
 
 
 def kept_tokens(profile: Profile) -> TokenSource:
-    """Return where a profile says that access tokens come from."""
+    """Return where a profile gets access tokens."""
     return TokenSource(profile.access_token_file, profile.access_token_command)
 
 
 def kept_roots(place: Place) -> Roots:
-    """Return what a profile trusts."""
+    """Return the certificates that a profile trusts."""
     return Roots(place.profile.ca_file, place.profile.ca_certificate)
 
 
 def _roots_of(invite: Invite, kept: Iterable[Roots]) -> tuple[Roots, str]:
-    """Return the certificate of an invite where it is kept here; else the invite, to fetch it."""
+    """Return the invite's certificate if it is stored; else the invite, to fetch it with."""
     if not invite.ca_fingerprint:
         return Roots(), ""
     for roots in kept:

@@ -1,7 +1,7 @@
-"""What options, environment and profiles say together, and the vault when it is met.
+"""This device: what its options, environment and profiles say, and how it opens a session.
 
-Everything local is looked at first. Who the vault is comes next: by its identity it is found among
-the vaults that this device knows, whatever address it was called by.
+Everything local is checked first, then who the vault is. A vault is recognised by its identity,
+whatever address it was reached at.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom.account import account_of
 from strongroom.cli.connecting import (
+    InviteAsAddress,
     SeveralAccounts,
     TwoTokenSources,
     UnknownAddress,
@@ -28,7 +29,7 @@ from strongroom.cli.profile.attempt_file import attempt_file
 from strongroom.cli.profile.profiles import Place, Profile
 from strongroom.cli.profile.slots import FileSlots, KeyringSlots, slots_of
 from strongroom.cli.profile.stored_keys import StoredKeys
-from strongroom.cli.progress import while_retrying
+from strongroom.cli.progress import Patience
 from strongroom.cli.screen import say
 from strongroom.cli.sync_state import status_note, sync_state_of
 from strongroom.cli.target import BadFile, NoAccessToken, Roots, Target, TokenSource
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from strongroom.vault import Vault
 
 NO_TOKEN: Final = (AccountUnknown, NoAccessToken, BadFile, TokenCommandFailed, OSError)
-"""Whoever has signed out has no access token."""
+"""What a missing access token raises: the person may have signed out."""
 QUICK_TIMEOUT_S: Final = 2.0
 """Seconds that a command may wait for a vault that it does not need."""
 
@@ -62,8 +63,8 @@ class Device:
     Attributes:
         folder: the home.
         places: the accounts that this device knows.
-        vault, identity, roots, tokens, key_store, account, invite: as the options name them, None
-            or empty where they do not. An invite names the first two.
+        vault, identity, roots, tokens, key_store, account, invite: from the options, None or empty
+            without one. An invite gives the first two.
     """
 
     folder: Path
@@ -81,16 +82,17 @@ class Device:
         """Read the home.
 
         Raises:
-            HomeUnusable: a file or folder in it cannot be believed.
-            BadAddress: --vault is none.
-            BadInvite: --invite is none, or contradicts another option.
-            BadTokenCommand: --access-token-command is none.
+            HomeUnusable: a file or folder in it cannot be trusted.
+            BadAddress: --vault is not an address.
+            InviteAsAddress: --vault is an invite.
+            BadInvite: --invite is not an invite, or contradicts another option.
+            BadTokenCommand: --access-token-command is not a command.
             TwoTokenSources: both a file and a command give access tokens.
         """
         folder = device_folder.home_folder(os.environ)
         invite = Invite.decode(options["invite"]) if options["invite"] else None
         if is_invite(options["vault"] or ""):
-            raise BadInvite("--vault takes an address, and this is an invite: use --invite.")
+            raise InviteAsAddress
         return cls(
             folder=folder,
             places=profiles.load_places(folder),
@@ -112,12 +114,12 @@ class Device:
         )
 
     def place_with_key(self) -> Place | None:
-        """Return the account whose kept key is meant, None where this device keeps none.
+        """Return the account whose stored key the options mean, None if this device stores none.
 
         The vault is asked who it is only if --vault names an address that is new to this device.
 
         Raises:
-            SeveralAccounts: there are several, and nothing says which.
+            SeveralAccounts: there are several, and the options do not say which.
             UnknownAddress: --vault is new to this device, and does not answer.
             AccountMismatch: somebody else has signed in since.
         """
@@ -131,9 +133,9 @@ class Device:
         return place
 
     def stored_keys(self) -> list[BackupKey]:
-        """Return every key that this device keeps, of the named account if one is named.
+        """Return every key that this device stores, only of the named account if one is named.
 
-        A file shows by itself which of them opens it, so the vault does not matter.
+        A file shows by itself which of them opens it, so it does not matter which vault is meant.
         """
         account = self._named_account()
         places = [place for place in self.places if account in (None, place.profile.account)]
@@ -144,7 +146,7 @@ class Device:
         return found
 
     def keys(self, place: Place) -> StoredKeys:
-        """Return where an account's keys are kept."""
+        """Return an account's stored keys."""
         recorded = place.profile.key_store
         named = recorded if self.key_store in (None, "auto") else self.key_store
         if named == "auto":
@@ -154,7 +156,7 @@ class Device:
         return StoredKeys(slots_of(named, place), earlier)
 
     def check_vault(self, place: Place) -> Place:
-        """Ask what the vault has, if that is possible at once; return the place as it is then."""
+        """Ask what the vault has, without waiting for it; return the place, updated if it said."""
         try:
             with connect(self, target_of(self, place), timeout=QUICK_TIMEOUT_S) as vault:
                 is_ours = place.is_of(vault.identity, vault.account)
@@ -163,18 +165,18 @@ class Device:
             return place  # a backup needs no vault
 
     def record_status(self, place: Place, found: KeyStatus) -> Place:
-        """Keep in the profile what the vault has, where that is new."""
+        """Note in the profile what the vault has, if that is new."""
         keys = self.keys(place)
-        news = status_note(found, sync_state_of(found, keys.current(), keys.pending()))
-        profile = replace(place.profile, vault_has=news)
+        note = status_note(found, sync_state_of(found, keys.current(), keys.pending()))
+        profile = replace(place.profile, vault_has=note)
         try:
             return self.save(place, profile)
         except OSError as error:
-            say(f"Note: what the vault said could not be kept here: {error.strerror}.")
+            say(f"Note: what the vault has could not be noted on this device: {error.strerror}.")
             return replace(place, profile=profile)
 
     def save(self, place: Place, profile: Profile, *, is_proven: bool | None = None) -> Place:
-        """Write a profile if it is not there as it is, or becomes a pin; return its place."""
+        """Write a profile if it changed, is new or becomes a pin; return its place."""
         proven = place.is_proven if is_proven is None else is_proven
         changed = Place(place.folder, profile, proven)
         if changed != place or changed not in self.places:
@@ -183,7 +185,7 @@ class Device:
         return changed
 
     def _matching(self) -> tuple[list[Place], VaultUnreachable | None]:
-        """Return the places that the options point to, and what came between, if that is unsure."""
+        """Return the places that the options mean, and why that is uncertain if it is."""
         account = self._named_account()
         found = [place for place in self.places if account in (None, place.profile.account)]
         if self.vault is None or not found:
@@ -194,10 +196,7 @@ class Device:
         return (here, None) if here else self._at_new_address(found)
 
     def _at_new_address(self, places: list[Place]) -> tuple[list[Place], VaultUnreachable | None]:
-        """Ask who is there: a vault of these places may be reached in a new way.
-
-        Each of their ways to trust certificates is tried; it is good for its own vault alone.
-        """
+        """Ask who is there, with each place's certificates: a vault may have a new address."""
         ways = [self.roots] if self.roots else [Roots(), *map(kept_roots, places)]
         unanswered: VaultUnreachable | None = None
         answered = False
@@ -216,21 +215,21 @@ class Device:
         return [], None if answered else unanswered
 
     def _named_account(self) -> str | None:
-        """The account of --account, or else of the access token that is named and can be read."""
+        """Return the account of --account, or else of the access token in the options."""
         if self.account is not None:
             return self.account
         try:
             return account_of(self.tokens.read()) if self.tokens else None
         except NO_TOKEN:
-            return None  # signed out: what is kept here needs no token
+            return None  # signed out: stored keys need no token
 
     @contextmanager
     def open(self) -> Iterator[VaultSession]:
-        """Meet the vault, make sure who it is, and ask what it has for the account.
+        """Connect to the vault, check its identity, and ask what it has for the account.
 
         Raises:
-            WrongVault: it is not the one that it should be.
-            StrongroomError: something local is not in order, or the vault refuses.
+            WrongVault: it is another vault than this device expects.
+            StrongroomError: something on this device is wrong, or the vault refuses.
         """
         place = _only(self._matching()[0])
         target = target_of(self, place)
@@ -240,9 +239,11 @@ class Device:
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
         pending = attempt_file(self.folder, os.environ, lambda: vault.identity, account)
-        with connect(self, target, pending=pending, retrying=while_retrying(say)) as vault:
-            check_identity(self, vault, target)
-            yield VaultSession(self, vault, target, self._place_in(vault, account, target))
+        patience = Patience(say, target.address)
+        with connect(self, target, pending=pending, patience=patience) as vault:
+            check_identity(self, vault, target, patience)
+            place = self._place_in(vault, account, target)
+            yield VaultSession(self, vault, target, place, patience)
 
     def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
         profile = Profile(
@@ -257,7 +258,7 @@ class Device:
 
 
 def _agreed(option: str, named: str | None, invited: str | None) -> str | None:
-    """Return what an option says, or else the invite; they must not contradict each other."""
+    """Return what an option or the invite says; they must not contradict each other."""
     if named is not None and invited is not None and named.strip() != invited:
         error = BadInvite(f"The invite says {invited}, and {option} says {named}.")
         error.hint = f"Leave out {option}, or the invite (--invite, STRONGROOM_INVITE)."
@@ -270,12 +271,12 @@ def _tokens(options: VaultOptions) -> TokenSource:
     if found.file and found.command:
         raise TwoTokenSources
     if found.command:
-        token_command(found.command)  # says at once if it cannot be read
+        token_command(found.command)  # raises at once if it cannot be parsed
     return found
 
 
 def _only(meant: Iterable[Place]) -> Place | None:
-    """Return the one that is meant: of one account's, those count whose vault is proven."""
+    """Return the single place that is meant; proven places of an account come before others."""
     places = list(meant)
     proven = {place.profile.account for place in places if place.is_proven}
     found = [place for place in places if place.is_proven or place.profile.account not in proven]
@@ -286,14 +287,14 @@ def _only(meant: Iterable[Place]) -> Place | None:
 
 
 def _require_own_token(profile: Profile) -> None:
-    """Where somebody else signed in meanwhile, the key of the one before is not theirs to use."""
+    """Refuse the stored key if somebody else has signed in since: it is not theirs to use."""
     tokens = kept_tokens(profile)
     try:
         account = account_of(tokens.read())
     except NO_TOKEN:
-        return  # signed out: the key is still this device's
+        return  # signed out: the key still belongs to this device
     if account != profile.account:
         raise AccountMismatch(
-            f"The access token of {tokens} is for the account {account}, and"
-            f" this device keeps the key of {profile.account}; name one with --account."
+            f"The access token of {tokens} is for the account {account}, but this device keeps the"
+            f" key of {profile.account}; name one with --account."
         )

@@ -6,11 +6,12 @@ from typing import Final, Unpack
 
 import click
 
-from strongroom.cli import backups, prompts, protecting, recovering
+from strongroom.cli import backups, descriptors, protecting, recovering
 from strongroom.cli.device import Device
 from strongroom.cli.options import (
     Command,
     VaultOptions,
+    keep_option,
     password_option,
     vault_options,
     weak_option,
@@ -32,9 +33,13 @@ from strongroom_protocol.terminal.printable import printable
 @vault_options
 @password_option
 @weak_option
-@click.option("--attempt-limit", type=click.IntRange(1, 1000), help="Fewer attempts than usual.")
 @click.option(
-    "--replace", "is_replacing", is_flag=True, help="Put a fresh key in place of what there is."
+    "--attempt-limit",
+    type=click.IntRange(1, 1000),
+    help="How many wrong passwords in a row destroy the key.",
+)
+@click.option(
+    "--replace", "is_replacing", is_flag=True, help="Put a fresh key in place of the old one."
 )
 def enable(
     *,
@@ -44,12 +49,12 @@ def enable(
     is_replacing: bool,
     **options: Unpack[VaultOptions],
 ) -> None:
-    """Make a backup key and protect it with a password.
+    """Make a backup key, keep it on this device, and protect it with a password.
 
-    On a device that has the key already it stays the same, with a new password. --replace makes a
-    fresh one: for a key that somebody else may have seen.
+    A device that already has the key protects the same one with a new password. --replace makes a
+    fresh key, in case somebody else has seen the old one.
     """
-    prompts.check(password_fd)
+    descriptors.check(password_fd)
     with Device.of(options).open() as session:
         protecting.enable(
             session,
@@ -60,12 +65,10 @@ def enable(
         )
 
 
-@click.command(
-    cls=Command, short_help="Say what the vault holds for you, and what this device has."
-)
+@click.command(cls=Command, short_help="Show what the vault and this device have.")
 @vault_options
 def status(**options: Unpack[VaultOptions]) -> None:
-    """Say what the vault holds for you, and whether this device's key is that one."""
+    """Show what the vault holds for you, and whether this device has the same key."""
     with Device.of(options).open() as session:
         row("vault", f"{session.address} ({session.vault.info.vault_id})")
         row("identity", session.vault.identity)
@@ -83,27 +86,38 @@ def status(**options: Unpack[VaultOptions]) -> None:
 
 @click.command("show-key", cls=Command, short_help="Print the 64-digit key.")
 @click.option("--age", is_flag=True, help="Print an identity for the age program instead.")
-@click.option("--old", is_flag=True, help="Print the older keys that this device keeps.")
+@click.option("--old", is_flag=True, help="Print the older keys kept on this device.")
 @password_option
+@keep_option
 @vault_options
 def show_key(
-    *, age: bool, old: bool, password_fd: int | None, **options: Unpack[VaultOptions]
+    *,
+    age: bool,
+    old: bool,
+    password_fd: int | None,
+    no_keep: bool,
+    **options: Unpack[VaultOptions],
 ) -> None:
-    """Print the 64-digit key. Whoever has it can open your backups."""
+    """Print the 64-digit key. Whoever has it can open your backups.
+
+    A device that has no key gets it from the vault with the password, and keeps it.
+    """
     require_stdout(backups.DASH)
-    prompts.check(password_fd)
+    descriptors.check(password_fd)
     device = Device.of(options)
     place = device.place_with_key()
     kept = None if place is None else device.keys(place).current()
     if old:
         shown = [] if place is None else [other.key for other in device.keys(place).old()]
+        if not shown:
+            say("This device keeps no older keys.")
     elif place is not None and kept is not None:
         warn(warning_of(place.profile.vault_has, device.keys(place).pending()))
+        recovering.say_unneeded(password_fd, keep=not no_keep)
         shown = [kept.key]
     else:
         with device.open() as session:
-            session.require_storage()
-            shown = [recovering.recover(session, password_fd, adopt=True)]
+            shown = [recovering.fetch(session, password_fd, keep=not no_keep)]
     for key in shown:
         if age:
             click.echo(key.age_identity)
@@ -126,7 +140,7 @@ def change_password(
     **options: Unpack[VaultOptions],
 ) -> None:
     """Protect the same key with another password. The old one works until the new one does."""
-    prompts.check(password_fd, new_password_fd)
+    descriptors.check(password_fd, new_password_fd)
     with Device.of(options).open() as session:
         protecting.change_password(
             session, password_fd, new_password_fd, accept_weak=accept_weak_password
@@ -134,21 +148,21 @@ def change_password(
 
 
 @click.command(cls=Command, short_help="Check that you still know the password.")
-@click.option("--adopt", is_flag=True, help="Take the vault's key for this device.")
+@click.option("--adopt", is_flag=True, help="Use the vault's key on this device from now on.")
 @password_option
 @vault_options
 def rehearse(*, adopt: bool, password_fd: int | None, **options: Unpack[VaultOptions]) -> None:
     """Check that you still know the password, and that it opens this device's key."""
-    prompts.check(password_fd)
+    descriptors.check(password_fd)
     with Device.of(options).open() as session:
         protecting.rehearse(session, password_fd, adopt=adopt)
 
 
 @click.command(cls=Command, short_help="Delete your key in the vault.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @vault_options
 def disable(*, yes: bool, **options: Unpack[VaultOptions]) -> None:
-    """Delete your key in the vault. Backups then open with this device or the 64 digits alone."""
+    """Delete your key in the vault. Backups then open only with this device or the 64 digits."""
     with Device.of(options).open() as session:
         protecting.disable(session, yes=yes)
 

@@ -31,6 +31,6 @@ def row(name: str, text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Say a warning, if there is one."""
+    """Print a warning, if there is one."""
     if text:
         say(f"\nWARNING: {text}")

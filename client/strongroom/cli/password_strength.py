@@ -8,14 +8,14 @@ from typing import Final
 import zxcvbn
 
 GOOD_SCORE: Final = 3
-"""zxcvbn's scale goes from 0 to 4; from 3 on it calls a password safely unguessable."""
+"""On zxcvbn's scale of 0 to 4; it calls passwords from 3 on safely unguessable."""
 _ZXCVBN_MAX: Final = 72
 """Characters; zxcvbn takes ever longer for more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """What zxcvbn says of a password: a score from 0 to 4, and why it is weak.
+    """zxcvbn's verdict: a score from 0 to 4, and why the password is weak.
 
     The vault limits attempts, but a thief of its token and database can guess without a limit.
     """
@@ -25,12 +25,12 @@ class Strength:
 
     @property
     def is_good(self) -> bool:
-        """Whether the password would stand against guessing without a limit for long."""
+        """Whether the password would withstand unlimited guessing for long."""
         return self.score >= GOOD_SCORE
 
 
 def strength(password: str) -> Strength:
-    """Estimate how hard a password is to guess; the empty one is not."""
+    """Estimate how hard a password is to guess."""
     if not password:
         return Strength(0, "")  # zxcvbn fails on it
     estimate = zxcvbn.zxcvbn(password[:_ZXCVBN_MAX])

@@ -1,16 +1,18 @@
-"""What the command says while it works, where that takes more than a moment."""
+"""Progress on the terminal, for what takes more than a moment."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from strongroom.causes import UnreachableCause
 from strongroom.cli.screen import columns, say
+from strongroom.errors import VaultUnreachable
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND
 
 if TYPE_CHECKING:
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
 NOTICEABLE: Final = 4 * RFC9106_SECOND.memory_kib * RFC9106_SECOND.passes
 """KiB times passes from which on a person waits for seconds."""
 PERIOD_S: Final = 1.0
+SILENCE_S: Final = 3.0
+"""Seconds after which a person wants to know what the command is waiting for."""
+TRYING: Final = "Trying again for a while; Ctrl-C ends that."
 _MEGA: Final = 1_000_000
 
 
 @contextmanager
 def while_stretching(parameters: Argon2id) -> Iterator[None]:
-    """Say what takes so long; on a terminal, count the seconds until it is done."""
+    """Say why it takes long; on a terminal, count the seconds until it is done."""
     if parameters.memory_kib * parameters.passes < NOTICEABLE:
         yield
         return
@@ -48,23 +53,65 @@ def while_stretching(parameters: Argon2id) -> Iterator[None]:
         line.join()
 
 
-def while_retrying(say: Callable[[str], None]) -> Callable[[StrongroomError], None]:
-    """Return what says, once and to a person alone, why nothing happens for a while."""
-    said: list[StrongroomError] = []
+class Patience:
+    """Says on a terminal that the command is waiting for the vault, and why once that is known.
 
-    def tell(error: StrongroomError) -> None:
-        if not said and sys.stderr.isatty():
-            say(f"{error} Trying again for a while; Ctrl-C ends that.")
-        said.append(error)
+    As a context: while it is open, a vault that says nothing for three seconds is spoken of. The
+    first try alone takes far longer.
+    """
 
-    return tell
+    def __init__(self, say: Callable[[str], None], address: str) -> None:
+        self._say = say
+        self._address = address
+        self._is_silence_told = self._is_reason_told = not sys.stderr.isatty()
+        self._timer: threading.Timer | None = None
+
+    def retrying(self, error: StrongroomError) -> None:
+        """Say why there was no answer to a request that is sent again."""
+        is_known = isinstance(error, VaultUnreachable) and error.cause is UnreachableCause.NO_ANSWER
+        if not self._is_reason_told and not (self._is_silence_told and is_known):
+            self._is_reason_told = self._is_silence_told = True
+            self._say(f"{error} {TRYING}")
+
+    @contextmanager
+    def stretching(self, parameters: Argon2id) -> Iterator[None]:
+        """Do not take this device's own work for the vault's silence."""
+        self._stop()
+        try:
+            with while_stretching(parameters):
+                yield
+        finally:
+            self._start()
+
+    def __enter__(self) -> None:
+        self._start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        if self._is_silence_told:
+            return
+        self._timer = threading.Timer(SILENCE_S, self._tell_silence)
+        self._timer.daemon = True
+        with suppress(RuntimeError):  # the system gives no thread
+            self._timer.start()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tell_silence(self) -> None:
+        if not self._is_silence_told:
+            self._is_silence_told = True
+            self._say(f"The vault at {self._address} has not answered yet. {TRYING}")
 
 
 @contextmanager
 def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
-    """One line of a terminal that says how far a file is; give it the bytes done, and in all.
+    """One line of the terminal that shows progress; call it with bytes done and bytes in all.
 
-    It is as wide as the terminal has room for at that moment, so it never takes a second line.
+    It is cut to the terminal's width at that moment, so it never takes a second line.
     """
     last = ""
 
@@ -86,7 +133,7 @@ def progress_line(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _count(done: threading.Event) -> None:
-    """Keep one line up to date, and take it away in the end."""
+    """Keep one line up to date, and erase it at the end."""
     began = time.monotonic()
     while not done.wait(PERIOD_S):
         click.echo(f"\r  {time.monotonic() - began:.0f} s ", nl=False, err=True)

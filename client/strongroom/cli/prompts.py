@@ -1,16 +1,14 @@
-"""How the command asks a person: on the terminal, or from a file descriptor for scripts."""
+"""Asking for passwords, digits and a yes: on the terminal, or a file descriptor for scripts."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from strongroom.backup_key import BackupKey
+from strongroom.cli import descriptors
 from strongroom.cli.password_strength import strength
 from strongroom.cli.screen import has_terminal, say
 from strongroom.digits import DIGITS, in_groups, read_digits
@@ -21,23 +19,16 @@ from strongroom_protocol.errors import StrongroomError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_LINE: Final = 64 * 1024
 _ANSWERS: Final = frozenset(("y", "yes", "n", "no", ""))
 LINE: Final = 16
 """Digits of a line that can be typed again: four groups, as people write them down."""
 
 
 class NoTerminal(StrongroomError):
-    """There is nobody to ask."""
+    """Standard input is no terminal, so nobody can be asked."""
 
-    message = "There is no terminal to ask for the password on."
+    message = "There is no terminal to ask for the password."
     hint = "Give it through a file descriptor: --password-fd 3 3<password-file."
-
-
-class BadDescriptor(StrongroomError):
-    """A script named a file descriptor that cannot be read."""
-
-    hint = "Open it in the shell: strongroom ... --password-fd 3 3<password-file."
 
 
 class MistypedKey(WrongKey):
@@ -49,86 +40,40 @@ class MistypedKey(WrongKey):
     )
 
 
+class NotAsChosen(PasswordRefused):
+    """What was given as the password of a key is none that anybody could have chosen."""
+
+    hint = "So it is not the one that was chosen, and no attempt was used."
+
+
 class WeakPassword(StrongroomError):
     """A script's new password is weak."""
 
-    hint = "Choose another one, or insist with --accept-weak-password."
+    hint = "Choose another one, or use it anyway with --accept-weak-password."
 
 
-def check(*descriptors: int | None) -> None:
-    """Make sure that there is something to read from, before anything is done.
+def ask_password(descriptor: int | None, prompt: str = "Password", *, is_alone: bool = True) -> str:
+    """Return the password that protects the key.
 
-    Raises:
-        BadDescriptor: one that was named is not open for reading.
-    """
-    for descriptor in descriptors:
-        if descriptor is not None and _mode(descriptor) == os.O_WRONLY:
-            raise BadDescriptor(f"The file descriptor {descriptor} is only open for writing.")
-
-
-def check_output(descriptor: int) -> None:
-    """Make sure that a descriptor can be written to. Raises BadDescriptor."""
-    if _mode(descriptor) == os.O_RDONLY:
-        raise BadDescriptor(f"The file descriptor {descriptor} is only open for reading.")
-
-
-def _mode(descriptor: int) -> int:
-    """Return how a descriptor is open that whoever started this command gave to it.
-
-    What this process opened itself, and a library under the same number, closes at an exec; what
-    came through an exec does not.
-    """
-    try:
-        is_ours = fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    except (OSError, OverflowError, ValueError) as error:
-        raise BadDescriptor(f"The file descriptor {descriptor} is not open.") from error
-    if is_ours:
-        raise BadDescriptor(f"The file descriptor {descriptor} is not open.")
-    return mode
-
-
-def read_line(descriptor: int) -> str:
-    """Return the first line of a file descriptor, without its end.
+    Args:
+        descriptor: where a script passes it; None asks for it on the terminal.
+        prompt: how it is asked for.
+        is_alone: whether the descriptor must give nothing else.
 
     Raises:
-        PasswordRefused: it is not UTF-8, or has no end.
-        OSError: it cannot be read; the error names the descriptor.
+        NotOneLine, NotAsChosen: it cannot be the password; it is not tried.
     """
-    return _read_line(descriptor).rstrip("\r\n")
-
-
-def _read_line(descriptor: int) -> str:
-    data = b""
-    while not data.endswith(b"\n"):
-        part = _read_byte(descriptor)
-        if not part:
-            break
-        data += part
-        if len(data) > MAX_LINE:
-            raise PasswordRefused("This cannot be a password: its line has no end.")
     try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise PasswordRefused("The password is not UTF-8 text.") from None
-
-
-def _read_byte(descriptor: int) -> bytes:
-    while True:
-        try:
-            return os.read(descriptor, 1)
-        except BlockingIOError:  # it was opened not to wait
-            select.select([descriptor], [], [])
-        except OSError as error:
-            error.filename = f"file descriptor {descriptor}"
-            raise
-
-
-def ask_password(descriptor: int | None, prompt: str = "Password") -> str:
-    """Return the password that protects the key."""
-    if descriptor is not None:
-        return read_line(descriptor)
-    return _hidden(prompt)
+        if descriptor is None:
+            password = _hidden(prompt)
+        else:
+            password = descriptors.read_password(descriptor, is_alone=is_alone)
+        normalise(password)
+    except descriptors.NotOneLine:
+        raise
+    except PasswordRefused as error:
+        raise NotAsChosen(str(error)) from error
+    return password
 
 
 def _hidden(prompt: str, *, confirmation_prompt: bool | str = False) -> str:
@@ -143,9 +88,9 @@ def _hidden(prompt: str, *, confirmation_prompt: bool | str = False) -> str:
 
 
 def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
-    """Return a new password, asked twice on a terminal; a weak one has to be insisted on."""
+    """Return a new password, typed twice on a terminal; a weak one needs a confirmation."""
     if descriptor is not None:
-        password = read_line(descriptor)
+        password = descriptors.read_password(descriptor)
         normalise(password)
         found = strength(password)
         if not found.is_good and not accept_weak:
@@ -160,19 +105,19 @@ def ask_new_password(descriptor: int | None, *, accept_weak: bool) -> str:
 def ask_digits(descriptor: int | None, opens: Callable[[BackupKey], bool]) -> BackupKey:
     """Return the key of the 64 digits that the person gives, on one line or on several.
 
-    A person has them on paper, so they are shown while they are typed. Where they do not open the
-    backup, they can be corrected.
+    People copy them from paper, so they are echoed. If they do not open the backup, a line can be
+    corrected.
 
     Args:
-        descriptor: where a script has them; else they are asked for, or read from stdin where that
-            is no terminal.
-        opens: whether a key is the right one.
+        descriptor: where a script passes them; without one they are asked for, or read from stdin
+            if that is no terminal.
+        opens: tells whether a key is the right one.
 
     Raises:
         BadDigits, MistypedKey: these are not the digits.
     """
     if descriptor is None and not has_terminal():
-        check(descriptor := sys.stdin.fileno())
+        descriptors.check(descriptor := sys.stdin.fileno())
     if descriptor is not None:
         key = BackupKey.from_digits(_given_digits(descriptor))
         if not opens(key):
@@ -185,11 +130,11 @@ def ask_digits(descriptor: int | None, opens: Callable[[BackupKey], bool]) -> Ba
 
 
 def _given_digits(descriptor: int) -> str:
-    """Read lines until there are digits enough."""
+    """Read lines until all 64 digits are there."""
     digits = ""
     while len(digits) < DIGITS:
         try:
-            line = _read_line(descriptor)
+            line = descriptors.read_line(descriptor)
         except PasswordRefused:
             raise BadDigits("This is not a 64-digit key: it is not text.") from None
         if not line:
@@ -199,7 +144,10 @@ def _given_digits(descriptor: int) -> str:
 
 
 def _typed_digits() -> str:
-    say("Type or paste the 64-digit key, on one line or on several. It is shown, to be checked.")
+    say(
+        "Type or paste the 64-digit key, on one line or several. It is shown, so that you can"
+        " check it."
+    )
     digits = ""
     while len(digits) < DIGITS:
         missing = f"{DIGITS - len(digits)} more digits" if digits else "64-digit key"
@@ -216,7 +164,7 @@ def _typed_digits() -> str:
 
 
 def _corrected(digits: str) -> str:
-    """Show the digits that open nothing, and have a line of them typed again."""
+    """Show the digits that do not open the backup, and let one line be typed again."""
     lines = [digits[at : at + LINE] for at in range(0, DIGITS, LINE)]
     say("This key does not open this backup. A digit may be mistyped:")
     for number, line in enumerate(lines, 1):
@@ -237,7 +185,7 @@ def _corrected(digits: str) -> str:
 
 
 def confirm(question: str) -> None:
-    """Ask a person who is there, and end the command at a no; a script has said what it wants."""
+    """Ask on a terminal and end the command at a no; a script is not asked."""
     if has_terminal():
         require_yes(question)
 
@@ -249,14 +197,14 @@ def require_yes(question: str) -> None:
 
 
 def is_yes(question: str) -> bool:
-    """Ask until the answer is a yes or a no; nothing is a no."""
+    """Ask until the answer is yes or no; an empty line is a no."""
     while (answer := _typed(f"{question} [y/N]: ").strip().lower()) not in _ANSWERS:
         say("Answer yes or no.")
     return answer.startswith("y")
 
 
 def _typed(prompt: str) -> str:
-    """Return a line that a person types and sees. The prompt is beside the data, never in it."""
+    """Return a line that is typed with echo. The prompt goes to stderr, never into the data."""
     click.echo(prompt, nl=False, err=True)
     try:
         line = sys.stdin.readline()
@@ -277,7 +225,7 @@ def _is_accepted(password: str, *, accept_weak: bool) -> bool:
     if found.is_good or accept_weak:
         return True
     say(f"This password is easy to guess. {found.warning}".rstrip())
-    return is_yes("Use it all the same?")
+    return is_yes("Use it anyway?")
 
 
 def _need_terminal() -> None:

@@ -1,24 +1,26 @@
-"""What the command does with a vault: protect a key, get it back, rehearse, delete it.
+"""Protecting a key, changing its password, rehearsing, deleting.
 
-Whatever is local is proved before a person types a password, and each key is kept before the vault
-is changed: no lost answer, full disk or power cut can leave the vault with a key that is nowhere
-else. Nothing is registered over a key that someone protected after this device looked.
+This device's storage is proved before a person types a password, and each key is stored before the
+vault is changed: no lost answer, full disk or power cut can leave the vault with a key that exists
+nowhere else. A key that someone protected after this device looked is never overwritten.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom.backup_key import BackupKey
 from strongroom.cli import prompts, screen
 from strongroom.cli.profile.stored_keys import StoredKey
 from strongroom.cli.recovering import (
+    WILL_KEEP,
     ask_and_recover,
     reason_of,
     recover,
     registration_of,
     require_key,
+    say_unneeded,
 )
 from strongroom.cli.screen import say
 from strongroom.cli.sync_state import CHOICES, SyncState
@@ -37,11 +39,17 @@ if TYPE_CHECKING:
     from strongroom.requests import Registered
 
 
+_HAS_IT_HERE: Final = (SyncState.IN_SYNC, SyncState.UNFINISHED)
+
+
 class AlreadyEnabled(StrongroomError):
     """The vault has a key for this account which this device does not have."""
 
     message = "The vault already has a backup key for this account, and this device has none."
-    hint = "Run `strongroom restore` to use that key here, or replace it for good with --replace."
+    hint = (
+        "To use that key here: strongroom show-key, or strongroom restore FILE. To replace it for"
+        " good: strongroom enable --replace"
+    )
 
 
 class ChangedElsewhere(StrongroomError):
@@ -55,13 +63,13 @@ class ChangedElsewhere(StrongroomError):
 
 
 class KeyUnnamed(StrongroomError):
-    """This device keeps a key and not what the vault calls it."""
+    """This device stores a key without its id."""
 
     message = (
-        "The vault has a key, and this device does not know whether it is its own: it was kept"
-        " by an earlier version. Nothing was changed."
+        "The vault has a key, and this device cannot tell whether it is the same as its own, which"
+        " an earlier version stored. Nothing was changed."
     )
-    hint = "Run `strongroom rehearse` once: it tells. Or put a fresh key there with --replace."
+    hint = "Run `strongroom rehearse` to find out, or put a fresh key there with --replace."
 
 
 class ReplacedMeanwhile(KeyReplaced):
@@ -72,9 +80,9 @@ class ReplacedMeanwhile(KeyReplaced):
 
 
 class NotKept(StrongroomError):
-    """The vault did what was asked, and this device cannot make its note of it."""
+    """The vault has the key, and this device could not make it the current one."""
 
-    hint = "Mend that, then run `strongroom enable` again to finish."
+    hint = "Fix that, then run `strongroom enable` again to finish."
 
 
 def enable(
@@ -85,7 +93,7 @@ def enable(
     attempt_limit: int | None,
     is_replacing: bool,
 ) -> None:
-    """Protect this device's key again, or a fresh one where there is none, or another is wanted."""
+    """Protect this device's key again, or a fresh key if it has none or is to be replaced."""
     if not is_replacing:
         match session.state:
             case SyncState.VAULT_ONLY:
@@ -100,7 +108,7 @@ def enable(
         session.vault.info.require_attempt_limit(attempt_limit)
     session.require_storage()
     if session.state is SyncState.UNFINISHED:
-        _take_pending(session)
+        _adopt_pending(session)
         if not is_replacing:
             _finish(session, password_fd)
             return
@@ -108,9 +116,9 @@ def enable(
     password = prompts.ask_new_password(password_fd, accept_weak=accept_weak)
     registered = protect(session, key, password, attempt_limit)
     limit = registered.attempt_limit
-    wrong = "One wrong password" if limit == 1 else f"{limit} wrong passwords in a row"
+    wrong = "one wrong password" if limit == 1 else f"{limit} wrong passwords in a row"
     say(
-        f"Done. {wrong}, and the vault destroys the key.\nWrite down the 64-digit key as well"
+        f"Done. After {wrong} the vault destroys the key.\nWrite down the 64-digit key as well"
         " (strongroom show-key): it opens your backups without a vault."
     )
 
@@ -122,17 +130,23 @@ def change_password(
     *,
     accept_weak: bool,
 ) -> None:
-    """Protect the key that the vault has with another password."""
+    """Protect the vault's key with another password."""
     require_key(session)
     if session.state is SyncState.CHANGED:
         raise ChangedElsewhere
     session.require_storage()
     if session.state is SyncState.UNFINISHED:
-        _take_pending(session)
+        _adopt_pending(session)
+    is_alone = password_fd != new_password_fd
     if session.current is None or session.state is SyncState.UNKNOWN:
-        key = recover(session, password_fd, adopt=session.current is None)
+        if session.current is None:
+            say(WILL_KEEP)
+        key = recover(session, password_fd, adopt=session.current is None, is_alone=is_alone)
     else:
         key = session.current.key
+        say_unneeded(password_fd)
+        if password_fd is not None and not is_alone:
+            prompts.ask_password(password_fd, is_alone=False)  # the new one is the next line
     password = prompts.ask_new_password(new_password_fd, accept_weak=accept_weak)
     protect(session, key, password, attempt_limit=None)
     say("Done. The vault gave the key back for the new password.")
@@ -161,94 +175,100 @@ def rehearse(session: VaultSession, password_fd: int | None, *, adopt: bool) -> 
 def protect(
     session: VaultSession, key: BackupKey, password: str, attempt_limit: int | None
 ) -> Registered:
-    """Register `key`, kept before and after; then get it back to be sure.
+    """Register `key` and recover it, to be sure, in an order that loses no key.
+
+    1. The vault prepares the registration. Nothing has changed yet.
+    2. Ask the vault again what it has: if somebody protected a key meanwhile, stop.
+    3. Store the key here as pending. Later, a lost answer would leave it in the vault alone.
+    4. Commit the registration, and recover the key with the password.
+    5. Make it the current key here. Earlier, backups might be made with a key that no vault has.
 
     Raises:
         KeyReplaced: somebody protected a key since this device looked. Nothing was changed.
-        ProtectionUncertain: the vault may or may not have the key; this device keeps it as pending.
+        ProtectionUncertain: the vault may or may not have the key; here it stays pending.
         RehearsalFailed, RehearsalUnfinished: the vault has the key, and so has this device.
-        NotKept: the vault has the key; on this device it is still pending.
+        NotKept: the vault has the key; here it is still pending.
     """
 
     def before_commit(key_id: bytes) -> None:
-        # The vault takes a registration only if nothing was registered since its start, which
-        # was before this look; so nothing can come between this look and the commit.
+        # The vault commits a registration only if nothing else was registered since it was
+        # prepared, so nothing can come between this question and the commit.
         if registration_of(session.vault.status()) != registration_of(session.status):
             raise KeyReplaced
         session.save_pending(StoredKey(key, key_id))
 
     say("Protecting the key, then getting it back to be sure ...")
     try:
-        with screen.unechoed():
+        with screen.unechoed(), session.patience:
             registered = session.vault.protect(
                 key, password, attempt_limit=attempt_limit, before_commit=before_commit
             )
     except (RehearsalFailed, RehearsalUnfinished):
-        _keep_pending(session)
+        _promote_pending(session)
         raise
     except ProtectionUncertain:
         say("This device keeps the new key until it is known which one the vault has.")
         raise
-    _keep_pending(session, is_proven=True)
+    _promote_pending(session, is_proven=True)
     return registered
 
 
 def disable(session: VaultSession, *, yes: bool) -> None:
     """Delete the account's key in the vault."""
+    require_key(session)
     if session.state is SyncState.CHANGED:
-        say(
-            "The key in the vault was protected on another device, after this one. Backups that"
-            " were made with it may then open with that device or its 64 digits alone."
-        )
+        say("The key in the vault was protected on another device, after this one.")
+    keeps = "this device" if session.state in _HAS_IT_HERE else "a device that keeps it"
     if not yes:
-        prompts.require_yes("Delete the key in the vault?")
-    asked, was_ours = session.status, session.state is SyncState.IN_SYNC
+        say(
+            "Once it is deleted, no password opens your backups: only the 64-digit key does, or"
+            f" {keeps}."
+        )
+        prompts.require_yes("Delete the key from the vault for good?")
+    asked = session.status
     if registration_of(session.refresh()) != registration_of(asked):
-        raise ReplacedMeanwhile  # the yes was to another key
-    session.vault.delete()
-    with suppress(StrongroomError):  # it is deleted, whatever the vault says after that
+        raise ReplacedMeanwhile  # the person agreed to delete another key
+    with session.patience:
+        session.vault.delete()
+    with suppress(StrongroomError):  # it is deleted, even if the vault does not answer now
         session.refresh()
-    if was_ours:
-        say("Deleted. Your backups open only with the 64-digit key now, or with this device's key.")
-    else:
-        say("Deleted. Backups made with that key open only with its 64 digits now, or with a")
-        say("device that keeps it.")
+    say(f"Deleted. Backups made with that key open only with its 64 digits now, or with {keeps}.")
 
 
 def _key_to_protect(session: VaultSession, *, is_replacing: bool) -> BackupKey:
-    """The kept key, if that is what is wanted; else a fresh one, and what becomes of the old."""
+    """Return this device's key or a fresh one, and say what that means for earlier backups."""
     current = session.current
     if current is None:
         if session.state is SyncState.VAULT_ONLY:
             say(
-                "This puts a fresh key into the vault. What it has now is gone for good then:\n"
-                "keep its 64 digits, or a device that has it, for backups made with it."
+                "This puts a fresh key into the vault; the one that it has now is gone for good.\n"
+                "For backups made with that one, keep its 64 digits or a device that has it."
             )
         return BackupKey.generate()
     is_lost = session.state is SyncState.DEVICE_ONLY and isinstance(session.status, DestroyedKey)
     if not is_replacing and (session.state is SyncState.IN_SYNC or is_lost):
         say(
-            "This device has the key already. It stays the same; the password that you choose now"
-            " takes the place of the one before."
+            "This device already has the key. It stays the same; the password that you choose now"
+            " replaces the old one."
         )
         return current.key
     say(
         "This makes a fresh key. Backups made until now open only with the old key.\n"
-        "This device keeps it for them; keep its 64 digits too\n"
-        "(strongroom show-key --old, once this is done)."
+        "This device keeps it for them. Once this is done, write down its 64 digits too:\n"
+        "strongroom show-key --old"
     )
     return BackupKey.generate()
 
 
-def _take_pending(session: VaultSession) -> None:
-    """The vault has the pending key: it is this device's from now on."""
+def _adopt_pending(session: VaultSession) -> None:
+    """Make the pending key the current one: the vault has it."""
     say("The last change was cut off, and the vault has the new key. This device takes it now.")
-    _keep_pending(session)
+    _promote_pending(session)
 
 
 def _finish(session: VaultSession, password_fd: int | None) -> None:
-    """Find out whether the person knows the password of what was cut off."""
-    say("Type the password that you chose then.")
+    """Finish a change that was cut off: check that the person knows its password."""
+    say("Type the password that you chose for it.")
     try:
         key = ask_and_recover(session, password_fd)
     except WrongPassword:
@@ -263,12 +283,12 @@ def _finish(session: VaultSession, password_fd: int | None) -> None:
     say("Done. The vault gave the key back for this password.")
 
 
-def _keep_pending(session: VaultSession, *, is_proven: bool = False) -> None:
-    """Make the pending key the current one."""
+def _promote_pending(session: VaultSession, *, is_proven: bool = False) -> None:
+    """Make the pending key the current one. Raises NotKept."""
     try:
         session.promote_pending(is_proven=is_proven)
     except (OSError, StrongroomError) as error:
         where = session.keys.slots.where("pending")
         raise NotKept(
-            f"The vault has the new key. It is in {where}, not yet in its place: {reason_of(error)}"
+            f"The vault has the new key. Here it is still in {where}: {reason_of(error)}"
         ) from error

@@ -1,8 +1,8 @@
-"""How this device's key and the vault's stand to each other, and how that is said to a person.
+"""How the vault's key compares with this device's, and what a person is told about that.
 
-A key id names one registration. The same backup key gets a new id whenever it is protected again.
-So another id in the vault than here says only that someone protected a key after this device did:
-the same one with another password, or another one. Which of the two, the password alone can tell.
+A key id names one registration: the same backup key gets a new id whenever it is protected again.
+So another id in the vault than here only says that someone protected a key after this device did:
+the same key with another password, or another key. Only the password can tell which.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class SyncState(Enum):
     DEVICE_ONLY = auto()
     VAULT_ONLY = auto()
     IN_SYNC = auto()
-    """The vault has what this device protected or recovered last."""
+    """The vault has the registration that this device made or recovered last."""
     UNFINISHED = auto()
     """The vault has the key that this device was about to protect when it was cut off."""
     UNKNOWN = auto()
-    """This device keeps a key without its id."""
+    """This device has a key without its id, stored by an earlier version."""
     CHANGED = auto()
     """A key was protected elsewhere after this device's."""
 
@@ -50,7 +50,7 @@ def sync_state_of(
 
 
 def status_note(found: KeyStatus, state: SyncState) -> str:
-    """Return what a profile remembers of a look at the vault (`Profile.vault_has`)."""
+    """Return what a profile notes about the vault's answer (`Profile.vault_has`)."""
     match found:
         case ActiveKey(key_id=key_id):
             is_new = state in (SyncState.CHANGED, SyncState.UNFINISHED)
@@ -67,32 +67,32 @@ IN_WORDS: Final = {
     SyncState.VAULT_ONLY: "no key",
     SyncState.IN_SYNC: "this device has the key",
     SyncState.UNFINISHED: "THE LAST CHANGE OF THE KEY WAS NOT FINISHED ON THIS DEVICE",
-    SyncState.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is this one",
-    SyncState.CHANGED: "THIS DEVICE HAS ANOTHER KEY THAN THE VAULT, OR AN EARLIER PASSWORD'S",
+    SyncState.UNKNOWN: "this device has a key; `strongroom rehearse` tells whether it is the same",
+    SyncState.CHANGED: "THE VAULT HAS ANOTHER KEY, OR THE SAME KEY WITH A NEWER PASSWORD",
 }
 
 CHOICES: Final = (
-    "strongroom rehearse            tells whether it is the same key (new password)\n"
+    "strongroom rehearse            checks whether it is the same key (new password)\n"
     "strongroom rehearse --adopt    takes the vault's key for this device\n"
     "strongroom enable --replace    puts a fresh key in place of the vault's"
 )
 
 ADVICE: Final = {
     SyncState.DEVICE_ONLY: (
-        "The password opens nothing now: your backups open with this device or the\n"
-        "64-digit key alone. Run `strongroom enable` to be protected again."
+        "The password opens nothing now: your backups open only with this device or the"
+        " 64-digit key. Run `strongroom enable` to be protected again."
     ),
     SyncState.VAULT_ONLY: (
-        "Run `strongroom restore` or `strongroom show-key` to get the key with the password."
+        "Run `strongroom restore FILE` or `strongroom show-key` to get the key with the password."
     ),
     SyncState.UNFINISHED: (
-        "The vault took the new key, and this device did not hear of it. It keeps that key;\n"
-        "run `strongroom enable` to finish."
+        "The vault has the new key, but its answer did not reach this device, which keeps that key"
+        " too. Run `strongroom enable` to finish."
     ),
     SyncState.CHANGED: (
-        "The key in the vault was protected on another device, after this one: either the\n"
-        "same key with another password, or another key. If it is another one, the\n"
-        "password does not open the backups of this device.\n"
+        "The key in the vault was protected on another device, after this one: it is either the"
+        " same key with another password, or another key. If it is another one, the password does"
+        " not open the backups of this device.\n"
         "If it was not you, someone else has access to this account.\n"
         f"Your choices:\n{CHOICES}"
     ),
@@ -101,33 +101,33 @@ ADVICE: Final = {
 
 DESTROYED_ADVICE: Final = {
     SyncState.DEVICE_ONLY: (
-        "The vault has nothing to open with a password any more. This device still has the\n"
-        "key, and your backups open with it. Protect the same key anew, with a new password:\n"
+        "No password opens the vault's key any more. This device still has the key, and your"
+        " backups open with it. Protect the same key again, with a new password:\n"
         "strongroom enable\n"
         "Its 64 digits open your backups without a vault; to write them down:\n"
         "strongroom show-key"
     ),
     SyncState.NEITHER: (
-        "Backups made with it open with its 64 digits alone (strongroom restore --digits), or\n"
-        "on a device that keeps it: there `strongroom enable` protects it anew. Here\n"
-        "`strongroom enable` makes a fresh key."
+        "Backups made with it open only with its 64 digits (strongroom restore --digits), or on a"
+        " device that keeps it: there `strongroom enable` protects it again. Here"
+        " `strongroom enable` makes a fresh key."
     ),
 }
 
 LAST_ATTEMPT: Final = "One attempt is left: the next wrong password destroys the key for good."
 LAST_IS_UNDECIDED: Final = (
-    "The last attempt is not decided yet. If it was not the right password, the key is destroyed."
+    "The last attempt is still undecided. If the password was wrong, the key is destroyed."
 )
 
 
 def advice_of(state: SyncState, found: KeyStatus) -> str:
-    """Say what a person does best as things stand; nothing if all is well."""
+    """Return what a person should do now; empty if all is well."""
     advice = DESTROYED_ADVICE if isinstance(found, DestroyedKey) else ADVICE
     return advice.get(state, "")
 
 
 def warning_of(vault_has: str, pending: StoredKey | None) -> str:
-    """Say what a person must know who makes a backup now; nothing if all is well."""
+    """Return what a person who makes a backup must know; empty if all is well."""
     if vault_has == NOTHING_NEW:
         return ""
     if vault_has == NONE:

@@ -1,4 +1,4 @@
-"""Where a vault is called and with what: address, certificates, access token, known identities."""
+"""What it takes to connect to a vault: address, certificates, access token, known identities."""
 
 from __future__ import annotations
 
@@ -63,23 +63,23 @@ class TokenSource:
         """Return the access token as it is now.
 
         Raises:
-            NoAccessToken, BadFile, OSError: the file has none.
-            TokenCommandFailed: the command gives none.
+            NoAccessToken, BadFile, OSError: there is no token in the file.
+            TokenCommandFailed: the command prints no token.
         """
         return token_command(self.command)() if self.command else read_token(self.file)
 
     def reader(self) -> Callable[[], str]:
-        """Return a function that gives the access token, as `Vault.connect` takes it."""
+        """Return a function that returns the access token, as `Vault.connect` takes it."""
         return token_command(self.command) if self.command else self.read
 
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """Which certificates to trust, where they are not those that gRPC trusts.
+    """Which certificates to trust instead of those that gRPC trusts.
 
     Attributes:
         file: path of a PEM file, or empty.
-        pem: the one that the fingerprint of an invite stood for, or empty.
+        pem: the certificate with an invite's fingerprint, or empty.
     """
 
     file: str = ""
@@ -95,11 +95,11 @@ class Roots:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which address to call, and how.
+    """Which address to connect to, and how.
 
     Attributes:
-        invite: the text of one, where its certificate is still to be fetched; else empty.
-        pins: the identities that this device knows there.
+        invite: the invite's text if its certificate must still be fetched; else empty.
+        pins: the identities that this device knows at this address.
     """
 
     address: str
@@ -109,7 +109,7 @@ class Target:
     invite: str = ""
 
     def account(self) -> str:
-        """Return whom the access token is for; one that says nothing of it is not sent."""
+        """Return the account of the access token; a token without one is not sent."""
         try:
             return account_of(self.tokens.read())
         except AccountUnknown:
@@ -140,7 +140,7 @@ def read_certificates(path: str) -> bytes | None:
 
 
 def _read_named(path: str, limit: int) -> bytes:
-    """Read a file that an option names, with an end to what it may hold."""
+    """Read a file that an option names, up to a limit. Raises BadFile, OSError."""
     with Path(path).open("rb") as file:
         text = file.read(limit + 1)
     if len(text) > limit:

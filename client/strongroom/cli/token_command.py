@@ -1,7 +1,8 @@
-"""Access tokens from a command that an application plugs in: run, bounded, and asked again in time.
+"""Access tokens from a command of the person's application.
 
-It is run without a shell, in this terminal's foreground, so that it may ask a person on /dev/tty;
-what it says on stderr is shown. One token on stdout is its answer.
+The command runs without a shell, in this terminal's foreground, so that it can ask a person on
+/dev/tty. Its stderr is shown; its stdout is the token. It has a time limit, and runs again shortly
+before its token expires.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import shlex
 import subprocess
 import time
 from base64 import urlsafe_b64decode
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +27,9 @@ TIMEOUT_S: Final = 60.0
 MAX_LIFETIME_S: Final = 900.0
 """Of an access token (2.5)."""
 MARGIN_S: Final = 30.0
-"""A token is not used in the last seconds of its life: it must still be good when it arrives."""
+"""Seconds before its end at which a token is renewed: it must still be valid when it arrives."""
 LOOK_S: Final = 0.05
-"""How often to look whether a command has ended that does not close its stdout."""
+"""Seconds between checks whether a command that leaves its stdout open has ended."""
 _NOT_FOUND: Final = 127
 _NOT_STARTED: Final = 126
 
@@ -37,17 +37,23 @@ _NOT_STARTED: Final = 126
 class BadTokenCommand(StrongroomError):
     """The text names no command."""
 
-    hint = "Write it as in a shell, for example --access-token-command 'sign-in --print-token'."
+    hint = (
+        "Name a program and its arguments: --access-token-command 'sign-in --print-token'. No shell"
+        " reads it; if you need one: --access-token-command 'sh -c \"...\"'."
+    )
 
 
 class TokenCommandFailed(StrongroomError):
     """The command gave no access token.
 
-    `exit_code` is its own, 128 + n after signal n, 127 where it was not found, 126 where it could
-    not be started, None where it did not come to its end or its answer is no token.
+    `exit_code` is the command's: 128 + n after signal n, 127 if it was not found, 126 if it could
+    not be started, None if it did not end in time or printed no token.
     """
 
-    hint = "Run the command by itself and see what it says; it must print one access token."
+    hint = (
+        "Run the command by itself and see what it prints: it must be one access token. No shell"
+        " reads it here; a pipe or a variable needs sh -c '...'."
+    )
 
     def __init__(self, program: str, problem: str, exit_code: int | None = None) -> None:
         super().__init__(f"The command for access tokens, {program}, {problem}.")
@@ -55,11 +61,11 @@ class TokenCommandFailed(StrongroomError):
 
 
 class TokenCommand:
-    """A command that prints access tokens; one that it printed is used while it is good.
+    """A command that prints access tokens; each is used until shortly before it expires.
 
     Args:
-        text: the command as in a shell, without any of a shell's other powers.
-        timeout: seconds until its token must be there.
+        text: the command as in a shell, but with quotes as the only syntax.
+        timeout: seconds that it may take.
     """
 
     def __init__(self, text: str, timeout: float = TIMEOUT_S) -> None:
@@ -72,23 +78,24 @@ class TokenCommand:
         self._timeout = timeout
         self._token = ""
         self._good_until = 0.0
-        self._hung: TokenCommandFailed | None = None
+        self._failure: TokenCommandFailed | None = None
 
     def __call__(self) -> str:
         """Return an access token.
 
         Raises:
-            TokenCommandFailed: there is none.
+            TokenCommandFailed: the command printed none, now or earlier: it runs once then, for a
+                person may have been asked something.
         """
-        if self._hung is not None:
-            raise self._hung  # who goes on without a token waits once
+        if self._failure is not None:
+            raise self._failure
         if time.time() >= self._good_until:
             self._token = self._checked(self._run())
             self._good_until = time.time() + _lifetime(self._token) - MARGIN_S
         return self._token
 
     def renew(self) -> None:
-        """Do not give the last token again: the vault says that it has expired."""
+        """Do not return the last token again: the vault says that it has expired."""
         self._good_until = 0.0
 
     def _run(self) -> bytes:
@@ -103,13 +110,12 @@ class TokenCommand:
             return self._answer(process, time.monotonic() + self._timeout)
 
     def _answer(self, process: subprocess.Popen[bytes], ends_at: float) -> bytes:
-        """Return what it prints, once it has ended well."""
+        """Return what it printed, once it has ended with exit code 0."""
         try:
             printed = self._printed(process, ends_at)
             code = process.wait(max(0.0, ends_at - time.monotonic()))
         except subprocess.TimeoutExpired as error:
-            self._hung = self._failed(f"did not end within {self._timeout:.0f} s")
-            raise self._hung from error
+            raise self._failed(f"did not end within {self._timeout:.0f} s") from error
         finally:
             process.kill()
         if code != 0:
@@ -127,7 +133,7 @@ class TokenCommand:
                 if not selector.select(LOOK_S):
                     if process.poll() is None:
                         continue
-                    return printed  # what it left in the background has nothing to say
+                    return printed  # a background process of its may hold the pipe open
                 some = os.read(process.stdout.fileno(), MAX_TOKEN)
                 printed += some
                 if not some:
@@ -143,14 +149,18 @@ class TokenCommand:
             raise self._failed(f"prints no access token: {str(error).rstrip('.')}") from None
 
     def _failed(self, problem: str, exit_code: int | None = None) -> TokenCommandFailed:
-        """Its arguments may hold secrets, its name does not."""
-        return TokenCommandFailed(self._words[0], problem, exit_code)
+        """Name the program alone: its arguments may hold secrets."""
+        self._failure = TokenCommandFailed(self._words[0], problem, exit_code)
+        return self._failure
 
 
-@cache
 def token_command(text: str) -> TokenCommand:
-    """Return the one for this text: whoever asks next gets the same token while it is good."""
-    return TokenCommand(text)
+    """Return the command of this text; everyone shares it, its token while valid, its failure."""
+    command = TokenCommand(text)
+    return _shared.setdefault(portable(text), command)
+
+
+_shared: dict[str, TokenCommand] = {}
 
 
 def portable(text: str) -> str:
@@ -162,9 +172,10 @@ def portable(text: str) -> str:
 
 
 def _lifetime(token: str) -> float:
-    """Return for how many seconds a token is good from now on, 0 where it does not say.
+    """Return for how many seconds a token is valid from now on, 0 if it does not say.
 
-    Counted from `iat` where there is one: so the clock of this device need not be the issuer's.
+    Counted from its `iat` if it has one, so that this device's clock need not agree with the
+    issuer's.
     """
     try:
         payload = token.split(".")[1]

@@ -1,4 +1,4 @@
-"""A vault that was met, and what this device and it have of an account's keys."""
+"""A session with a vault: what the vault and this device hold of an account's keys."""
 
 from __future__ import annotations
 
@@ -24,20 +24,32 @@ if TYPE_CHECKING:
     from strongroom.cli.device import Device
     from strongroom.cli.profile.profiles import Profile
     from strongroom.cli.profile.slots import Slots
+    from strongroom.cli.progress import Patience
     from strongroom.cli.target import Target
     from strongroom.requests import KeyStatus
     from strongroom.vault import Vault
 
 
 class VaultSession:
-    """A vault that was met, and what this device and it have of the account's keys."""
+    """A session with a vault: what it and this device hold of the account's keys.
 
-    def __init__(self, device: Device, vault: Vault, target: Target, place: Place) -> None:
+    Attributes:
+        status: what the vault said last.
+        current, pending: the account's keys on this device.
+        state: how these compare.
+        patience: the context of whatever waits for the vault.
+    """
+
+    def __init__(
+        self, device: Device, vault: Vault, target: Target, place: Place, patience: Patience
+    ) -> None:
         self.device = device
         self.vault = vault
         self.place = place
         self._target = target
-        self.status = vault.status()
+        self.patience = patience
+        with patience:
+            self.status = vault.status()
         self.keys = device.keys(place)
         self.current = self.keys.current()
         self.pending = self.keys.pending()
@@ -46,11 +58,11 @@ class VaultSession:
 
     @property
     def address(self) -> str:
-        """Where the vault was met."""
+        """Where the vault was reached."""
         return self._target.address
 
     def require_storage(self) -> None:
-        """Prove that a key can be kept here. Called before a person types a password.
+        """Prove that a key can be stored here. Called before a person types a password.
 
         Raises:
             HomeNotWritable, KeyringUnusable, KeyNotKept: it cannot.
@@ -70,7 +82,7 @@ class VaultSession:
             self.place = self.device.save(self.place, self.place.profile)
 
     def save_pending(self, kept: StoredKey) -> None:
-        """Keep a key that the vault is about to get."""
+        """Store a key that the vault is about to get."""
         with device_folder.locked(self.device.folder):
             self._take_place()
             if not self.place.is_proven:
@@ -79,13 +91,13 @@ class VaultSession:
         self.pending = kept
 
     def promote_pending(self, *, is_proven: bool) -> None:
-        """The vault has the pending key: make it the current one."""
+        """Make the pending key the current one: the vault has it."""
         if self.pending is None:
             raise RuntimeError("nothing is pending")
         self.save_current(self.pending, is_proven=is_proven)
 
     def save_current(self, kept: StoredKey, *, is_proven: bool) -> None:
-        """Make a key the current one, and the vault's identity a pin if it is proven now."""
+        """Make a key the current one; pin the vault's identity if it is proven now."""
         profile = replace(
             self._way_to(self.place.profile),
             vault_has="",
@@ -95,14 +107,15 @@ class VaultSession:
             self._take_place()
             place = Place(self.place.folder, profile, is_proven=is_proven or self.place.is_proven)
             if not self.place.is_proven:
-                profiles.save_place(replace(place, is_proven=False))  # whose key it is
+                # Before the key, so that a cut leaves no key without its account.
+                profiles.save_place(replace(place, is_proven=False))
             self.keys.save_current(kept)
             profiles.save_place(place)
         self.place, self.current, self.pending = place, kept, None
         self.state = SyncState.IN_SYNC
 
     def _take_place(self) -> None:
-        """Under the lock: another command may have taken the place that was free for this one."""
+        """Choose the folder again, under the lock: another command may have taken this one."""
         if self.place.is_proven:
             return
         folder = profiles.place_of(self.device.folder, self.place.profile).folder
@@ -112,11 +125,11 @@ class VaultSession:
                 self.keys = StoredKeys(FileSlots(folder))
 
     def pin_identity(self) -> None:
-        """The vault has proved its identity: pin it."""
+        """Pin the vault's identity, which it has proved."""
         self.place = self.device.save(self.place, self._way_to(self.place.profile), is_proven=True)
 
     def _way_to(self, profile: Profile) -> Profile:
-        """The profile with the certificates and the access tokens that worked here."""
+        """Return the profile with the certificates and access tokens that worked."""
         target, is_fetched = self._target, bool(self._target.invite)
         pem = (self.vault.ca_certificates or b"").decode() if is_fetched else target.roots.pem
         command = target.tokens.command
@@ -130,18 +143,19 @@ class VaultSession:
 
     def refresh(self) -> KeyStatus:
         """Ask the vault once more what it has."""
-        self.status = self.vault.status()
+        with self.patience:
+            self.status = self.vault.status()
         self.state = sync_state_of(self.status, self.current, self.pending)
         self._record_status()
         return self.status
 
     def _record_status(self) -> None:
-        """What is learnt outlives this command, where something is kept that it concerns."""
+        """Note the vault's answer for later commands, if this device stores a key."""
         if self.current is not None or self.pending is not None:
             self.place = self.device.record_status(self.place, self.status)
 
     def _choose_store(self) -> None:
-        """The keyring if it keeps what it is given, else a file."""
+        """Choose the keyring if it works, else files."""
         slots: Slots = FileSlots(self.place.folder)
         if has_keyring():
             ring = KeyringSlots(self.place.profile)
@@ -157,6 +171,6 @@ class VaultSession:
 
 
 def _absolute(path: str) -> str:
-    """Return a path as a profile keeps it: not at all if it is no text, for TOML is."""
+    """Return an absolute path for a profile; empty if it is not text, which TOML must be."""
     absolute = str(Path(path).absolute()) if path else ""
     return absolute if absolute.isprintable() else ""

@@ -84,7 +84,7 @@ def test_no_cut_and_no_mistyped_letter_passes() -> None:
         ("strongroom1aaaaaa", "not a whole invite"),
         ("strongroom1é", "not a whole invite"),
         ("strongroom1" + "a" * MAX_TEXT, "not a whole invite"),
-        (sealed(b"\x02of tomorrow"), "later version"),
+        (sealed(b"\x02of tomorrow"), "too old for this invite"),
         (sealed(b"\x01"), "no vault"),
         (sealed(said() + b"more"), "no vault"),
         (sealed(said()[:-1]), "no vault"),
@@ -104,6 +104,7 @@ def test_what_is_no_invite_is_named(text: str, sentence: str) -> None:
         Invite.decode(text)
     assert "\x1b" not in str(refused.value)
     assert refused.value.hint
+    assert ("Update" in refused.value.hint) == ("too old" in sentence)  # copying it again is no use
 
 
 @given(st.binary(max_size=120))

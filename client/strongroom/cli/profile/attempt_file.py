@@ -1,8 +1,9 @@
-"""The seed of an undecided attempt between two runs of the command, for two minutes.
+"""The seed of an undecided attempt, kept between two runs of the command for two minutes.
 
-A run that ends before its attempt is decided (no network, a closed terminal) is gone on with by the
-next one, and not charged again. The seed tells nothing about the password. It is in memory where
-the system has a folder for that ($XDG_RUNTIME_DIR), else in the home; nobody else can read it.
+If a run ends before its attempt is decided (no network, a closed terminal), the next one continues
+the attempt, and it is not charged again. The seed says nothing about the password. It is stored in
+memory if the system has a folder for that ($XDG_RUNTIME_DIR), else in the home; only this user can
+read it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LIFETIME_S: Final = 120
-"""At the limit a vault keeps the key for so long, for a repetition of the last attempt (6.10)."""
+"""How long a vault keeps the key after the last attempt, in case it is repeated (6.10)."""
 PREFIX: Final = "attempt-"
 _OTHERS: Final = 0o077
 
@@ -42,22 +43,22 @@ class AttemptFile:
         return self._named if isinstance(self._named, Path) else self._named()
 
     def load(self) -> bytes | None:
-        """Return the seed, 32 bytes; None where no attempt is under way, or it is too old."""
+        """Return the seed, 32 bytes; None if there is no attempt to continue, or it is too old."""
         try:
             text = device_folder.read_private(self._path, is_secret=True)
             seed = None if text is None else self._seed(text)
         except HomeUnusable:
-            seed = None  # not ours to believe; the attempt is a new one then
+            seed = None  # it cannot be trusted, so the attempt is a new one
         if seed is None:
             self.forget()
         return seed
 
     def save(self, seed: bytes) -> None:
-        """Keep the seed for two minutes from now."""
+        """Store the seed for two minutes."""
         device_folder.write_private(self._path, f"{int(self._clock())} {seed.hex()}\n")
 
     def forget(self) -> None:
-        """Remove the file; one that cannot be removed ends by its age."""
+        """Remove the file; if it cannot be removed, it expires."""
         with suppress(OSError):
             self._path.unlink()
 
@@ -67,7 +68,7 @@ class AttemptFile:
             age, seed = self._clock() - int(saved_at), bytes.fromhex(digits)
         except ValueError:
             return None
-        # A clock that was set back by little, as clocks are, must not cost the last attempt.
+        # A clock that is set back a little must not cost the last attempt.
         is_good = len(seed) == ATTEMPT_SEED_SIZE and abs(age) <= LIFETIME_S
         return seed if is_good else None
 
@@ -75,10 +76,10 @@ class AttemptFile:
 def attempt_file(
     folder: Path, environment: Mapping[str, str], identity: Callable[[], str], account: str
 ) -> AttemptFile:
-    """Return where the seed of an account's attempt at a vault is kept.
+    """Return where the seed of an account's attempt is stored.
 
-    The vault may be reached at another address the next time, so its identity names the file. It is
-    known, and `identity` is called, when the vault was met.
+    The vault's identity names the file, for its address may be another one the next time.
+    `identity` is called only when the file is used: by then the vault has said who it is.
     """
     kept_in = _in_memory(environment) or folder
     _remove_old(kept_in)
@@ -91,9 +92,9 @@ def attempt_file(
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove what nobody came back for: with its KE1 a seed is as good as a hash of the password.
+    """Remove seeds that were not used: with its KE1 a seed is as good as a hash of the password.
 
-    Whoever gets a device later, and has what the vault was sent, could guess without a limit.
+    Someone who gets the device later, and has what the vault was sent, could guess without a limit.
     """
     for path in folder.glob(f"{PREFIX}*"):
         with suppress(OSError):
@@ -102,7 +103,7 @@ def _remove_old(folder: Path) -> None:
 
 
 def _in_memory(environment: Mapping[str, str]) -> Path | None:
-    """The folder of this user that is in memory, if there is one and it is as it should be."""
+    """Return this user's folder in memory, if there is one that only they can use."""
     named = environment.get("XDG_RUNTIME_DIR", "")
     folder = Path(named) / "strongroom"
     try:

@@ -1,7 +1,7 @@
-"""The folder where a device keeps what it must remember, and its small private files.
+"""The folder with this device's profiles and keys, and the small private files in it.
 
-It is $STRONGROOM_HOME, or the platform's folder for settings. What others can change or read is not
-believed: whoever writes a profile chooses the vault, whoever reads a key opens the backups.
+It is $STRONGROOM_HOME, or the platform's folder for settings. Files that others can change or read
+are refused: who can write a profile chooses the vault, who can read a key opens the backups.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _OTHERS_WRITE: Final = 0o022
 class HomeUnusable(StrongroomError):
     """A file or folder of the home cannot be used; the message says which and why."""
 
-    hint = "Mend or remove the file."
+    hint = "Fix or remove the file."
 
 
 class HomeNotWritable(HomeUnusable):
-    """Nothing can be kept."""
+    """Nothing can be stored in the home."""
 
-    hint = "Make room, mend the permissions, or name another folder in STRONGROOM_HOME."
+    hint = "Make room, fix the permissions, or name another folder in STRONGROOM_HOME."
 
 
 def home_folder(environment: Mapping[str, str]) -> Path:
@@ -47,10 +47,10 @@ def home_folder(environment: Mapping[str, str]) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder in which others than its owner can put files. A missing one is good.
+    """Refuse a folder in which others can create files. A missing one is accepted.
 
     Raises:
-        HomeUnusable: it is no folder of this user's own.
+        HomeUnusable: it is not a folder that only this user can write.
     """
     try:
         found = folder.stat()
@@ -59,7 +59,7 @@ def check_folder(folder: Path) -> None:
     except OSError as error:
         raise HomeUnusable(f"The folder {folder} cannot be used: {error.strerror}.") from error
     if not stat.S_ISDIR(found.st_mode):
-        raise HomeUnusable(f"{folder} should be a folder, and is none.")
+        raise HomeUnusable(f"{folder} should be a folder, but is not.")
     _check_owner(folder, found)
     if found.st_mode & _OTHERS_WRITE:
         raise HomeUnusable(
@@ -69,10 +69,10 @@ def check_folder(folder: Path) -> None:
 
 
 def prove_writable(folder: Path) -> None:
-    """Make the folder where it is missing, and write and remove a file in it.
+    """Create the folder if it is missing, and write and remove a file in it.
 
     Raises:
-        HomeNotWritable: that does not work; the message says why.
+        HomeNotWritable: one of these failed; the message says why.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,14 +84,14 @@ def prove_writable(folder: Path) -> None:
 
 
 def read_private(path: Path, *, is_secret: bool) -> str | None:
-    """Return the text of a small file of this user's own, None where there is none.
+    """Return the text of a small file that only this user can write, None if it is missing.
 
     Args:
-        path: a regular file; a link is refused, since its target is not in the checked folder.
-        is_secret: whether others must not read it. Others may write no file.
+        path: a regular file; a link is refused, for its target may be outside the checked folder.
+        is_secret: whether others must not be able to read it either.
 
     Raises:
-        HomeUnusable: it cannot be read, or cannot be believed.
+        HomeUnusable: it cannot be read, or others could have written it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -103,7 +103,7 @@ def read_private(path: Path, *, is_secret: bool) -> str | None:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise HomeUnusable(f"{path} should be a file, and is none.")
+            raise HomeUnusable(f"{path} should be a file, but is not.")
         _check_owner(path, found)
         _check_mode(path, found, is_secret=is_secret)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -117,19 +117,19 @@ def read_private(path: Path, *, is_secret: bool) -> str | None:
     except UnicodeDecodeError as error:
         raise HomeUnusable(f"{path} is not UTF-8 text.") from error
     if "\0" in text:
-        raise HomeUnusable(f"{path} has zero bytes in it; it is damaged.")
+        raise HomeUnusable(f"{path} contains zero bytes: it is damaged.")
     return text
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file as `drafts.write_private` does, in a folder that is made if it is missing."""
+    """Write a file as `drafts.write_private` does; create its folder if it is missing."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     drafts.write_private(path, text.encode())
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One command at a time changes what is in the folder. Held for moments, never at a prompt."""
+    """Let one command at a time change the folder. Held for moments, never during a prompt."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -151,6 +151,6 @@ def _check_mode(path: Path, found: os.stat_result, *, is_secret: bool) -> None:
         )
     if found.st_mode & _OTHERS_WRITE:
         raise HomeUnusable(
-            f"Others can write {path}, so it cannot be believed. Look at what it says, then"
+            f"Others can write {path}, so it cannot be trusted. Check what it says, then"
             f" run: chmod 600 {path}"
         )

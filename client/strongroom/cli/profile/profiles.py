@@ -4,8 +4,8 @@ A vault is known by its identity, wherever it is reached. A profile is a pin: it
 vault has proved its identity (clause 4.3 of the protocol). Until then the same file is called
 unproven.toml and pins nothing.
 
-The first account of a home has the home itself as its folder, as before there could be several;
-further ones have folders under accounts/.
+The first account's folder is the home itself, as in versions that knew only one; others have
+folders under accounts/.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class Profile:
     """One account in one vault.
 
     Attributes:
-        vault: host:port, as it was first named.
+        vault: host:port, as first given.
         identity: 44 characters, the vault's identity.
-        account: as the access token named it.
+        account: as the access token names it.
         ca_file: PEM with the roots to trust; empty for gRPC's own.
-        ca_certificate: the PEM itself, from an invite's fingerprint; empty unless it came so.
-        access_token_file: read anew each time.
-        access_token_command: run where there is no such file.
+        ca_certificate: the PEM with an invite's fingerprint; empty without an invite.
+        access_token_file: read again each time.
+        access_token_command: run if no file is named.
         key_store: where the backup key is: `keyring` or `file`.
-        vault_id: as the vault called itself; empty in profiles of before it was kept.
-        also_at: other addresses where the vault was met.
-        vault_has: what the vault was last seen to have, if that is not this device's key: another
-            key's id in hexadecimal, "none" or "destroyed". Empty where there is nothing to say.
+        vault_id: what the vault calls itself; empty in profiles of earlier versions.
+        also_at: other addresses where the vault was reached.
+        vault_has: what the vault had when last asked, if not this device's key: another key's id
+            in hexadecimal, "none" or "destroyed"; else empty.
     """
 
     vault: str
@@ -74,12 +74,12 @@ class Profile:
     access_token_command: str = ""
 
     def is_at(self, address: str) -> bool:
-        """Whether the vault was met at this address, however it was written."""
-        met = (pinned_as(normalised(known)) for known in (self.vault, *self.also_at))
-        return pinned_as(normalised(address)) in met
+        """Whether the vault was reached at this address, in whatever notation."""
+        known = (pinned_as(normalised(one)) for one in (self.vault, *self.also_at))
+        return pinned_as(normalised(address)) in known
 
     def at(self, address: str) -> Profile:
-        """The same vault, met at this address too."""
+        """Return the profile with one more address of the vault."""
         if self.is_at(address):
             return self
         return replace(self, also_at=(*self.also_at, normalised(address)))
@@ -108,7 +108,7 @@ def load_places(folder: Path) -> tuple[Place, ...]:
     """Return all places of a home.
 
     Raises:
-        HomeUnusable: a folder or file in it cannot be believed; all are refused then.
+        HomeUnusable: a folder or file in it cannot be trusted; none is used then.
     """
     device_folder.check_folder(folder)
     accounts = folder / ACCOUNTS
@@ -124,7 +124,7 @@ def load_places(folder: Path) -> tuple[Place, ...]:
 
 
 def place_of(folder: Path, profile: Profile) -> Place:
-    """Return the place of the profile's account, a free one if it has none yet. Writes nothing."""
+    """Return the place of the profile's account, or a free one. Writes nothing."""
     for place in load_places(folder):
         if place.is_of(profile.identity, profile.account):
             return place
@@ -166,7 +166,7 @@ def _parse(path: Path, text: str) -> Profile:
 
 
 def _strange(table: dict[str, Any]) -> str:
-    """Say what is wrong with a profile, nothing if it is good."""
+    """Return what is wrong with a profile, empty if nothing is."""
     names = {field.name for field in fields(Profile)}
     if unknown := table.keys() - names:
         return f"it has {min(unknown)!r}, which this version does not know"
@@ -175,7 +175,7 @@ def _strange(table: dict[str, Any]) -> str:
     for name, value in table.items():
         is_good = _is_list(value) if name == "also_at" else isinstance(value, str)
         if not is_good:
-            return f"its {name!r} is not what it should be"
+            return f"its {name!r} has the wrong type"
     return _strange_text(table)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KEYRING_SERVICE: Final = "strongroom"
 
 Slot: TypeAlias = Literal["current", "pending", "old"]
-"""What a device keeps: its key, one that is not confirmed yet, and older ones."""
+"""The device's key, one that the vault has not confirmed yet, and older ones."""
 
 
 class KeyringUnusable(StrongroomError):
@@ -31,30 +31,30 @@ class KeyringUnusable(StrongroomError):
 
 
 class KeyNotKept(StrongroomError):
-    """What was saved cannot be read back."""
+    """A key was saved, but cannot be read back."""
 
-    hint = "Use --key-store file, or mend what keeps the key."
+    hint = "Use --key-store file, or find out why the key store loses what it is given."
 
 
 class Slots(Protocol):
-    """Somewhere to keep texts, durably and in private."""
+    """A durable private store of three texts."""
 
     name: str
 
     def where(self, slot: Slot) -> str:
-        """Say where a slot is, for a person."""
+        """Return where a slot is, for messages."""
 
     def read(self, slot: Slot) -> str | None:
-        """Return the text of a slot, None where there is none."""
+        """Return the text of a slot, None if it is empty."""
 
     def write(self, slot: Slot, text: str) -> None:
-        """Put a text into a slot, instead of any other."""
+        """Replace the text of a slot."""
 
     def remove(self, slot: Slot) -> None:
         """Empty a slot."""
 
     def prove(self) -> None:
-        """Keep something, read it back and remove it. Raises a StrongroomError."""
+        """Write something, read it back and remove it. Raises a StrongroomError."""
 
 
 class FileSlots:
@@ -71,15 +71,15 @@ class FileSlots:
         self._folder = folder
 
     def where(self, slot: Slot) -> str:
-        """Say where a slot is, for a person."""
+        """Return where a slot is, for messages."""
         return str(self._path(slot))
 
     def read(self, slot: Slot) -> str | None:
-        """Return the text of a slot, None where there is none."""
+        """Return the text of a slot, None if it is empty."""
         return device_folder.read_private(self._path(slot), is_secret=True)
 
     def write(self, slot: Slot, text: str) -> None:
-        """Put a text into a slot, instead of any other."""
+        """Replace the text of a slot."""
         device_folder.write_private(self._path(slot), text)
 
     def remove(self, slot: Slot) -> None:
@@ -87,7 +87,7 @@ class FileSlots:
         drafts.remove(self._path(slot))
 
     def prove(self) -> None:
-        """Keep something and remove it."""
+        """Write something and remove it."""
         device_folder.prove_writable(self._folder)
 
     def _path(self, slot: Slot) -> Path:
@@ -102,22 +102,22 @@ class KeyringSlots:
 
     def __init__(self, profile: Profile) -> None:
         self._user = f"{profile.account} at {profile.identity}"
-        # Keys were filed under the vault's address before they were under its identity.
+        # Earlier versions filed keys under the vault's address instead of its identity.
         self._earlier = [f"{profile.account} at {at}" for at in (profile.vault, *profile.also_at)]
 
     def where(self, slot: Slot) -> str:
-        """Say where a slot is, for a person."""
+        """Return where a slot is, for messages."""
         return f"the keyring's entry {self._entry(slot)!r}"
 
     def read(self, slot: Slot) -> str | None:
-        """Return the text of a slot, None where there is none."""
+        """Return the text of a slot, None if it is empty."""
         found = _get(self._entry(slot))
         if found is None and slot == "current":
             return next(filter(None, map(_get, self._earlier)), None)
         return found
 
     def write(self, slot: Slot, text: str) -> None:
-        """Put a text into a slot, instead of any other."""
+        """Replace the text of a slot."""
         _set(self._entry(slot), text)
 
     def remove(self, slot: Slot) -> None:
@@ -125,7 +125,7 @@ class KeyringSlots:
         _delete(self._entry(slot))
 
     def prove(self) -> None:
-        """Keep something, read it back and remove it."""
+        """Write something, read it back and remove it."""
         user, text = f"{self._user} (test)", secrets.token_hex(16)
         _set(user, text)
         found = _get(user)
@@ -151,7 +151,7 @@ def _get(user: str) -> str | None:
     except Exception as error:
         raise KeyringUnusable from error
     if found is not None and not isinstance(found, str):
-        raise KeyringUnusable("The system keyring gives back something else than a text.")
+        raise KeyringUnusable("The system keyring returned something that is not text.")
     return found
 
 

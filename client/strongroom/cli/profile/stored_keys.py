@@ -1,10 +1,10 @@
 """The backup keys of one account on this device, in its files or in the system keyring.
 
 There are three slots. `current` is the key that backups are made with. `pending` is one that the
-vault was about to get: it is kept before the call that may take effect, so that no lost answer
-loses it. `old` has every key that was current or pending before: older backups open with them.
+vault is about to get: it is stored before the call that may take effect, so that a lost answer does
+not lose it. `old` has every key that was current or pending before: older backups open with them.
 
-What is saved is read back. Every step leaves each key in at least one slot.
+What is written is read back. Every step leaves each key in at least one slot.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ class StoredKey:
 
     Attributes:
         key: the key.
-        key_id: 16 bytes, of the registration that this device made or recovered last. None where it
-            is not known: the key was kept before ids were.
+        key_id: 16 bytes, of the registration that this device made or recovered last. None if it
+            is not known: earlier versions stored none.
     """
 
     key: BackupKey
     key_id: bytes | None
 
     def line(self) -> str:
-        """The key as it is kept. Secret."""
+        """Return the key as it is stored. Secret."""
         known = "" if self.key_id is None else f" {_KEY_ID}{self.key_id.hex()}"
         return self.key.digits + known
 
@@ -60,7 +60,7 @@ class StoredKeys:
     """An account's keys on this device."""
 
     def __init__(self, slots: Slots, earlier: Slots | None = None) -> None:
-        """Take where keys are kept from now on, and where they were until now if not there."""
+        """Take where keys are stored, and where they were until now if that is elsewhere."""
         self.slots = slots
         self.earlier = earlier
 
@@ -68,17 +68,17 @@ class StoredKeys:
         """Return the key that backups are made with.
 
         Raises:
-            HomeUnusable: what is there is no key, or others can read it.
+            HomeUnusable: what is stored is not a key, or others can read it.
             KeyringUnusable: the keyring does not answer.
         """
         return next(iter(self._read("current")), None)
 
     def pending(self) -> StoredKey | None:
-        """Return the key that the vault was about to get."""
+        """Return the key that the vault may or may not have got."""
         return next(iter(self._read("pending")), None)
 
     def old(self) -> list[StoredKey]:
-        """Return the keys of before, the newest last."""
+        """Return the older keys, the newest last."""
         return self._read("old")
 
     def all_keys(self) -> list[StoredKey]:
@@ -86,23 +86,28 @@ class StoredKeys:
         return [*self._read("current"), *self._read("pending"), *reversed(self.old())]
 
     def save_pending(self, kept: StoredKey) -> None:
-        """Keep a key that the vault is about to get. The current one stays so.
+        """Store a key that the vault is about to get. The current one stays current.
 
         Raises:
-            KeyNotKept, KeyringUnusable, OSError: it is not kept; do not go on.
+            KeyNotKept, KeyringUnusable, OSError: it is not stored; do not go on.
         """
         self._to_old(self.pending(), unless=kept)
         self._write("pending", [kept])
 
     def save_current(self, kept: StoredKey) -> None:
-        """Make a key the current one; the one that it replaces is an old one from now on."""
+        """Make a key the current one; the one that it replaces becomes an old one.
+
+        1. Replaced keys go to `old`, so that a cut after step 2 does not lose them.
+        2. `current` is written.
+        3. `pending` is emptied, last: until step 2 it may be the only copy of the key.
+        """
         for other in (self.current(), self.pending()):
             self._to_old(other, unless=kept)
         self._write("current", [kept])
         self.slots.remove("pending")
 
     def migrate(self) -> None:
-        """Copy the keys from where they were until now. They stay there too."""
+        """Copy the keys from where they were until now; they stay there too."""
         if self.earlier is None:
             return
         current, pending, old = self._read("current"), self._read("pending"), self.old()
@@ -128,7 +133,7 @@ class StoredKeys:
         try:
             found = _parse_slot(self.earlier, slot)
         except KeyringUnusable:
-            found = []  # another store was named because the keyring does not work
+            found = []  # the reason to change stores may be that the keyring does not work
         if found and slot != "old":
             return found
         return [*found, *_parse_slot(self.slots, slot)]
@@ -138,7 +143,7 @@ class StoredKeys:
         self.slots.write(slot, text + "\n")
         if (self.slots.read(slot) or "").strip() != text:
             raise KeyNotKept(
-                f"The key was saved, and cannot be read back: {self.slots.where(slot)}."
+                f"The key was saved, but cannot be read back: {self.slots.where(slot)}."
             )
 
 

@@ -16,7 +16,7 @@ from strongroom.cli.backups import (
     to_back_up,
     to_restore,
 )
-from strongroom.cli.prompts import BadDescriptor
+from strongroom.cli.descriptors import BadDescriptor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,42 @@ def test_the_command_says_that_it_is_still_trying(tmp_path: Path) -> None:
         terminal.sendintr()
         terminal.expect(pexpect.EOF)
         terminal.close()
+
+
+def test_the_command_says_soon_that_a_vault_is_silent(tmp_path: Path) -> None:
+    """Its first try takes 10 seconds, and nobody should look at nothing for so long."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system accepts, and that is all
+        port = silent.getsockname()[1]
+        terminal: Any = pexpect.spawn(
+            PROGRAM,
+            ["status"],
+            env=environment_of(tmp_path, f"localhost:{port}"),
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(24, 200),
+        )
+        terminal.expect_exact(f"The vault at localhost:{port} has not answered yet. Trying again")
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        assert "Traceback" not in terminal.before
+        terminal.close()
+
+
+def test_a_wrong_usage_is_broken_between_words(tmp_path: Path) -> None:
+    terminal: Any = pexpect.spawn(
+        PROGRAM,
+        ["restore", "chats.db"],
+        env=environment_of(tmp_path, "localhost:1"),
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(24, 40),
+    )
+    terminal.expect(pexpect.EOF)
+    lines = [line.rstrip() for line in str(terminal.before).splitlines()]
+    assert max(map(len, lines)) <= 40
+    assert lines[0] == "Usage: strongroom restore"
+    assert lines[-1] == "    the output file with --output"
+    assert terminal.wait() == 2
 
 
 def test_the_command_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:

@@ -1,90 +1,72 @@
-"""What a person reads on a terminal, and what a script reads without one."""
+"""What is asked for: the password that opens, one that is new, and a yes."""
 
 from __future__ import annotations
 
 import os
-import termios
-import threading
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
-from strongroom.cli import prompts, screen
-from strongroom.cli.screen import say
+from strongroom.cli import prompts
+from strongroom.cli.descriptors import NotOneLine
 from strongroom.errors import PasswordRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-LONG = (
-    "The vault has another key than this device, or the same one protected elsewhere since.\n"
-    "strongroom enable --replace    puts a fresh key in place of the vault's, for good"
-)
+STRONG = "seven brown foxes under one roof"
 
 
 @pytest.fixture
-def shown(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], list[str]]:
-    """The lines on a terminal of 40 columns."""
-    monkeypatch.setattr(screen, "columns", lambda _stream: 40)
+def given(tmp_path: Path) -> Callable[[str], int]:
+    """A descriptor with a text to read."""
 
-    def lines() -> list[str]:
-        return capsys.readouterr().err.splitlines()
+    def open_text(text: str) -> int:
+        path = tmp_path / "text"
+        path.write_text(text)
+        return os.open(path, os.O_RDONLY)
 
-    return lines
-
-
-def test_a_terminal_gets_lines_that_it_has_room_for(shown: Callable[[], list[str]]) -> None:
-    say(LONG, label="strongroom: ")
-    lines = shown()
-    assert max(map(len, lines)) <= 40
-    assert lines[0] == "strongroom: The vault has another key"
-    assert all(line.startswith(" " * 12) for line in lines[1:])
-    assert " ".join(" ".join(lines).split()) == " ".join(("strongroom: " + LONG).split())
+    return open_text
 
 
-def test_a_line_keeps_its_indentation(shown: Callable[[], list[str]]) -> None:
-    say("  " + "word " * 12)
-    assert [line[:6] for line in shown()] == ["  word", "  word"]
+@pytest.mark.parametrize("text", ["", "\n", "a\x00b\n", "x" * 2000])
+def test_what_nobody_can_have_chosen_is_not_tried(given: Callable[[str], int], text: str) -> None:
+    with pytest.raises(prompts.NotAsChosen, match="cannot be a password") as refused:
+        prompts.ask_password(given(text))
+    assert "no attempt was used" in refused.value.hint
+    assert "hoose" not in refused.value.hint  # it is not new
 
 
-def test_a_terminal_of_somebody_else_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is none of this process' session: nothing may fail after a password was typed."""
-    _ours, theirs = os.openpty()
-    with os.fdopen(theirs, "r") as stdin:
+def test_a_new_password_that_is_refused_may_be_another(given: Callable[[str], int]) -> None:
+    with pytest.raises(PasswordRefused) as refused:
+        prompts.ask_new_password(given("a\x00b\n"), accept_weak=True)
+    assert "choose another one" in refused.value.hint
+    with pytest.raises(prompts.WeakPassword, match="easy to guess") as weak:
+        prompts.ask_new_password(given("hunter2\n"), accept_weak=False)
+    assert "--accept-weak-password" in weak.value.hint
+    assert prompts.ask_new_password(given("hunter2\n"), accept_weak=True) == "hunter2"
+
+
+def test_no_line_is_dropped(given: Callable[[str], int]) -> None:
+    for text in (f"{STRONG}\nmore\n", f"\n{STRONG}\n"):
+        with pytest.raises(NotOneLine):
+            prompts.ask_password(given(text))
+        with pytest.raises(NotOneLine):
+            prompts.ask_new_password(given(text), accept_weak=False)
+    assert prompts.ask_password(given(f"{STRONG}\n")) == STRONG
+
+
+def test_without_a_terminal_nobody_is_asked(
+    given: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with os.fdopen(given("y\nno\n\nperhaps\nYES\n")) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        before = termios.tcgetattr(theirs)
-        with screen.unechoed():
-            assert termios.tcgetattr(theirs) == before
-
-
-def test_a_descriptor_that_does_not_wait_is_waited_for() -> None:
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    threading.Timer(0.05, os.write, (writer, b"password\n")).start()
-    assert prompts.read_line(reader) == "password"
-    os.close(reader)
-    os.close(writer)
-
-
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
-    folder = os.open(tmp_path, os.O_RDONLY)
-    with pytest.raises(IsADirectoryError) as raised:
-        prompts.read_line(folder)
-    assert raised.value.filename == f"file descriptor {folder}"
-    os.close(folder)
-    with open("/dev/zero", "rb") as endless, pytest.raises(PasswordRefused, match="no end"):  # noqa: PTH123
-        prompts.read_line(endless.fileno())
-
-
-def test_what_a_person_copies_is_never_cut(shown: Callable[[], list[str]]) -> None:
-    path = "/" + "a-folder/" * 6
-    say(f"It is in {path} now.")
-    assert path in shown()
-
-
-def test_a_script_gets_whole_lines(capfd: pytest.CaptureFixture[str]) -> None:
-    say(LONG)
-    assert capfd.readouterr().err == LONG + "\n"
+        with pytest.raises(prompts.NoTerminal):
+            prompts.ask_password(None)
+        prompts.confirm("Go on?")
+        answers = [prompts.is_yes("Delete it?") for _ in range(4)]
+        assert answers == [True, False, False, True]  # `perhaps` is asked again
+        with pytest.raises(click.Abort):
+            prompts.require_yes("Delete it?")  # the end of the file

@@ -16,6 +16,7 @@ from strongroom.cli.token_command import (
     TokenCommand,
     TokenCommandFailed,
     portable,
+    token_command,
 )
 from strongroom_vault.operator import issuer
 
@@ -110,11 +111,24 @@ def test_no_shell_reads_it_and_stdin_stays_the_persons(
     assert capfd.readouterr().err == "Sign in!\n"
 
 
+def test_a_command_that_fails_runs_once(tmp_path: Path) -> None:
+    """It may ask a person something each time."""
+    runs = tmp_path / "runs"
+    command = TokenCommand(python(f"open({str(runs)!r}, 'a').write('.'); raise SystemExit(3)"))
+    for _ in range(3):
+        with pytest.raises(TokenCommandFailed, match="exit code 3"):
+            command()
+    command.renew()
+    with pytest.raises(TokenCommandFailed, match="exit code 3"):
+        command()
+    assert (tmp_path / "runs").read_text() == "."
+
+
 @pytest.mark.parametrize("text", ["", "  ", "'unclosed", "a\0b", "ends with \\"])
 def test_text_that_is_no_command(text: str) -> None:
     with pytest.raises(BadTokenCommand) as refused:
         TokenCommand(text)
-    assert refused.value.hint
+    assert "No shell reads it" in refused.value.hint
 
 
 def test_a_token_is_used_while_it_is_good_and_not_after_it_was_refused(tmp_path: Path) -> None:
@@ -149,3 +163,13 @@ def test_a_path_means_the_same_in_every_folder(
     assert portable("./sign-in --for 'a b'") == f"{tmp_path}/sign-in --for 'a b'"
     assert portable("sign-in ./x") == "sign-in ./x"
     assert portable("'a b/c'") == f"'{tmp_path}/a b/c'"
+
+
+def test_one_program_is_one_command_in_whatever_way_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert token_command("./sign-in  --now") is token_command(f"{tmp_path}/sign-in --now")
+    assert token_command("./sign-in") is not token_command("./sign-in --now")
+    with pytest.raises(BadTokenCommand):
+        token_command("'unclosed")

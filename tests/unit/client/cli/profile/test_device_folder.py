@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis.strategies import characters, text
 
 from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.device_folder import HomeNotWritable, HomeUnusable
-from strongroom.cli.profile.profiles import (
-    Place,
-    Profile,
-    is_identity,
-    load_places,
-    place_of,
-    save_place,
-)
+from strongroom.cli.profile.profiles import load_places
 from strongroom.cli.profile.slots import FileSlots
 from strongroom.cli.profile.stored_keys import StoredKeys
 
@@ -83,7 +75,7 @@ PROFILE = NEITHER_FILE | {
     "a key store that is a number": (put(GOOD.encode() + b"key_store = 5\n"), "'key_store'"),
     "an identity of five": (
         put(b'vault = "v:1"\nidentity = 5\naccount = "a"\n'),
-        "'identity' is not what it should be",
+        "'identity' has the wrong type",
     ),
     "an identity that is no point": (
         put(GOOD.replace(IDENTITY, NO_POINT).encode()),
@@ -98,7 +90,7 @@ PROFILE = NEITHER_FILE | {
     "an address that is none": (put(GOOD.replace("7443", "x").encode()), "not the address"),
     "an address that is a table": (
         put(GOOD.replace('"vault.example:7443"', "{a = 1}").encode()),
-        "'vault' is not",
+        "'vault' has the wrong type",
     ),
     "other addresses that are numbers": (put(GOOD.encode() + b"also_at = [5]\n"), "'also_at'"),
     "other addresses that are a text": (
@@ -118,14 +110,6 @@ KEY = NEITHER_FILE | {
     "a damaged id": (put(DIGITS.encode() + b" key-id:0g"), "key id is damaged"),
     "half an id": (put(DIGITS.encode() + b" key-id:00ff"), "key id is damaged"),
 }
-
-
-def test_a_home_of_an_earlier_version_is_read(folder: Path) -> None:
-    (place,) = load_places(folder)
-    assert place == Place(folder, Profile("vault.example:7443", IDENTITY, "alice"), is_proven=True)
-    kept = StoredKeys(FileSlots(folder)).current()
-    assert kept is not None
-    assert (kept.key.digits, kept.key_id) == (DIGITS.strip(), None)
 
 
 @pytest.mark.parametrize("case", PROFILE)
@@ -187,48 +171,23 @@ def test_a_missing_home_is_empty_and_can_be_made(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_the_first_account_has_the_home_and_each_other_one_a_folder(tmp_path: Path) -> None:
-    profiles = [
-        Profile("a.example:1", IDENTITY, account, also_at=("b.example:2",))
-        for account in ("alice", "bob", "../../carol\u202e")
-    ]
-    for profile in profiles:
-        place = place_of(tmp_path, profile)
-        assert not place.is_proven
-        save_place(Place(place.folder, profile, is_proven=profile.account != "bob"))
-    found = load_places(tmp_path)
-    assert {place.profile.account for place in found} == {"alice", "bob", "../../carol\u202e"}
-    assert [place.is_proven for place in found if place.profile.account == "bob"] == [False]
-    assert found[0].folder == tmp_path
-    assert {place.folder.parent for place in found[1:]} == {tmp_path / "accounts"}
-    assert [place_of(tmp_path, place.profile) for place in found] == list(found)
+def test_a_private_file_is_written_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "home" / "file"
+    device_folder.write_private(path, "text\n")
+    assert device_folder.read_private(path, is_secret=True) == "text\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-@given(account=text(min_size=1, alphabet=characters(codec="utf-8")))
-def test_any_account_of_an_access_token_can_be_kept(
-    tmp_path_factory: pytest.TempPathFactory, account: str
-) -> None:
-    folder = tmp_path_factory.mktemp("home")
-    profile = Profile("a.example:1", IDENTITY, account)
-    save_place(Place(folder, profile, is_proven=True))
-    assert load_places(folder) == (Place(folder, profile, is_proven=True),)
+def test_one_command_at_a_time_changes_a_home(folder: Path) -> None:
+    with device_folder.locked(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)
 
 
-def test_a_home_with_a_key_and_no_profile_is_nobodys(tmp_path: Path) -> None:
-    write(tmp_path / "backup.key", DIGITS.encode())
-    place = place_of(tmp_path, Profile("a.example:1", IDENTITY, "alice"))
-    assert place.folder.parent == tmp_path / "accounts"
-
-
-def test_a_proven_profile_takes_the_place_of_an_unproven_one(tmp_path: Path) -> None:
-    place = place_of(tmp_path, Profile("a.example:1", IDENTITY, "alice"))
-    save_place(place)
-    assert [path.name for path in tmp_path.iterdir()] == ["unproven.toml"]
-    save_place(Place(place.folder, place.profile, is_proven=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["profile.toml"]
-
-
-def test_identities() -> None:
-    assert is_identity(IDENTITY)
-    for written in ("", NO_POINT, IDENTITY[:-1], IDENTITY + "=", "B" + IDENTITY[1:], "\u00e9" * 44):
-        assert not is_identity(written), written
+def test_where_the_home_is(tmp_path: Path) -> None:
+    assert device_folder.home_folder({"STRONGROOM_HOME": str(tmp_path)}) == tmp_path
+    assert device_folder.home_folder({}).name == "strongroom"

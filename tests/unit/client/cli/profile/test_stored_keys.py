@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import keyring
-import odd_keyrings
 import pytest
 
 from strongroom import BackupKey
@@ -14,16 +12,14 @@ from strongroom.cli.profile.device_folder import HomeUnusable
 from strongroom.cli.profile.profiles import Profile
 from strongroom.cli.profile.slots import (
     FileSlots,
-    KeyNotKept,
     KeyringSlots,
-    KeyringUnusable,
     Slot,
     Slots,
 )
 from strongroom.cli.profile.stored_keys import StoredKey, StoredKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -32,15 +28,6 @@ PROFILE = Profile("vault.example:7443", "A" * 44, "alice", also_at=("127.0.0.1:7
 
 def fresh() -> StoredKey:
     return StoredKey(BackupKey.generate(), os.urandom(16))
-
-
-@pytest.fixture
-def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Choose the system keyring."""
-    before = keyring.get_keyring()
-    monkeypatch.setenv("ODD_KEYRING", str(tmp_path / "keyring"))
-    yield lambda name: keyring.set_keyring(getattr(odd_keyrings, name)())
-    keyring.set_keyring(before)
 
 
 @pytest.fixture(params=["file", "keyring"])
@@ -159,57 +146,8 @@ def test_moving_to_another_store_loses_no_key(
     assert all(kept in moved.all_keys() for kept in (*had, stale))
 
 
-def test_a_key_filed_under_the_address_is_found(use: Callable[[str], None]) -> None:
-    use("Good")
-    key = BackupKey.generate()
-    keyring.set_password("strongroom", "alice at 127.0.0.1:7443", key.digits)
-    assert StoredKeys(KeyringSlots(PROFILE)).current() == StoredKey(key, None)
-    new = fresh()
-    StoredKeys(KeyringSlots(PROFILE)).save_current(new)
-    assert StoredKeys(KeyringSlots(PROFILE)).all_keys() == [new, StoredKey(key, None)]
-    assert keyring.get_password("strongroom", "alice at 127.0.0.1:7443") == key.digits
-
-
-@pytest.mark.parametrize("name", ["Forgetful", "Altering"])
-def test_a_keyring_that_does_not_keep(use: Callable[[str], None], name: str) -> None:
-    use(name)
-    with pytest.raises(KeyNotKept):
-        KeyringSlots(PROFILE).prove()
-    with pytest.raises(KeyNotKept):
-        StoredKeys(KeyringSlots(PROFILE)).save_pending(fresh())
-
-
-@pytest.mark.parametrize("name", ["Locked", "Crashing"])
-def test_a_keyring_that_raises(use: Callable[[str], None], tmp_path: Path, name: str) -> None:
-    use(name)
-    keys = StoredKeys(KeyringSlots(PROFILE))
-    for use_it in (keys.slots.prove, keys.current, lambda: keys.save_current(fresh())):
-        with pytest.raises(KeyringUnusable):
-            use_it()
-    kept = fresh()
-    elsewhere = StoredKeys(FileSlots(tmp_path / "home"), earlier=KeyringSlots(PROFILE))
-    elsewhere.migrate()
-    elsewhere.save_current(kept)
-    assert elsewhere.current() == kept
-
-
-def test_a_proven_keyring_is_as_it_was(use: Callable[[str], None], tmp_path: Path) -> None:
-    use("Good")
-    KeyringSlots(PROFILE).prove()
-    assert (tmp_path / "keyring").read_text() == "{}"
-
-
 def test_a_keyring_that_holds_something_else(use: Callable[[str], None]) -> None:
     use("Good")
     KeyringSlots(PROFILE).write("current", "my other password")
     with pytest.raises(HomeUnusable, match="There is no backup key in the keyring's entry"):
         StoredKeys(KeyringSlots(PROFILE)).current()
-
-
-def test_key_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    keys = StoredKeys(FileSlots(tmp_path / "home"))
-    keys.save_current(fresh())
-    keys.save_current(fresh())
-    keys.save_pending(fresh())
-    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "home").iterdir()}
-    assert modes == {"backup.key": 0o600, "old.keys": 0o600, "pending.key": 0o600}
