@@ -53,7 +53,7 @@ def restore(settings: Settings, source: Path, *, older: bool) -> tuple[AnchorSta
     """
     path = settings.store.path
     with downtime(settings), token_of(settings) as token:
-        with closing(SqliteReader(source, settings.vault.id)) as copy:
+        with closing(SqliteReader(source, settings.vault.id, "SOURCE")) as copy:
             status = compare(settings, token, copy)
             verify_rows(copy, status.head)
             lost = count_lost_keys(copy, token)

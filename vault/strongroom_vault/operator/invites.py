@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives import hashes
 
 from strongroom_protocol.addresses import BadAddress, host_and_port, meant
 from strongroom_protocol.invite import Invite
+from strongroom_vault.api.tls_files import read_chain
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +35,7 @@ _BUNDLED: Final = "_cython/_credentials/roots.pem"
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
 )
+_SETTING: Final = named("listen", "certificate_file")
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what must not be in an invite
 
 
@@ -49,12 +52,12 @@ def invite_for(settings: Settings, identity: bytes, address: str | None = None) 
             certificate is for another name, or its authority is unknown to them.
     """
     called = _called(address or settings.listen.public_address or settings.listen.address)
-    chain = _read_chain(settings.listen.certificate_file)
+    _, chain = read_chain(settings.listen.certificate_file)
     host, _ = host_and_port(called)
     if not is_for(chain[0], host):
         raise OperatorError(
-            f"the TLS certificate is not for {host}, so clients would refuse it: name another"
-            " address with --address, or get a certificate for this one"
+            f"{_SETTING}: the TLS certificate is not for {host}, so clients would refuse it: name"
+            " another address with --address, or get a certificate for this one"
         )
     return Invite(called, settings.vault.id, identity, fingerprint_to_trust(chain, public_roots()))
 
@@ -74,8 +77,8 @@ def fingerprint_to_trust(
         if _vouches(certificate, certificate):
             return certificate.fingerprint(hashes.SHA256())
     raise OperatorError(
-        "no public authority vouches for the TLS certificate, and its own authority is not in the"
-        " file: append the authority's certificate (PEM) to certificate_file"
+        f"{_SETTING}: no public authority vouches for the TLS certificate, and its own authority is"
+        " not in the file: append the authority's certificate in PEM"
     )
 
 
@@ -129,10 +132,3 @@ def _called(address: str) -> str:
             " with --address, or as public_address in [listen]"
         )
     return called
-
-
-def _read_chain(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise OperatorError(f"cannot read the TLS certificate: {error}") from error

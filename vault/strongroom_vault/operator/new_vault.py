@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from strongroom_protocol.addresses import BadAddress, host_and_port, meant, pinned_as
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, issuer, softhsm
-from strongroom_vault.platform.files import others_can_write, remove_drafts, write_new
+from strongroom_vault.platform.files import exists, others_can_write, remove_drafts, write_new
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.settings import loading
 from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
@@ -109,12 +109,12 @@ def make(folder: Path, choice: Choice) -> Path:
 def missing(settings: Settings) -> Iterator[str]:
     """Say which files a vault lacks before it can serve, one sentence for each."""
     listen, jwks_file = settings.listen, settings.access_tokens.jwks_file
-    if not listen.certificate_file.exists() or not listen.key_file.exists():
+    if not exists(listen.certificate_file) or not exists(listen.key_file):
         yield (
             f"a TLS certificate: its chain in {listen.certificate_file}, its key (mode 0600) in"
             f" {listen.key_file}; for development --self-signed makes them"
         )
-    if jwks_file is not None and not jwks_file.exists():
+    if jwks_file is not None and not exists(jwks_file):
         yield (
             f"the JWK set of your identity provider: in {jwks_file}, or its URL as jwks_url in the"
             " settings; for development --development-issuer makes one"

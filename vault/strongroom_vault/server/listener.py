@@ -14,6 +14,7 @@ from strongroom_vault.api import bounds
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.server import listening
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -53,7 +54,7 @@ async def listener(
         OperatorError: an address cannot be listened at.
     """
     port = 0
-    with listening.held(settings.address) as places:
+    with listening.held(settings.address, named("listen", "address")) as places:
         # gRPC bounds the connections of each address by itself.
         each = max(1, connections // len(places))
         options = bounds.server_options(each, settings.max_connection_age_s)

@@ -59,8 +59,10 @@ class _CannotBind(Exception):
 
 
 @contextmanager
-def held(address: str) -> Iterator[Sequence[Place]]:
+def held(address: str, source: str = "") -> Iterator[Sequence[Place]]:
     """Hold the places that host:port stands for until the end of the block, for a server.
+
+    `source` is the setting that the address comes from, for errors.
 
     Addresses that this machine does not have are left out, and the log says so, as long as there
     is another one. Port 0 is a port that is free at each of them.
@@ -69,7 +71,8 @@ def held(address: str) -> Iterator[Sequence[Place]]:
         OperatorError: the name is unknown, or one of its addresses cannot be bound.
     """
     host, _, digits = address.rpartition(":")
-    hosts, port = _hosts(host.strip("[]"), address), int(digits)
+    named = f"{source}: cannot listen at {address}" if source else f"cannot listen at {address}"
+    hosts, port = _hosts(host.strip("[]"), named), int(digits)
     for left in reversed(range(TRIES)):
         with ExitStack() as undo:
             try:
@@ -79,19 +82,19 @@ def held(address: str) -> Iterator[Sequence[Place]]:
                     continue  # a free port at the first address that another process has elsewhere
                 place, number = error.args
                 why = _WHY.get(number, errno.errorcode.get(number, "unknown"))
-                raise OperatorError(f"cannot listen at {address}: {place}: {why}") from error
+                raise OperatorError(f"{named}: {place}: {why}") from error
             yield places
             return
 
 
-def _hosts(host: str, address: str) -> list[str]:
+def _hosts(host: str, refused: str) -> list[str]:
     """The addresses of a host, without repetition; localhost is both, whatever the system says."""
     try:
         addresses = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a name"
         hint = "Name an address of this machine, or [::] for all of them."
-        raise OperatorError(f"cannot listen at {address}: {host}: {reason}", hint) from error
+        raise OperatorError(f"{refused}: {host}: {reason}", hint) from error
     names = [str(place[0]) for *_, place in addresses]
     return list(dict.fromkeys([*names, *(_LOOPBACK if host == "localhost" else ())]))
 

@@ -28,6 +28,7 @@ from strongroom_vault.api.guard import SCOPES
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.server import listening
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,7 +206,7 @@ def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
     Raises:
         OperatorError: the address cannot be listened on.
     """
-    with ExitStack() as undo, listening.held(address) as places:
+    with ExitStack() as undo, listening.held(address, named("metrics", "address")) as places:
         for place in places:
             undo.callback(_serve_at(place, registry))
         return undo.pop_all().close
