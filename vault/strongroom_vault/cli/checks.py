@@ -12,6 +12,7 @@ import msgspec
 
 from strongroom_vault.cli.help import Command, also_exits_with, examples
 from strongroom_vault.cli.options import with_settings
+from strongroom_vault.cli.values import Seconds
 from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.operator import bench as benchmark
 from strongroom_vault.operator import doctor as checkup
@@ -59,8 +60,8 @@ def _finding_lines(finding: Finding) -> str:
     "--seconds",
     default=3.0,
     show_default=True,
-    type=click.FloatRange(0.1, 600),
-    help="How long each measurement takes.",
+    type=Seconds(0.1, 600),
+    help="How long each measurement takes: 0.1 to 600.",
 )
 @with_settings
 def bench(settings: Settings, seconds: float, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from strongroom_vault.cli.help import (
     examples,
 )
 from strongroom_vault.cli.options import json_option, with_settings
+from strongroom_vault.cli.values import WholeNumber
 from strongroom_vault.errors import WrongPin
 from strongroom_vault.operator import development
 from strongroom_vault.platform import logs
@@ -53,7 +54,11 @@ async def _run_vault(
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the vault in this folder for next time: the same token, identity and invite.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
+@click.option(
+    "--port",
+    type=WholeNumber(1, 65535),
+    help="Where to listen.  [default: 7443, or a free one if it is taken]",
+)
 @json_option
 def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
     """Serve a throw-away vault FOR DEVELOPMENT.

@@ -24,6 +24,7 @@ from strongroom_protocol.addresses import BadAddress, host_and_port, meant
 from strongroom_protocol.invite import Invite
 from strongroom_vault.api.tls_files import read_chain
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.platform.files import reason
 from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def invite_for(settings: Settings, identity: bytes, address: str | None = None) 
         OperatorError: clients could not use it: the address does not name a single host, the
             certificate is for another name, or its authority is unknown to them.
     """
-    called = _called(address or settings.listen.public_address or settings.listen.address)
+    called = _called(settings, address)
     _, chain = read_chain(settings.listen.certificate_file)
     host, _ = host_and_port(called)
     if not is_for(chain[0], host):
@@ -91,7 +92,7 @@ def public_roots() -> list[x509.Certificate]:
     try:
         certificates = _CERTIFICATE.findall(path.read_bytes())
     except OSError as error:
-        raise OperatorError(f"cannot read the roots that clients trust: {error}") from error
+        raise OperatorError(f"cannot read the roots that clients trust: {reason(error)}") from error
     roots = []
     with warnings.catch_warnings(action="ignore"):  # about roots with odd serial numbers
         for pem in certificates:
@@ -121,14 +122,19 @@ def _vouches(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     return True
 
 
-def _called(address: str) -> str:
+def _called(settings: Settings, address: str | None) -> str:
+    listen = settings.listen
+    if address is not None:
+        source = "--address"
+    else:
+        source = named("listen", "public_address" if listen.public_address else "address")
     try:
-        called = meant(address)
+        called = meant(address if address is not None else listen.public_address or listen.address)
     except BadAddress as error:
-        raise OperatorError(f"{error} {error.hint}") from error
+        raise OperatorError(f"{source}: {error}", error.hint) from error
     if host_and_port(called)[0] in _ANYWHERE:
         raise OperatorError(
-            f"{called} stands for every address of this machine: name the one that clients call"
-            " with --address, or as public_address in [listen]"
+            f"{source}: {called} stands for every address of this machine: name the one that"
+            " clients call with --address, or as public_address in [listen]"
         )
     return called

@@ -104,6 +104,17 @@ def _sync(path: Path, flags: int = 0) -> None:
         os.close(descriptor)
 
 
+def reason(error: Exception, known: Path | None = None) -> str:
+    """Return what an error says, as part of a sentence; `known` is a path that need not be named.
+
+    Of an OSError, that leaves out its number.
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    is_known = error.filename is None or error.filename == str(known)
+    return error.strerror if is_known else f"{error.filename}: {error.strerror}"
+
+
 def exists(path: Path) -> bool:
     """Whether there is anything at a path.
 

@@ -70,7 +70,8 @@ def require(path: Path, source: str) -> None:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise OperatorError(f"{source}: there is no store at {path}", _INIT) from error
+        hint = _INIT if source == STORE_PATH else _CHECK
+        raise OperatorError(f"{source}: there is no store at {path}", hint) from error
     except OSError as error:
         raise OperatorError(f"{source}: cannot read {path}: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
