@@ -1,13 +1,16 @@
 """Rotation of the wrap key, while the vault serves.
 
-1. Make a new wrap key in the token, and renew every worker: from now on they wrap under it. A
+1. Renew every worker, and make a new wrap key in the token: with sessions that are new, and agree
+   on the wrap keys that there are. An old session may have lost sight of one, and would make a
+   second with its number. Renew every worker again: from now on they wrap under the new key. A
    worker that knew only the old key would go on wrapping under one that is about to be destroyed.
 2. Refuse registrations that began under an older key, then commit an event. That order: once the
    event is committed, so is every registration that was let through before, and the walk sees it.
    The other way round, one could be committed after the walk, and its key destroyed in step 4.
 3. Rewrap every record, bucket by bucket, until a walk finds none under an older key.
 4. Destroy the wrap keys that were there before, no others, and renew every worker, which has copies
-   of them. Any earlier, the keys of the records that are left would be lost for good.
+   of them. Any earlier, the keys of the records that are left would be lost for good. What the new
+   sessions see says whether it is done.
 
 A rotation that is cut off at any point is resumed by beginning another: the token and the records
 show what is left to do. Afterwards no older copy of the database opens, even with the token.
@@ -22,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from strongroom_vault.errors import HsmUnavailable, Refusal, StoreUnavailable
-from strongroom_vault.hsm.jobs import DestroyWrapKeys, MakeWrapKey, Rewrap
+from strongroom_vault.hsm.jobs import DestroyWrapKeys, ListWrapKeys, MakeWrapKey, Rewrap
 from strongroom_vault.records import upkeep
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.record import Active, Record
@@ -100,7 +103,7 @@ class Rotation:
         """Take the steps of this module's first lines."""
         progress = self.progress
         # 1.
-        *older, newest = (await self._retry(lambda: self._pool.run(MakeWrapKey()))).numbers
+        *older, newest = await self._retry(self._make_key)
         progress.wrap_key = newest
         await self._retry(self._pool.renew)
         # 2.
@@ -113,11 +116,33 @@ class Rotation:
             pass
         # 4.
         progress.stage = Stage.DESTROYING
-        await self._retry(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
-        await self._retry(self._pool.renew)
+        await self._retry(partial(self._destroy_keys, tuple(older), newest))
         await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_DESTROYED, before=newest))
         log.info("rotation", stage="done", wrap_key=newest, rewrapped=progress.rewrapped)
         progress.stage = Stage.DONE
+
+    async def _make_key(self) -> tuple[int, ...]:
+        """Make the new wrap key where it is missing; return the numbers of all, the newest last."""
+        await self._pool.renew()
+        return (await self._pool.run(MakeWrapKey(await self._wrap_keys()))).numbers
+
+    async def _destroy_keys(self, older: tuple[int, ...], newest: int) -> None:
+        """Destroy the old wrap keys.
+
+        Raises:
+            HsmUnavailable: one is still there, for the session did not see it.
+        """
+        await self._pool.run(DestroyWrapKeys(older))
+        await self._pool.renew()
+        left = await self._wrap_keys()
+        if left != (newest,):
+            raise HsmUnavailable(f"the token still has the wrap keys {list(left)}", PAUSE_S)
+
+    async def _wrap_keys(self) -> tuple[int, ...]:
+        """Return the numbers of all wrap keys that any of several workers sees, ascending."""
+        jobs = [self._pool.run(ListWrapKeys()) for _ in range(self._pool.workers)]
+        seen = {number for answer in await asyncio.gather(*jobs) for number in answer.numbers}
+        return tuple(sorted(seen))
 
     async def _walk(self, older: frozenset[int]) -> int:
         """Rewrap what is under one of these keys; return how many such records there were.

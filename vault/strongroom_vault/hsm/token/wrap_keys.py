@@ -62,9 +62,23 @@ class TokenWrapKeys:
         return key
 
     @translated()
-    def make(self) -> None:
-        """Make a second wrap key, if there is only one."""
+    def make(self, known: Collection[int]) -> None:
+        """Make a second wrap key, if there is only one.
+
+        A session that has lost sight of a key would make another with the same number, and no
+        vault starts with such a token. So the caller says which keys others see.
+
+        Args:
+            known: the numbers of all wrap keys, as other sessions see them.
+
+        Raises:
+            TokenError: this session sees others; nothing was made.
+        """
         self.look_again()
+        if self._keys.keys() != set(known):
+            raise TokenError(
+                f"this session sees the wrap keys {list(self._keys)}, others see {sorted(known)}"
+            )
         if len(self._keys) == 1:
             vault_keys.make_wrap_key(self._session, self.newest + 1, self._labels)
             self.look_again()
