@@ -51,7 +51,7 @@ def _fail_usage(error: click.UsageError) -> int:
 )
 @click.version_option(__version__)
 def cli() -> None:
-    """Run a Strongroom vault over a PKCS#11 token.
+    """Run a Strongroom vault with a PKCS#11 token.
 
     The settings come from one file (--config, or STRONGROOM_VAULT_CONFIG). With --json, a command
     reports as JSON on stdout, and why it failed as JSON on stderr.

@@ -21,7 +21,7 @@ SCOPES: Final = "register recover read delete"
 
 @click.group(cls=Group)
 def token() -> None:
-    """Access tokens for development. A deployment's identity provider issues its own."""
+    """Issue access tokens for development. A deployment's identity provider issues its own."""
 
 
 @token.command("create-issuer", epilog=examples("token create-issuer ."))
@@ -70,7 +70,7 @@ def issue(
     "hosts",
     type=Host(),
     multiple=True,
-    help="Host name of the vault.  [default: the names of before, or this machine]",
+    help="Name or address of the vault.  [default: as before, or this machine]",
 )
 @json_option
 def self_signed(folder: Path, hosts: tuple[str, ...], *, as_json: bool) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 )
 @with_settings
 def serve(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 -- see reports.fail
-    """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
+    """Serve clients until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
     logs.configure()
     asyncio.run(_run_vault(settings))
 
@@ -71,7 +71,7 @@ def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
 
 @click.command(cls=Command, epilog=examples("demo"))
 def demo() -> None:
-    """Play the whole story on this machine: backup, loss, thieves.
+    """Show how a key is backed up, recovered and attacked.
 
     Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2), 250 MB in the folder for temporary
     files, and half a minute. It leaves nothing behind.

@@ -48,7 +48,7 @@ async def test_the_newest_database_has_no_problem(made: MadeVault) -> None:
 async def test_an_older_database_misses_epochs(rolled_back: MadeVault) -> None:
     status = anchor.anchor_status(rolled_back.settings)
     assert (status.missing, status.head.epoch) == (3, 1)
-    assert "3 epochs are missing" in status.problem
+    assert "3 commits are missing" in status.problem
 
 
 async def test_a_loss_is_accepted_above_all_lost_commits(rolled_back: MadeVault) -> None:
@@ -118,8 +118,8 @@ async def test_an_anchor_that_moves_on_between_two_looks_is_no_problem(made: Mad
         token.anchor.replace(newer)
         assert anchor.compare(settings, token, store, older).problem == ""
         assert anchor.compare(settings, token, store, now).problem == ""
-        assert "1 epochs are missing" in anchor.compare(settings, token, store, newer).problem
-        assert "1 epochs are missing" in anchor.compare(settings, token, store).problem
+        assert "1 commit is missing" in anchor.compare(settings, token, store, newer).problem
+        assert "1 commit is missing" in anchor.compare(settings, token, store).problem
 
 
 async def test_keys_that_the_token_opens_are_not_lost(made: MadeVault) -> None:
