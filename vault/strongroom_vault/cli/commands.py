@@ -10,7 +10,7 @@ from strongroom_protocol import __version__
 from strongroom_protocol.terminal import streams
 from strongroom_protocol.terminal.loading import INTERRUPTED
 from strongroom_vault.cli import checks, development, init, ledger, reports, running, serving
-from strongroom_vault.cli.help import PROGRAM, Group, examples
+from strongroom_vault.cli.help import PROGRAM, Group, examples, help_width
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.hardening import harden
 
@@ -20,7 +20,8 @@ def main() -> None:
     streams.prepare()
     harden()  # most commands hold the PIN
     try:
-        code = cli.main(prog_name=PROGRAM, standalone_mode=False) or 0
+        width = help_width()
+        code = cli.main(prog_name=PROGRAM, standalone_mode=False, terminal_width=width) or 0
     except OperatorError as error:
         code = reports.fail(str(error), error.hint, error.exit_code)
     except click.UsageError as error:
