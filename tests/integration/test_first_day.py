@@ -184,9 +184,9 @@ def test_a_vault_for_development_prints_all_that_a_client_needs(
     with host.running(f"strongroom-vault dev --keep kept --port {port}") as vault:
         lines = lines_until(vault, "Ctrl-C ends it.")
         assert "FOR DEVELOPMENT" in lines[0]
-        at = next(at for at, line in enumerate(lines) if line.startswith("from strongroom"))
-        app = "\n".join(lines[at : at + 3])
-        host.run(shlex.join([sys.executable, "-P", "-W", "ignore", "-c", app]))
+        at = next(at for at, line in enumerate(lines) if line.startswith("from pathlib"))
+        app = "\n".join(lines[at : at + 4])
+        host.run(shlex.join([sys.executable, "-P", "-W", "error", "-c", app]))
         export = after(lines, "A person")
         enable = lines[lines.index(export) + 1]
         with_bob = after(lines, "Access tokens of any account").replace("alice", "bob")

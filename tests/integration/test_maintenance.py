@@ -77,12 +77,12 @@ def test_an_older_database_is_not_served(vault_folder: VaultFolder, old_copy: Pa
             with pytest.raises(RollbackDetected):
                 client.recover(PASSWORD)
         assert not vault.is_serving()
-        assert "epochs are missing" in vault.log()
+        assert "commits are missing" in vault.log()
         assert "serving        no" in vault_folder.operator("status", code=4).stdout
         assert vault.stop() == 0
     assert content(vault_folder.database) == before
     shown = vault_folder.operator("anchor", "show", code=1)
-    assert "epochs are missing" in shown.stderr
+    assert "commits are missing" in shown.stderr
 
 
 def test_accepting_a_loss_leaves_one_attempt_until_the_next_success(
@@ -150,7 +150,7 @@ def test_an_older_copy_is_restored_only_on_purpose(
     vault_folder: VaultFolder, old_copy: Path
 ) -> None:
     refused = vault_folder.operator("restore", str(old_copy), code=1)
-    assert "epochs are missing" in refused.stderr
+    assert "commits are missing" in refused.stderr
     vault_folder.operator("anchor", "show")  # nothing was touched
     vault_folder.operator("restore", "--older", str(old_copy))
     assert list(vault_folder.folder.glob("vault.db.before-*"))

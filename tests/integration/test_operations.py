@@ -46,7 +46,7 @@ def test_the_walk(tmp_path: Path) -> None:
     assert "serving        yes" in done.stdout
     assert "The vault can run, with residency = wrapped or token." in done.stderr
     assert "attempts left   10" in done.stdout
-    assert "1 records are under wrap key 1" in done.stderr
+    assert "1 record is under wrap key 1" in done.stderr
     assert "none changed, none missing" in done.stderr
     assert (tmp_path / "copy.db").is_file()
 

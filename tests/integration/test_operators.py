@@ -235,7 +235,7 @@ class TestRotation:
             late = QuickAccount("later still")
             late.register(vault)
             done = folder.operator("rotate-wrap-key")  # lost keys are in nobody's way
-            assert "1 records are under wrap key 2" in done.stderr
+            assert "1 record is under wrap key 2" in done.stderr
             assert late.recover(vault) == late.sealed
             account.register(vault)
             assert account.recover(vault) == account.sealed

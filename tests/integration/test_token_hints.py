@@ -70,15 +70,15 @@ def test_each_failure_names_what_helps(folder: VaultFolder, tmp_path: Path) -> N
         ),
         (
             {"STRONGROOM_VAULT_TOKEN_PIN_FILE": absent},
-            f"the PIN file {absent} does not exist",
-            ("STRONGROOM_VAULT_TOKEN_PIN_FILE",),
+            f"[token] pin_file (STRONGROOM_VAULT_TOKEN_PIN_FILE): {absent} does not exist",
+            ("the token's user PIN",),
         ),
     )
     for environment, problem, helps in cases:
         (refused,) = many_commands.run(folder, "anchor show --json", **environment)
         said = refused.refusal
         assert problem in said["error"], said
-        assert all(words in said["hint"] for words in helps), said
+        assert all(words in f"{said['error']} {said['hint']}" for words in helps), said
 
 
 def test_softhsm_without_its_variable(folder: VaultFolder) -> None:

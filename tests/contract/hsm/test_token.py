@@ -309,8 +309,8 @@ def _rotation(session: pkcs11.Session, module: str) -> None:
     stored = keys.oprf_keys.generate(resident=False)
     before = left_behind(session)
     assert (keys.wrap_keys.numbers(), stored.wrap_key) == ((0,), 0)
-    keys.wrap_keys.make()
-    keys.wrap_keys.make()  # a repetition makes no third
+    keys.wrap_keys.make((0,))
+    keys.wrap_keys.make((0, 1))  # a repetition makes no third
     assert keys.wrap_keys.numbers() == (0, 1)
     again = keys.oprf_keys.rewrap(stored)
     assert (again.public_key, again.wrap_key) == (stored.public_key, 1)
@@ -346,7 +346,7 @@ def test_rotation_of_the_wrap_key(token: AnyToken) -> None:
 def _unaware(session: pkcs11.Session, module: str) -> None:
     keys, other = TokenKeys(session, module), TokenKeys(session, module)
     stored = keys.oprf_keys.generate(resident=False)
-    other.wrap_keys.make()
+    other.wrap_keys.make((0,))
     again = other.oprf_keys.rewrap(stored)
     assert (stored.wrap_key, again.wrap_key) == (0, 1)
     with keys.oprf_keys.lend(again) as key:
@@ -360,7 +360,7 @@ def test_a_worker_that_does_not_know_of_a_rotation_yet(token: AnyToken) -> None:
 def _rewraps_unaware(session: pkcs11.Session, module: str) -> None:
     keys, other = TokenKeys(session, module), TokenKeys(session, module)
     stored = keys.oprf_keys.generate(resident=False)
-    other.wrap_keys.make()
+    other.wrap_keys.make((0,))
     assert keys.oprf_keys.rewrap(stored).wrap_key == 1
 
 
@@ -380,7 +380,7 @@ def test_a_rotation_outlives_the_session(token: AnyToken) -> None:
 
 def _after_rotation_to(session: pkcs11.Session, module: str, number: int) -> None:
     keys = TokenKeys(session, module)
-    keys.wrap_keys.make()
+    keys.wrap_keys.make((number - 1,))
     keys.wrap_keys.destroy(range(number))
 
 

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 
 import grpc
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
+from strongroom_vault.api import tls_files
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import refuse_readable_by_others
 
 if TYPE_CHECKING:
     from strongroom_vault.settings.config import Listen
@@ -70,17 +68,7 @@ class Certificates:
 
 
 def _read(listen: Listen) -> tuple[grpc.ServerCertificateConfiguration, float]:
-    refuse_readable_by_others(listen.key_file, "the TLS key ")
-    try:
-        key_pem = listen.key_file.read_bytes()
-        chain_pem = listen.certificate_file.read_bytes()
-        key = serialization.load_pem_private_key(key_pem, None)
-        certificate = x509.load_pem_x509_certificate(chain_pem)
-    except OSError as error:
-        raise OperatorError(f"cannot read {error.filename}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise OperatorError(f"cannot read the TLS certificate: {error}") from error
-    if key.public_key() != certificate.public_key():
-        raise OperatorError("the TLS certificate and its key do not belong together")
-    configuration = grpc.ssl_server_certificate_configuration([(key_pem, chain_pem)])
-    return configuration, certificate.not_valid_after_utc.timestamp()
+    files = tls_files.read_both(listen)
+    pair = (files.key_pem, files.chain_pem)
+    configuration = grpc.ssl_server_certificate_configuration([pair])
+    return configuration, files.certificate.not_valid_after_utc.timestamp()

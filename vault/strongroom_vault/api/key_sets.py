@@ -15,8 +15,9 @@ import jwt
 import structlog
 
 from strongroom_vault.errors import OperatorError, Overloaded
-from strongroom_vault.platform.files import refuse_writable_by_others
 from strongroom_vault.platform.loopback import is_loopback
+from strongroom_vault.settings.named_files import JWKS_FILE
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,10 @@ RETRY_S: Final = 5
 WAIT_S: Final = 1.0
 """How long a call waits for a set that it does not need, or that could not be fetched last time."""
 MAX_SET_SIZE: Final = 256 * 1024
+_WANTED: Final = (
+    'It must be the JWK set that your identity provider publishes, {"keys": [...]}, with a key on'
+    " P-256, Ed25519 or Ed448."
+)
 
 
 class KeySet(Protocol):
@@ -61,7 +66,7 @@ class KeySetFile:
         Raises:
             OperatorError: it cannot be read, others can write it, or it is not a JWK set.
         """
-        refuse_writable_by_others(path)
+        JWKS_FILE.require_trusted(path)
         self._path = path
         self._stamp = self._stat()
         self._keys = self._read()
@@ -86,17 +91,14 @@ class KeySetFile:
         return key
 
     def _read(self) -> list[jwt.PyJWK]:
-        with self._path.open("rb") as file:
-            data = file.read(MAX_SET_SIZE + 1)
-        if len(data) > MAX_SET_SIZE:
-            raise OperatorError(f"{self._path} has more than {MAX_SET_SIZE} bytes")
-        return _parse(data, str(self._path))
+        data = JWKS_FILE.read(self._path, MAX_SET_SIZE)
+        return _parse(data, f"{named('access_tokens', 'jwks_file')}: {self._path}")
 
     def _stat(self) -> tuple[int, int, int]:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise OperatorError(f"cannot read {self._path}: {error}") from error
+            raise JWKS_FILE.refused(f"cannot read {self._path}: {error.strerror}") from error
         return status.st_mtime_ns, status.st_size, status.st_ino
 
 
@@ -171,13 +173,13 @@ def _parse(data: bytes, source: str) -> list[jwt.PyJWK]:
     try:
         key_set = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise OperatorError(f"{source} is not a JWK set: {error}") from error
+        raise OperatorError(f"{source} is not a JWK set: it is not JSON", _WANTED) from error
     members = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(members, list):
-        raise OperatorError(f'{source} is not a JWK set: it has no list "keys"')
+        raise OperatorError(f'{source} is not a JWK set: it has no list "keys"', _WANTED)
     usable = [key for key in map(_key, members) if key is not None]
     if not usable:
-        raise OperatorError(f"{source} is not a JWK set with a key for ES256 or EdDSA")
+        raise OperatorError(f"{source} is not a JWK set with a key for ES256 or EdDSA", _WANTED)
     return usable
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ import msgspec
 
 from strongroom_vault.cli.help import Command, also_exits_with, examples
 from strongroom_vault.cli.options import with_settings
+from strongroom_vault.cli.values import Seconds
 from strongroom_vault.errors import OperatorError, WrongPin
 from strongroom_vault.operator import bench as benchmark
 from strongroom_vault.operator import doctor as checkup
@@ -23,18 +25,21 @@ if TYPE_CHECKING:
     from strongroom_vault.settings.config import Settings
 
 COLUMNS: Final = 80
+NARROW: Final = 60
+"""Columns of a terminal too narrow for a finding's text beside its name."""
 
 
 @click.command(cls=Command, epilog=examples("doctor", "doctor --json"))
 @with_settings
 def doctor(settings: Settings, *, as_json: bool) -> None:
-    """Try everything that the vault needs of files and token. Exit code 1 if it could not run.
+    """Check that files and token are fit for the vault. Exit code 1 if it could not run.
 
     Works before init and after, also while the vault serves. Leaves nothing in the token.
     """
+    columns = min(COLUMNS, shutil.get_terminal_size().columns)
     findings = []
     for finding in checkup.examine(settings):
-        click.echo(msgspec.json.encode(finding) if as_json else _finding_lines(finding))
+        click.echo(msgspec.json.encode(finding) if as_json else _finding_lines(finding, columns))
         findings.append(finding)
     residencies = checkup.usable(findings)
     if settings.token.residency not in residencies:
@@ -43,14 +48,17 @@ def doctor(settings: Settings, *, as_json: bool) -> None:
         click.echo(f"The vault can run, with residency = {' or '.join(residencies)}.", err=True)
 
 
-def _finding_lines(finding: Finding) -> str:
-    """Return a finding in lines of at most 80 columns."""
+def _finding_lines(finding: Finding, columns: int = COLUMNS) -> str:
+    """Return a finding in lines of at most so many columns: its text beside or below its name."""
     mark = {"ok": "ok", "failed": "FAILED", "note": "note"}[finding.state]
     start = f"{mark:<7}{finding.check:<21}"
     text = "\n".join(part for part in (finding.detail, finding.meaning, finding.hint) if part)
-    width = COLUMNS - len(start)
-    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, width)]
-    return start + f"\n{' ' * len(start)}".join(lines)
+    is_narrow = columns < NARROW
+    margin = 2 if is_narrow else len(start)
+    lines = [line for part in text.splitlines() for line in textwrap.wrap(part, columns - margin)]
+    first = [start.rstrip()] if is_narrow else []
+    shown = f"\n{' ' * margin}".join([*first, *lines])
+    return shown if is_narrow else start + shown
 
 
 @also_exits_with(WrongPin.exit_code)
@@ -59,12 +67,12 @@ def _finding_lines(finding: Finding) -> str:
     "--seconds",
     default=3.0,
     show_default=True,
-    type=click.FloatRange(0.1, 600),
-    help="How long each measurement takes.",
+    type=Seconds(0.1, 600),
+    help="How long each measurement takes: 0.1 to 600.",
 )
 @with_settings
 def bench(settings: Settings, seconds: float, *, as_json: bool) -> None:
-    """Measure how fast token and disk are for a vault.
+    """Measure how fast the token and the disk are.
 
     Run it after init, and while nothing else uses the token; it leaves nothing behind. A recovery
     waits for the token, here with two under way for each worker; recoveries that arrive together

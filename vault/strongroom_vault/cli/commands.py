@@ -10,7 +10,7 @@ from strongroom_protocol import __version__
 from strongroom_protocol.terminal import streams
 from strongroom_protocol.terminal.loading import INTERRUPTED
 from strongroom_vault.cli import checks, development, init, ledger, reports, running, serving
-from strongroom_vault.cli.help import PROGRAM, Group, examples
+from strongroom_vault.cli.help import PROGRAM, Group, examples, help_width
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.hardening import harden
 
@@ -20,7 +20,8 @@ def main() -> None:
     streams.prepare()
     harden()  # most commands hold the PIN
     try:
-        code = cli.main(prog_name=PROGRAM, standalone_mode=False) or 0
+        width = help_width()
+        code = cli.main(prog_name=PROGRAM, standalone_mode=False, terminal_width=width) or 0
     except OperatorError as error:
         code = reports.fail(str(error), error.hint, error.exit_code)
     except click.UsageError as error:
@@ -51,7 +52,7 @@ def _fail_usage(error: click.UsageError) -> int:
 )
 @click.version_option(__version__)
 def cli() -> None:
-    """Run a Strongroom vault over a PKCS#11 token.
+    """Run a Strongroom vault with a PKCS#11 token.
 
     The settings come from one file (--config, or STRONGROOM_VAULT_CONFIG). With --json, a command
     reports as JSON on stdout, and why it failed as JSON on stderr.

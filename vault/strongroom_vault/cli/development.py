@@ -10,6 +10,7 @@ import click
 from strongroom_vault.cli.help import Command, Group, examples
 from strongroom_vault.cli.options import folder_argument, json_option
 from strongroom_vault.cli.reports import report_path
+from strongroom_vault.cli.values import Host, Id, Scopes, Text, WholeNumber
 from strongroom_vault.operator import development_ca, issuer
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SCOPES: Final = "register recover read delete"
 
 @click.group(cls=Group)
 def token() -> None:
-    """Access tokens for development. A deployment's identity provider issues its own."""
+    """Issue access tokens for development. A deployment's identity provider issues its own."""
 
 
 @token.command("create-issuer", epilog=examples("token create-issuer ."))
@@ -36,15 +37,21 @@ def create_issuer(folder: Path, *, as_json: bool) -> None:
 
 @token.command("issue", epilog=examples("token issue . --vault-id vault.example --account alice"))
 @folder_argument
-@click.option("--vault-id", required=True, help="The vault that the token is for.")
-@click.option("--account", required=True, help="The account that it is for.")
-@click.option("--scope", default=SCOPES, show_default=True, help="What it allows.")
+@click.option("--vault-id", type=Id(), required=True, help="The vault that the token is for.")
+@click.option("--account", type=Text(), required=True, help="The account that it is for.")
+@click.option(
+    "--scope",
+    type=Scopes(SCOPES.split()),
+    default=SCOPES,
+    show_default=True,
+    help="What it allows: some of these, in quotes.",
+)
 @click.option(
     "--lifetime",
     default=600,
     show_default=True,
-    type=click.IntRange(1, 900),
-    help="Seconds until it expires.",
+    type=WholeNumber(1, 900),
+    help="Seconds until it expires, at most 900.",
 )
 @json_option
 def issue(
@@ -61,8 +68,9 @@ def issue(
 @click.option(
     "--host",
     "hosts",
+    type=Host(),
     multiple=True,
-    help="Host name of the vault.  [default: the names of before, or this machine]",
+    help="Name or address of the vault.  [default: as before, or this machine]",
 )
 @json_option
 def self_signed(folder: Path, hosts: tuple[str, ...], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ EXIT_CODES: Final = {
     NotServing.exit_code: "the vault is running but not serving",
     INTERRUPTED: "Ctrl-C",
 }
+WIDEST: Final = 80
+NARROWEST: Final = 30
 ALWAYS: Final = (0, OperatorError.exit_code, MISUSED, INTERRUPTED)
 
 
@@ -82,6 +85,11 @@ def ends_well_at_ctrl_c(command: click.Command) -> click.Command:
         raise TypeError("only a Command lists exit codes")
     command.exit_codes = [code for code in command.exit_codes if code != INTERRUPTED]
     return command
+
+
+def help_width() -> int:
+    """Return how wide the help is, in columns: click alone never makes it narrower than 50."""
+    return max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST) - 2)
 
 
 def examples(*lines: str) -> str:

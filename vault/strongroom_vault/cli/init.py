@@ -97,11 +97,19 @@ def init(
             fields |= {"settings": str(settings_file), "needs": list(new_vault.missing(settings))}
         click.echo(json.dumps(fields))
         return
-    done = "There is nothing to do." if plan.is_done else "The vault is ready."
-    click.echo(f"{done} Its identity, for clients to pin:", err=True)
+    click.echo(f"{_done(settings, plan)} The vault's identity, for clients to pin:", err=True)
     click.echo(identity_text(identity))
     if folder is not None:
         _show_next_steps(settings, settings_file)
+
+
+def _done(settings: Settings, plan: Plan) -> str:
+    """Say what was done, and that the vault is ready only if nothing else is missing."""
+    if plan.is_done:
+        return "There is nothing to do."
+    if any(new_vault.missing(settings)):
+        return "The keys and the store are made."
+    return "The vault is ready."
 
 
 def _show_next_steps(settings: Settings, settings_file: Path) -> None:

@@ -26,7 +26,7 @@ _ACCEPTED: Final = "Accepted. Every key has one attempt at most until its next s
 
 @click.group(cls=Group)
 def anchor() -> None:
-    """The newest commit of the database, as the token knows it."""
+    """Compare the database with the newest commit that the token remembers."""
 
 
 @also_exits_with(WrongPin.exit_code)
@@ -45,7 +45,7 @@ def anchor_show(settings: Settings, *, as_json: bool) -> None:
 @click.option("--vault-id", help="The vault's id, to confirm without a prompt.")
 @with_settings
 def anchor_accept(settings: Settings, vault_id: str | None, *, as_json: bool) -> None:
-    """Serve from an older database; the newer one is lost.
+    """Accept an older database; later commits are lost.
 
     What newer commits held is forgotten: registrations, deletions, destructions. Every key is left
     with one attempt at most until its next success. The vault must be stopped.
@@ -79,8 +79,8 @@ def _show_loss(status: AnchorStatus, lost: int) -> None:
 
 def _lost_keys(count: int) -> str:
     return (
-        f"{count} of its keys are lost: a rotation, an attempt limit or a deletion has destroyed"
-        " what opened them in the token"
+        f"{count} of its keys {'is' if count == 1 else 'are'} lost: a rotation, an attempt limit or"
+        f" a deletion has destroyed what opened {'it' if count == 1 else 'them'} in the token"
     )
 
 
@@ -115,7 +115,7 @@ def _status_json(status: AnchorStatus, **more: int) -> str:
 
 @click.group(cls=Group)
 def audit() -> None:
-    """The log of every registration, attempt, release, loss."""
+    """Verify or export the log of registrations, attempts, releases and losses."""
 
 
 @also_exits_with(WrongPin.exit_code)
@@ -157,7 +157,7 @@ def backup(settings: Settings, target: Path, *, as_json: bool) -> None:
 )
 @with_settings
 def restore(settings: Settings, source: Path, *, older: bool, as_json: bool) -> None:
-    """Replace the store by the copy SOURCE.
+    """Replace the store with the copy SOURCE.
 
     Every row is verified first, and the old store is kept beside the new one.
     """

@@ -83,7 +83,7 @@ def _serving(state: VaultStatus) -> str:
 @click.command(cls=Command, epilog=examples("drain", "drain --json"))
 @with_settings
 def drain(settings: Settings, *, as_json: bool) -> None:
-    """Take no new calls, and wait for those in flight.
+    """Stop taking new calls, and wait for those in flight.
 
     Health checks report NOT_SERVING within a second. Calls are refused before anything is charged,
     and clients try again. It lasts until resume, or until the vault is restarted.
@@ -128,7 +128,7 @@ def reload_certificate(settings: Settings, *, as_json: bool) -> None:
 
 @click.group(cls=Group)
 def records() -> None:
-    """What the running vault holds for an account."""
+    """Show or delete what the running vault holds for an account."""
 
 
 @records.command("show", epilog=examples("records show alice", "records show alice --json"))
@@ -175,7 +175,7 @@ def _record_fields(record: ShownRecord) -> dict[str, str | int]:
 def records_delete(settings: Settings, account: str, *, yes: bool, as_json: bool) -> None:
     """Delete ACCOUNT's key permanently, as its owner could.
 
-    Without its 64 digits the backup is lost.
+    Whoever does not have the key's 64 digits loses the backup.
     """
     confirm(f"Delete the backup key of {account!r} permanently?", yes=yes, as_json=as_json)
     with _running(settings) as vault:
@@ -206,7 +206,8 @@ def rotate_wrap_key(settings: Settings, *, only_status: bool, as_json: bool) -> 
     if as_json:
         click.echo(_rotation_json(progress))
     else:
-        message = f"{progress.rewrapped} records are under wrap key {progress.wrap_key}"
+        records = "1 record is" if progress.rewrapped == 1 else f"{progress.rewrapped} records are"
+        message = f"{records} under wrap key {progress.wrap_key}"
         click.echo(message, err=True)
 
 

@@ -16,6 +16,7 @@ from strongroom_vault.cli.help import (
     examples,
 )
 from strongroom_vault.cli.options import json_option, with_settings
+from strongroom_vault.cli.values import WholeNumber
 from strongroom_vault.errors import WrongPin
 from strongroom_vault.operator import development
 from strongroom_vault.platform import logs
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 )
 @with_settings
 def serve(settings: Settings, *, as_json: bool) -> None:  # noqa: ARG001 -- see reports.fail
-    """Serve until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
+    """Serve clients until SIGTERM or Ctrl-C. Logs are JSON lines on stderr."""
     logs.configure()
     asyncio.run(_run_vault(settings))
 
@@ -53,7 +54,11 @@ async def _run_vault(
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the vault in this folder for next time: the same token, identity and invite.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Where to listen.  [default: 7443]")
+@click.option(
+    "--port",
+    type=WholeNumber(1, 65535),
+    help="Where to listen.  [default: 7443, or a free one if it is taken]",
+)
 @json_option
 def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
     """Serve a throw-away vault FOR DEVELOPMENT.
@@ -66,7 +71,7 @@ def dev(keep: Path | None, port: int | None, *, as_json: bool) -> None:
 
 @click.command(cls=Command, epilog=examples("demo"))
 def demo() -> None:
-    """Play the whole story on this machine: backup, loss, thieves.
+    """Show how a key is backed up, recovered and attacked.
 
     Needs SoftHSM (Debian and Ubuntu: apt-get install softhsm2), 250 MB in the folder for temporary
     files, and half a minute. It leaves nothing behind.

@@ -22,6 +22,7 @@ from strongroom_vault.demo import scenes, screen
 from strongroom_vault.demo.throwaway import ThrowAwayVault
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator.softhsm import usable_tmp
+from strongroom_vault.platform.files import reason
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -46,7 +47,7 @@ def play() -> None:
     except OSError as error:
         if error.filename == "stdout":
             raise
-        raise OperatorError(f"the demo cannot go on: {error}") from error
+        raise OperatorError(f"the demo cannot go on: {reason(error)}") from error
     except SystemExit:
         click.echo("\nstrongroom-vault: the demo was interrupted; nothing of it is left", err=True)
         raise

@@ -203,7 +203,12 @@ class ListWrapKeys(Job[WrapKeys], frozen=True, tag=True):
 
 
 class MakeWrapKey(Job[WrapKeys], frozen=True, tag=True):
-    """Makes a second wrap key, which wraps from now on. If there are two already, does nothing."""
+    """Makes a second wrap key, which wraps from now on. If there are two already, does nothing.
+
+    Refused by a worker that does not see the wrap keys with exactly these numbers.
+    """
+
+    numbers: tuple[int, ...]
 
 
 class DestroyWrapKeys(Job[WrapKeys], frozen=True, tag=True):

@@ -95,12 +95,17 @@ def check_newest(head: Head, anchored: Anchored | None) -> Anchored:
     missing = anchored.epoch - head.epoch
     if missing > 0:
         raise InvalidHead(
-            f"the database is older than the token's anchor: {missing} epochs are missing"
-            f" (database {head.epoch}, anchor {anchored.epoch})"
+            f"the database is older than the token's anchor: {_commits(missing)}"
+            f" {'is' if missing == 1 else 'are'} missing (the database has commit {head.epoch}, the"
+            f" anchor commit {anchored.epoch})"
         )
     if missing < 0:
         raise InvalidHead(
-            f"the token's anchor is older than the database by {-missing} epochs"
-            f" (database {head.epoch}, anchor {anchored.epoch})"
+            f"the token's anchor is older than the database by {_commits(-missing)} (the database"
+            f" has commit {head.epoch}, the anchor commit {anchored.epoch})"
         )
     raise InvalidHead(f"the database and the anchor hold different commits {head.epoch}")
+
+
+def _commits(count: int) -> str:
+    return "1 commit" if count == 1 else f"{count} commits"

@@ -10,7 +10,9 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token.errors import TokenError
 from strongroom_vault.hsm.token.open_token import OpenToken, open_token
 from strongroom_vault.platform.locks import lock_exclusively
+from strongroom_vault.settings.named_files import PIN_FILE
 from strongroom_vault.store.interface import StoreError
+from strongroom_vault.store.sqlite_file import STORE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +38,9 @@ def token_lock(settings: Settings, otherwise: str = RUNNING) -> Iterator[None]:
 
     Raises:
         OperatorError: a vault, or another command, uses the token; the message is `otherwise`.
+            Or the PIN file, which is what is locked, cannot be read.
     """
+    PIN_FILE.require(settings.token.pin_file)
     lock = lock_exclusively(settings.token.pin_file, otherwise)
     try:
         yield
@@ -54,6 +58,8 @@ def downtime(settings: Settings) -> Iterator[None]:
     path = settings.store.path
     with ExitStack() as undo:
         undo.enter_context(token_lock(settings))
-        lock = lock_exclusively(path.with_name(path.name + ".lock"), RUNNING, create=True)
+        lock = lock_exclusively(
+            path.with_name(path.name + ".lock"), RUNNING, create=True, source=STORE_PATH
+        )
         undo.callback(os.close, lock)
         yield

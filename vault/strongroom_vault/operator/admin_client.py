@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -12,6 +14,8 @@ from strongroom_vault.api.vault_status import VaultStatus
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.unix_sockets import grpc_target, short_path
 from strongroom_vault.service.progress import Progress, Stage
+from strongroom_vault.settings.named_files import AS_ITS_USER
+from strongroom_vault.settings.refusals import named
 from strongroom_vault.v1 import admin_pb2 as pb
 from strongroom_vault.v1 import admin_pb2_grpc
 
@@ -99,7 +103,7 @@ class AdminClient:
             except grpc.RpcError as error:
                 message = str(error.details())
                 if error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in message:
-                    message = f"no vault answers at {socket}; is it running?"
+                    raise _no_answer(socket, message) from error
                 raise OperatorError(message) from error
 
     def status(self) -> VaultStatus:
@@ -164,6 +168,15 @@ class AdminClient:
             rewrapped=rotation.rewrapped,
             problem=rotation.problem,
         )
+
+
+def _no_answer(socket: Path, details: str) -> OperatorError:
+    """Say that no vault answers at a socket; `details` is what gRPC says of it."""
+    setting = named("listen", "admin_socket")
+    if os.strerror(errno.EACCES) in details:
+        return OperatorError(f"{setting}: this user may not use {socket}", AS_ITS_USER)
+    hint = "Start it with strongroom-vault serve, or name the settings that it uses with --config."
+    return OperatorError(f"{setting}: no vault answers at {socket}; is it running?", hint)
 
 
 def _active(record: pb.ShowRecordResponse) -> ActiveRecord:

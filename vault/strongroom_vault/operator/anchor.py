@@ -75,7 +75,8 @@ def accept_loss(settings: Settings) -> AnchorStatus:
     Every record is left with one attempt at most until its next success.
 
     Raises:
-        OperatorError: there is nothing to accept, or the database is not whole.
+        OperatorError: there is nothing to accept, the database is not whole, or another process
+            changed the anchor meanwhile.
     """
     with (
         token_lock(settings),
@@ -91,7 +92,9 @@ def accept_loss(settings: Settings) -> AnchorStatus:
         # As in the ledger, the commit is durable before the anchor moves. Cut off between the two,
         # the vault still refuses to serve, and the command can be run again.
         store.commit(Commit((), {}, [event], seal_head(head, key)))
-        token.anchor.advance(status.anchored, head.anchored)
+        held = token.anchor.advance(status.anchored, head.anchored)
+        if held != head.anchored:
+            raise _anchor_elsewhere(head, held)
         return status
 
 
@@ -132,6 +135,17 @@ def compare(
     except InvalidHead as error:
         return AnchorStatus(head, anchored, str(error))
     return AnchorStatus(head, anchored, "")
+
+
+def _anchor_elsewhere(head: Head, held: Anchored | None) -> OperatorError:
+    """Return why the anchor was not moved: the token holds something else than was read before."""
+    found = "nothing" if held is None else f"commit {held.epoch}"
+    return OperatorError(
+        f"the loss is not accepted: it is in the database as commit {head.epoch}, but the token's"
+        f" anchor changed meanwhile and holds {found}",
+        "Stop every vault and command that uses this token. Then look at strongroom-vault anchor"
+        " show, and run strongroom-vault anchor accept again.",
+    )
 
 
 def _after_loss(found: AnchorStatus) -> tuple[Head, bytes]:

@@ -10,6 +10,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator.access import downtime, token_of
 from strongroom_vault.operator.anchor import compare, opened
 from strongroom_vault.operator.verification import count_lost_keys, verify_rows
+from strongroom_vault.platform.files import reason
 from strongroom_vault.store.interface import StoreError
 from strongroom_vault.store.sqlite import SqliteReader
 
@@ -34,7 +35,7 @@ def backup(settings: Settings, target: Path) -> AnchorStatus:
                 f"{target} exists already", "Name another file; none is overwritten."
             ) from error
         except (OSError, StoreError) as error:
-            raise OperatorError(f"cannot write {target}: {error}") from error
+            raise OperatorError(f"cannot write {target}: {reason(error, target)}") from error
     return status
 
 
@@ -53,7 +54,7 @@ def restore(settings: Settings, source: Path, *, older: bool) -> tuple[AnchorSta
     """
     path = settings.store.path
     with downtime(settings), token_of(settings) as token:
-        with closing(SqliteReader(source, settings.vault.id)) as copy:
+        with closing(SqliteReader(source, settings.vault.id, "SOURCE")) as copy:
             status = compare(settings, token, copy)
             verify_rows(copy, status.head)
             lost = count_lost_keys(copy, token)

@@ -28,6 +28,7 @@ from strongroom_vault.hsm.token.open_token import open_token
 from strongroom_vault.hsm.token.vault_keys import Labels
 from strongroom_vault.ledger.head import Anchored
 from strongroom_vault.operator.init import first_commit
+from strongroom_vault.platform.files import reason
 from strongroom_vault.store import sqlite, sqlite_file
 from strongroom_vault.store.interface import Commit, Row, StoreError, bucket_of
 
@@ -157,7 +158,7 @@ def _commits(settings: Settings, seconds: float) -> Rate:
             with closing(sqlite.SqliteStore(path, settings.vault.id)) as store:
                 return _rate("disk: commits", *_repeat(lambda: _commit(store), seconds))
     except (OSError, StoreError) as error:
-        raise OperatorError(f"cannot commit in {folder}: {error}") from error
+        raise OperatorError(f"cannot commit in {folder}: {reason(error)}") from error
 
 
 def _commit(store: sqlite.SqliteStore) -> None:

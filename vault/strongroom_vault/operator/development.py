@@ -7,6 +7,7 @@ in the vault's id. It listens on this machine only.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, init, invites, issuer, new_vault
 from strongroom_vault.operator.softhsm import usable_tmp
 from strongroom_vault.platform import logs
-from strongroom_vault.platform.files import replace
+from strongroom_vault.platform.files import reason, replace
 from strongroom_vault.settings import loading
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Development:
         token_file: an access token for ACCOUNT, always a fresh one.
         token_command: words of a command that prints one.
         is_kept: whether the folder outlives it.
+        address: host:port where it listens.
+        is_port_taken: whether that is another port than usual, because a program has that one.
     """
 
     folder: Path
@@ -60,11 +63,14 @@ class Development:
     token_file: Path
     token_command: tuple[str, ...]
     is_kept: bool
+    address: str = f"localhost:{PORT}"
+    is_port_taken: bool = False
 
     def as_json(self) -> str:
         """What a client needs, for a program that starts this vault."""
         fields = {
             "invite": self.invite,
+            "address": self.address,
             "access_token_file": str(self.token_file),
             "access_token_command": shlex.join(self.token_command),
             "folder": str(self.folder),
@@ -77,11 +83,14 @@ class Development:
         yield "A vault FOR DEVELOPMENT serves on this machine. Trust it with nothing of value."
         yield f"All of it is in {self.folder}{'' if self.is_kept else ', removed at the end'}."
         yield f"Its log: {self.folder / LOG_FILE}"
+        if self.is_port_taken:
+            yield f"Port {PORT} is taken by another program, so it listens at {self.address}."
         yield f"\nThe invite:\n\n{self.invite}"
         yield f"\nAn access token of {ACCOUNT}, always a fresh one:\n\n{self.token_file}"
         yield "\nAn application:\n"
+        yield "from pathlib import Path"
         yield "from strongroom import BackupKey, Vault"
-        read = f"open({str(self.token_file)!r}).read()"
+        read = f"Path({str(self.token_file)!r}).read_text"
         yield f'vault = Vault.connect(invite="{self.invite}", access_token={read})'
         yield 'vault.protect(BackupKey.generate(), "correct horse battery staple")'
         yield "\nA person, with a home apart from yours:\n"
@@ -117,27 +126,30 @@ def run(
     try:
         with _folder(keep) as folder:
             settings = _made(folder, port)
-            made = _describe(folder, settings, is_kept=keep is not None)
+            made = _describe(folder, settings, port, is_kept=keep is not None)
             text = made.as_json() if as_json else "\n".join(made.lines())
             with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
                 logs.configure(log)
                 asyncio.run(serve(settings, lambda: _beside(made, lambda: say(text))))
     except OSError as error:
-        raise OperatorError(f"this vault cannot go on: {error}") from error
+        raise OperatorError(f"this vault cannot go on: {reason(error)}") from error
 
 
-def _describe(folder: Path, settings: Settings, *, is_kept: bool) -> Development:
+def _describe(folder: Path, settings: Settings, port: int | None, *, is_kept: bool) -> Development:
     """Make the vault's keys where they are missing, and return what its clients need."""
     identity = init.carry_out(settings, init.make_plan(settings), new_store=False)
     program = shutil.which("strongroom-vault")
     words = (program,) if program else (sys.executable, "-m", "strongroom_vault")
     options = ("--vault-id", VAULT_ID, "--account", ACCOUNT)
+    address = settings.listen.address
     return Development(
         folder=folder,
         invite=invites.invite_for(settings, identity).encode(),
         token_file=folder / TOKEN_FILE,
         token_command=(*words, "token", "issue", str(folder), *options),
         is_kept=is_kept,
+        address=address,
+        is_port_taken=port is None and not address.endswith(f":{PORT}") and not _is_free(PORT),
     )
 
 
@@ -163,8 +175,13 @@ def _made(folder: Path, port: int | None) -> Settings:
             raise OperatorError(
                 f"{folder} has the vault {there.vault.id}, which is not one for development"
             )
-        if port is None:
-            address = there.listen.public_address or there.listen.address
+        kept = there.listen.public_address or there.listen.address
+        if port is not None and kept != address:
+            raise OperatorError(
+                f"the vault in {folder} listens at {kept}, which its invite names",
+                "Leave out --port, or keep another vault in another folder.",
+            )
+        address = kept
     choice = new_vault.Choice(VAULT_ID, address, is_self_signed=True, has_own_issuer=True)
     new_vault.make(folder, choice)
     development_ca.create_self_signed(folder)
@@ -173,13 +190,27 @@ def _made(folder: Path, port: int | None) -> Settings:
 
 def _free_port() -> int:
     """Return the usual port, or another one where a program has that."""
-    for port in (PORT, 0):
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+    if _is_free(PORT):
+        return PORT
+    try:
+        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
             free: int = probe.getsockname()[1]
             return free
-    raise OperatorError("there is no free port on localhost")
+    except OSError as error:
+        raise OperatorError(f"there is no free port on localhost: {reason(error)}") from error
+
+
+def _is_free(port: int) -> bool:
+    """Whether nothing listens at a port of localhost, IPv4 or IPv6."""
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+    return True
 
 
 async def _beside(made: Development, say: Callable[[], None]) -> None:

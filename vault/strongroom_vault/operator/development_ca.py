@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator.issuer import load_key, new_key
-from strongroom_vault.platform.files import replace, write_new
+from strongroom_vault.platform.files import reason, replace, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def create_self_signed(folder: Path, hosts: tuple[str, ...] = ()) -> None:
         chain = _pem(_certificate(key, names, authority, ca_key)) + _pem(authority)
         replace(folder / CERTIFICATE_FILE, chain, 0o644)
     except OSError as error:
-        raise OperatorError(f"cannot make a certificate in {folder}: {error}") from error
+        raise OperatorError(f"cannot make a certificate in {folder}: {reason(error)}") from error
 
 
 def _key(path: Path) -> ec.EllipticCurvePrivateKey:
@@ -82,7 +82,7 @@ def _certificate_in(path: Path) -> x509.Certificate | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise OperatorError(f"{path} is not a certificate: {error}") from error
+        raise OperatorError(f"{path} is not a certificate in PEM") from error
 
 
 def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography import x509
 
+from strongroom_vault.api import tls_files
 from strongroom_vault.api.key_sets import KeySetFile
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token.diagnostics import BOTH, Finding, Residency
-from strongroom_vault.platform.files import refuse_readable_by_others
-from strongroom_vault.settings.refusals import named
+from strongroom_vault.settings.named_files import PIN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,27 +25,20 @@ if TYPE_CHECKING:
     from strongroom_vault.settings.config import Settings
 
 TIMEOUT_S: Final = 120
-_PIN: Final = f"{named('token', 'pin_file')} names the file with the token's user PIN."
-_TLS: Final = (
-    "[listen] {0}_file names it. For development, strongroom-vault self-signed FOLDER makes one."
-)
-_JWKS: Final = (
-    f"{named('access_tokens', 'jwks_file')} names it. For development, strongroom-vault token"
-    " create-issuer FOLDER makes one."
-)
 SOON: Final = timedelta(days=14)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Check files and token; a failure is a finding, never an error."""
-    yield _file("PIN file", _secret_file, settings.token.pin_file, _PIN)
-    yield _file("TLS key", _secret_file, settings.listen.key_file, _TLS.format("key"))
-    yield _certificate(settings)
+    yield _file("PIN file", _pin_file, settings.token.pin_file)
+    key = _file("TLS key", _key_file, settings.listen.key_file)
+    yield key
+    yield _certificate(settings, with_key=key.state == "ok")
     tokens = settings.access_tokens
     if tokens.jwks_file is None:
         yield Finding("JWK set", "ok", f"{tokens.jwks_url}, fetched when the vault serves")
     else:
-        yield _file("JWK set", _key_set, tokens.jwks_file, _JWKS)
+        yield _file("JWK set", _key_set, tokens.jwks_file)
     yield from _token(settings)
 
 
@@ -78,17 +70,24 @@ def _token(settings: Settings) -> Iterator[Finding]:
         yield Finding("diagnostics", "failed", ending, meaning, BOTH)
 
 
-def _file(check: str, look: Callable[[Path], str], path: Path, hint: str) -> Finding:
-    """Check a file; `hint` says what helps where it is missing."""
+def _file(check: str, look: Callable[[Path], str], path: Path) -> Finding:
     try:
         return Finding(check, "ok", look(path))
     except OperatorError as error:
-        helps = error.hint if path.exists() else hint
-        return Finding(check, "failed", str(error), "The vault refuses to start.", BOTH, helps)
+        return _refused(check, error)
 
 
-def _secret_file(path: Path) -> str:
-    refuse_readable_by_others(path)
+def _refused(check: str, error: OperatorError) -> Finding:
+    return Finding(check, "failed", str(error), "The vault refuses to start.", BOTH, error.hint)
+
+
+def _pin_file(path: Path) -> str:
+    PIN_FILE.require_secret(path)  # only token workers read it
+    return f"{path}, its owner's alone"
+
+
+def _key_file(path: Path) -> str:
+    tls_files.read_key(path)
     return f"{path}, its owner's alone"
 
 
@@ -97,17 +96,17 @@ def _key_set(path: Path) -> str:
     return str(path)
 
 
-def _certificate(settings: Settings) -> Finding:
-    path = settings.listen.certificate_file
+def _certificate(settings: Settings, *, with_key: bool) -> Finding:
+    """Check the certificate, and `with_key` that the key is its own."""
+    listen = settings.listen
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "not a certificate"
-        meaning, hint = "The vault cannot serve.", _TLS.format("certificate")
-        detail = f"{path}: {problem}"
-        return Finding("TLS certificate", "failed", detail, meaning, BOTH, hint)
+        _, (certificate, *_) = tls_files.read_chain(listen.certificate_file)
+        if with_key:
+            certificate = tls_files.read_both(listen).certificate
+    except OperatorError as error:
+        return _refused("TLS certificate", error)
     left = certificate.not_valid_after_utc - datetime.now(UTC)
-    detail = f"good until {certificate.not_valid_after_utc:%Y-%m-%d}"
+    detail = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
     if left < timedelta(0):
         return Finding("TLS certificate", "failed", detail, "Clients refuse the vault.", BOTH)
     return Finding("TLS certificate", "ok" if left > SOON else "note", detail)

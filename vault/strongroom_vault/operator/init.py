@@ -20,6 +20,7 @@ from strongroom_vault.ledger.merkle import Tree
 from strongroom_vault.operator import anchor as anchors
 from strongroom_vault.operator.access import token_lock, token_of
 from strongroom_vault.platform.clock import now_ms
+from strongroom_vault.platform.files import exists
 from strongroom_vault.records.events import Event, EventKind
 from strongroom_vault.store import sqlite, sqlite_file
 from strongroom_vault.store.interface import BUCKET_BITS, Commit
@@ -116,7 +117,7 @@ def _plan(token: OpenToken, settings: Settings) -> Plan:
         tuple(vault_keys.existing_labels(token.session)),
         tuple(vault_keys.missing_labels(token.session)),
         token.anchor.read(),
-        settings.store.path.exists(),
+        exists(settings.store.path),
     )
 
 

@@ -22,7 +22,10 @@ from cryptography.hazmat.primitives import hashes
 
 from strongroom_protocol.addresses import BadAddress, host_and_port, parse_address
 from strongroom_protocol.invite import Invite
+from strongroom_vault.api.tls_files import read_chain
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.platform.files import reason
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +36,7 @@ _BUNDLED: Final = "_cython/_credentials/roots.pem"
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL
 )
+_SETTING: Final = named("listen", "certificate_file")
 _ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- what must not be in an invite
 
 
@@ -48,13 +52,13 @@ def invite_for(settings: Settings, identity: bytes, address: str | None = None) 
         OperatorError: clients could not use it: the address does not name a single host, the
             certificate is for another name, or its authority is unknown to them.
     """
-    called = _called(address or settings.listen.public_address or settings.listen.address)
-    chain = _read_chain(settings.listen.certificate_file)
+    called = _called(settings, address)
+    _, chain = read_chain(settings.listen.certificate_file)
     host, _ = host_and_port(called)
     if not is_for(chain[0], host):
         raise OperatorError(
-            f"the TLS certificate is not for {host}, so clients would refuse it: name another"
-            " address with --address, or get a certificate for this one"
+            f"{_SETTING}: the TLS certificate is not for {host}, so clients would refuse it: name"
+            " another address with --address, or get a certificate for this one"
         )
     return Invite(called, settings.vault.id, identity, fingerprint_to_trust(chain, public_roots()))
 
@@ -74,8 +78,8 @@ def fingerprint_to_trust(
         if _vouches(certificate, certificate):
             return certificate.fingerprint(hashes.SHA256())
     raise OperatorError(
-        "no public authority vouches for the TLS certificate, and its own authority is not in the"
-        " file: append the authority's certificate (PEM) to certificate_file"
+        f"{_SETTING}: no public authority vouches for the TLS certificate, and its own authority is"
+        " not in the file: append the authority's certificate in PEM"
     )
 
 
@@ -88,7 +92,7 @@ def public_roots() -> list[x509.Certificate]:
     try:
         certificates = _CERTIFICATE.findall(path.read_bytes())
     except OSError as error:
-        raise OperatorError(f"cannot read the roots that clients trust: {error}") from error
+        raise OperatorError(f"cannot read the roots that clients trust: {reason(error)}") from error
     roots = []
     with warnings.catch_warnings(action="ignore"):  # about roots with odd serial numbers
         for pem in certificates:
@@ -118,21 +122,21 @@ def _vouches(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     return True
 
 
-def _called(address: str) -> str:
+def _called(settings: Settings, address: str | None) -> str:
+    listen = settings.listen
+    if address is not None:
+        source = "--address"
+    else:
+        source = named("listen", "public_address" if listen.public_address else "address")
     try:
-        called = parse_address(address)
+        called = parse_address(
+            address if address is not None else listen.public_address or listen.address
+        )
     except BadAddress as error:
-        raise OperatorError(f"{error} {error.hint}") from error
+        raise OperatorError(f"{source}: {error}", error.hint) from error
     if host_and_port(called)[0] in _ANYWHERE:
         raise OperatorError(
-            f"{called} stands for every address of this machine: name the one that clients call"
-            " with --address, or as public_address in [listen]"
+            f"{source}: {called} stands for every address of this machine: name the one that"
+            " clients call with --address, or as public_address in [listen]"
         )
     return called
-
-
-def _read_chain(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise OperatorError(f"cannot read the TLS certificate: {error}") from error

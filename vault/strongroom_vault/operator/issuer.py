@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import write_new
+from strongroom_vault.platform.files import reason, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def ensure_issuer(folder: Path) -> Path:
             jwks = {"keys": [_public(_signing_key(folder))]}
             write_new(folder / SET_FILE, (json.dumps(jwks, indent=2) + "\n").encode(), 0o644)
     except OSError as error:
-        raise OperatorError(f"cannot make an issuer in {folder}: {error}") from error
+        raise OperatorError(f"cannot make an issuer in {folder}: {reason(error)}") from error
     return folder / SET_FILE
 
 
@@ -91,7 +91,7 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
-        raise OperatorError(f"{path} is not a private key: {error}") from error
+        raise OperatorError(f"{path} is not a private key in PEM") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise OperatorError(f"{path} is not an EC key")
     return key
@@ -101,7 +101,7 @@ def _signing_key(folder: Path) -> ec.EllipticCurvePrivateKey:
     try:
         return load_key(folder / KEY_FILE)
     except OSError as error:
-        raise OperatorError(f"there is no issuer in {folder}: {error}") from error
+        raise OperatorError(f"there is no issuer in {folder}: {reason(error)}") from error
 
 
 def _public(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:

@@ -19,9 +19,16 @@ from typing import TYPE_CHECKING, Final
 from strongroom_protocol.addresses import BadAddress, host_and_port, parse_address, pinned_as
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, issuer, softhsm
-from strongroom_vault.platform.files import others_can_write, remove_drafts, write_new
+from strongroom_vault.platform.files import (
+    exists,
+    others_can_write,
+    reason,
+    remove_drafts,
+    write_new,
+)
 from strongroom_vault.platform.locks import lock_exclusively
 from strongroom_vault.settings import loading
+from strongroom_vault.settings.refusals import named
 from strongroom_vault.settings.template import HsmToken, Wanted, settings_text
 
 if TYPE_CHECKING:
@@ -42,6 +49,14 @@ _OURS: Final = frozenset(
         issuer.SET_FILE,
     )
 )
+
+
+_OPTIONS: Final = {
+    "--id": named("vault", "id"),
+    "--listen": named("listen", "address"),
+    "--label": named("token", "label"),
+    "--jwks": named("access_tokens", "jwks_url"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +117,19 @@ def make(folder: Path, choice: Choice) -> Path:
             if not settings_file.exists():
                 write_new(settings_file, settings_text(wanted).encode(), 0o600)
     except OSError as error:
-        raise OperatorError(f"cannot make a vault in {folder}: {error}") from error
+        raise OperatorError(f"cannot make a vault in {folder}: {reason(error)}") from error
     return settings_file
 
 
 def missing(settings: Settings) -> Iterator[str]:
     """Say which files a vault lacks before it can serve, one sentence for each."""
     listen, jwks_file = settings.listen, settings.access_tokens.jwks_file
-    if not listen.certificate_file.exists() or not listen.key_file.exists():
+    if not exists(listen.certificate_file) or not exists(listen.key_file):
         yield (
             f"a TLS certificate: its chain in {listen.certificate_file}, its key (mode 0600) in"
             f" {listen.key_file}; for development --self-signed makes them"
         )
-    if jwks_file is not None and not jwks_file.exists():
+    if jwks_file is not None and not exists(jwks_file):
         yield (
             f"the JWK set of your identity provider: in {jwks_file}, or its URL as jwks_url in the"
             " settings; for development --development-issuer makes one"
@@ -143,12 +158,18 @@ def _checked_address(text: str) -> str:
     try:
         return parse_address(text)
     except BadAddress as error:
-        raise OperatorError(f"--address: {error} {error.hint}") from error
+        raise OperatorError(f"--address: {error}", error.hint) from error
 
 
 def _checked_settings(wanted: Wanted, folder: Path) -> None:
-    """Refuse wrong settings before anything is made."""
-    loading.parse(tomllib.loads(settings_text(wanted)), {}, folder)
+    """Refuse wrong settings before anything is made, in the names of the options."""
+    try:
+        loading.parse(tomllib.loads(settings_text(wanted)), {}, folder)
+    except OperatorError as error:
+        said = str(error)
+        for option, setting in _OPTIONS.items():
+            said = said.replace(setting, option)
+        raise OperatorError(said) from error
 
 
 @contextmanager
@@ -225,12 +246,15 @@ def _require_free(listen: str) -> None:
     try:
         host, port = host_and_port(parse_address(listen))
     except BadAddress as error:
-        raise OperatorError(f"--listen: {error} {error.hint}") from error
+        raise OperatorError(f"--listen: {error}", error.hint) from error
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise OperatorError(f"cannot listen at {listen}: {error.strerror}") from error
-    refused = [_refusal(family, place) for family, _, _, _, place in addresses]
+    places = {(family, place) for family, _, _, _, place in addresses}
+    if host == "localhost":  # the vault takes both, whatever the system says
+        places |= {(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))}
+    refused = [_refusal(family, place) for family, place in places]
     if errno.EADDRINUSE in refused:
         raise OperatorError(f"another program listens at {listen}: choose another port")
     if 0 not in refused:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import sync_folder, sync_tree
+from strongroom_vault.platform.files import reason, sync_folder, sync_tree
 
 INIT_TOKEN: Final = Path(__file__).with_name("init-token.sh")
 LABEL: Final = "strongroom"
@@ -63,7 +63,7 @@ def ensure_token(folder: Path) -> SoftHsm:
     except FileNotFoundError as error:
         raise OperatorError(f"{folder} exists, and is not a token that was made here") from error
     except OSError as error:
-        raise OperatorError(f"cannot make a token in {folder}: {error}") from error
+        raise OperatorError(f"cannot make a token in {folder}: {reason(error)}") from error
     return SoftHsm(Path(tomllib.loads(text)["token"]["module"]), folder)
 
 

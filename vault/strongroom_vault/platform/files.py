@@ -23,28 +23,15 @@ _OTHERS_OF_A_CREDENTIAL: Final = 0o037
 _OTHERS_WRITE: Final = 0o022
 
 
-def refuse_readable_by_others(path: Path, what: str = "", hint: str = "") -> None:
-    """Check that a file with a secret is its owner's alone. `what` names it in errors.
-
-    Where it is not there or cannot be read, `hint` says what may help.
+def is_open_to_others(path: Path) -> bool:
+    """Whether somebody but the owner can read, write or execute a file with a secret.
 
     Raises:
-        OperatorError: there is no such file, or others may read it.
+        OperatorError: there is no such path.
     """
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     is_credential = credentials is not None and path.is_relative_to(Path(credentials))
-    if _mode(path, what, hint) & (_OTHERS_OF_A_CREDENTIAL if is_credential else _OTHERS):
-        raise OperatorError(f"others can read {what}{path}; run: chmod 600 {path}")
-
-
-def refuse_writable_by_others(path: Path) -> None:
-    """Check that only its owner can change a file that the vault trusts.
-
-    Raises:
-        OperatorError: there is no such file, or others may write it.
-    """
-    if others_can_write(path):
-        raise OperatorError(f"others can write {path}; run: chmod go-w {path}")
+    return bool(_mode(path) & (_OTHERS_OF_A_CREDENTIAL if is_credential else _OTHERS))
 
 
 def others_can_write(path: Path) -> bool:
@@ -117,10 +104,36 @@ def _sync(path: Path, flags: int = 0) -> None:
         os.close(descriptor)
 
 
-def _mode(path: Path, what: str = "", hint: str = "") -> int:
+def reason(error: Exception, known: Path | None = None) -> str:
+    """Return what an error says, as part of a sentence; `known` is a path that need not be named.
+
+    Of an OSError, that leaves out its number.
+    """
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    is_known = error.filename is None or error.filename == str(known)
+    return error.strerror if is_known else f"{error.filename}: {error.strerror}"
+
+
+def exists(path: Path) -> bool:
+    """Whether there is anything at a path.
+
+    Raises:
+        OperatorError: this user may not look there.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise OperatorError(f"cannot read {path}: {error.strerror}") from error
+    return True
+
+
+def _mode(path: Path) -> int:
     try:
         return path.stat().st_mode
     except FileNotFoundError as error:
-        raise OperatorError(f"{what}{path} does not exist", hint) from error
+        raise OperatorError(f"{path} does not exist") from error
     except OSError as error:
-        raise OperatorError(f"cannot read {what}{path}: {error.strerror}", hint) from error
+        raise OperatorError(f"cannot read {path}: {error.strerror}") from error

@@ -12,17 +12,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def lock_exclusively(path: Path, otherwise: str, *, create: bool = False) -> int:
+def lock_exclusively(path: Path, otherwise: str, *, create: bool = False, source: str = "") -> int:
     """Return a descriptor that holds the lock on a file until it is closed.
 
+    Args:
+        path: of the file.
+        otherwise: what is said if another process has the lock.
+        create: make the file if it is missing.
+        source: the setting that the path comes from, for errors.
+
     Raises:
-        OperatorError: another process has it; the message is `otherwise`.
+        OperatorError: another process has it, or the file cannot be opened.
     """
     flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
     try:
         descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        raise OperatorError(f"cannot open {path}: {error}") from error
+        where = f"{source}: " if source else ""
+        raise OperatorError(f"{where}cannot open {path}: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.platform.files import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,9 @@ def short_path(path: Path) -> Iterator[Path]:
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise OperatorError(f"cannot open the folder of the socket {path}: {error}") from error
+        raise OperatorError(
+            f"cannot open the folder of the socket {path}: {reason(error)}"
+        ) from error
     try:
         short = Path(f"/proc/self/fd/{folder}") / path.name
         if len(os.fsencode(short)) > LONGEST or not short.parent.is_dir():

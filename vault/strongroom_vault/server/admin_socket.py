@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import grpc
 
 from strongroom_vault.api import bounds
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.unix_sockets import grpc_target, short_path
+from strongroom_vault.settings.refusals import named
 from strongroom_vault.v1 import admin_pb2_grpc
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from strongroom_vault.api.vault_admin import VaultAdmin
+
+_SETTING: Final = named("listen", "admin_socket")
+_HINT: Final = "Name a new path in a folder that the vault's user can write to."
 
 
 @asynccontextmanager
@@ -39,7 +43,7 @@ async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
             server.add_insecure_port(grpc_target(short))
             await server.start()
         except RuntimeError as error:
-            raise OperatorError(f"cannot listen on the admin socket {path}: {error}") from error
+            raise OperatorError(f"{_SETTING}: cannot listen at {path}", _HINT) from error
         finally:
             os.umask(before)
         try:
@@ -54,7 +58,7 @@ def _remove_stale(path: Path) -> None:
     """Remove the socket of a vault that is gone; refuse to take the place of a running one."""
     if not path.is_socket():
         if path.exists():
-            raise OperatorError(f"{path} exists and is not a socket")
+            raise OperatorError(f"{_SETTING}: {path} exists and is not a socket", _HINT)
         return
     # Asked, because the file alone says nothing: it outlives a vault that was killed, and gRPC
     # would take the path away from one that runs.
@@ -64,4 +68,4 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-    raise OperatorError(f"another vault answers at {path}")
+    raise OperatorError(f"{_SETTING}: another vault answers at {path}")

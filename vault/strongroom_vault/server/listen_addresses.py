@@ -58,8 +58,10 @@ class _CannotBind(Exception):
 
 
 @contextmanager
-def reserved(address: str) -> Iterator[Sequence[ListenAddress]]:
+def reserved(address: str, source: str = "") -> Iterator[Sequence[ListenAddress]]:
     """Reserve the addresses that host:port stands for until the end of the block, for a server.
+
+    `source` is the setting that the address comes from, for errors.
 
     An address that this machine does not have is left out with a warning, as long as there is
     another one. Port 0 becomes a port that is free on each of them.
@@ -68,7 +70,8 @@ def reserved(address: str) -> Iterator[Sequence[ListenAddress]]:
         OperatorError: the name is unknown, or one of its addresses cannot be bound.
     """
     host, _, digits = address.rpartition(":")
-    hosts, port = _hosts(host.strip("[]"), address), int(digits)
+    problem = f"{source}: cannot listen at {address}" if source else f"cannot listen at {address}"
+    hosts, port = _hosts(host.strip("[]"), problem), int(digits)
     for tries_left in reversed(range(TRIES)):
         with ExitStack() as undo:
             try:
@@ -79,19 +82,19 @@ def reserved(address: str) -> Iterator[Sequence[ListenAddress]]:
                     continue
                 failed, number = error.args
                 reason = _REASONS.get(number, errno.errorcode.get(number, "unknown"))
-                raise OperatorError(f"cannot listen at {address}: {failed}: {reason}") from error
+                raise OperatorError(f"{problem}: {failed}: {reason}") from error
             yield addresses
             return
 
 
-def _hosts(host: str, address: str) -> list[str]:
+def _hosts(host: str, problem: str) -> list[str]:
     """Return the IP addresses of a host, each once."""
     try:
         entries = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a name"
         hint = "Name an address of this machine, or [::] for all of them."
-        raise OperatorError(f"cannot listen at {address}: {host}: {reason}", hint) from error
+        raise OperatorError(f"{problem}: {host}: {reason}", hint) from error
     hosts = [str(socket_address[0]) for *_, socket_address in entries]
     # localhost is both families whatever /etc/hosts says: a client may try either of them first.
     return list(dict.fromkeys([*hosts, *(_LOOPBACK if host == "localhost" else ())]))

@@ -14,6 +14,7 @@ from strongroom_vault.api import bounds
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.server import listen_addresses
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -53,7 +54,7 @@ async def listener(
         OperatorError: the vault cannot listen on one of the addresses.
     """
     port = 0
-    with listen_addresses.reserved(settings.address) as addresses:
+    with listen_addresses.reserved(settings.address, named("listen", "address")) as addresses:
         # gRPC counts the connections of each address by itself: undivided, localhost with its two
         # addresses would get twice the connections that the limit on open files allows.
         each = max(1, connections // len(addresses))

@@ -28,6 +28,7 @@ from strongroom_vault.api.guard import SCOPES
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.server import listen_addresses
+from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,7 +208,10 @@ def serve(registry: CollectorRegistry, address: str) -> Callable[[], None]:
     Raises:
         OperatorError: the address cannot be listened on.
     """
-    with ExitStack() as undo, listen_addresses.reserved(address) as addresses:
+    with (
+        ExitStack() as undo,
+        listen_addresses.reserved(address, named("metrics", "address")) as addresses,
+    ):
         for each in addresses:
             undo.callback(_serve_on(each, registry))
         return undo.pop_all().close

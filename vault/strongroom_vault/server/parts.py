@@ -11,6 +11,7 @@ from strongroom_protocol.answers import VaultParameters
 from strongroom_vault.api.key_sets import KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.platform import traces
 from strongroom_vault.platform.locks import lock_exclusively
+from strongroom_vault.settings.named_files import PIN_FILE
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def open_store(settings: Settings, up: AsyncExitStack) -> SqliteStore:
     Raises:
         OperatorError: another vault has one of them, or there is no store of this vault.
     """
+    PIN_FILE.require(settings.token.pin_file)
     # The token first, and every vault in this order: of two that start at once one gets both. In
     # different orders each could get one, and both would give up.
     lock = lock_exclusively(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from strongroom_vault.errors import HsmUnavailable, Refusal, StoreUnavailable
-from strongroom_vault.hsm.jobs import DestroyWrapKeys, MakeWrapKey, Rewrap
+from strongroom_vault.hsm.jobs import DestroyWrapKeys, ListWrapKeys, MakeWrapKey, Rewrap
 from strongroom_vault.records import upkeep
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.record import Active, Record
@@ -91,10 +91,12 @@ class Rotation:
     async def _rotate(self) -> None:
         """Make, refuse, rewrap, destroy."""
         progress = self.progress
-        # 1. Make a new wrap key in the token, and renew every worker: from now on they wrap under
-        #    it. A worker that knew only the old key would go on wrapping under one that is about to
-        #    be destroyed.
-        *older, newest = (await self._retry(lambda: self._pool.run(MakeWrapKey()))).numbers
+        # 1. Make a new wrap key in the token, with sessions that are new and agree on the wrap keys
+        #    that there are: an old session may have lost sight of one, and would make a second with
+        #    its number. Renew every worker again: from now on they wrap under the new key. A worker
+        #    that knew only the old key would go on wrapping under one that is about to be
+        #    destroyed.
+        *older, newest = await self._retry(self._make_key)
         progress.wrap_key = newest
         await self._retry(self._pool.renew)
         # 2. Refuse registrations that began under an older key, then commit an event. Once the
@@ -111,13 +113,36 @@ class Rotation:
             pass
         # 4. Destroy the wrap keys that were there before, no others, and renew every worker, which
         #    has copies of them. Any earlier, the keys of the records that are left would be lost
-        #    for good. The event comes last: it says that this has happened.
+        #    for good. What the new sessions see says whether it is done. The event comes last: it
+        #    says that this has happened.
         progress.stage = Stage.DESTROYING
-        await self._retry(lambda: self._pool.run(DestroyWrapKeys(tuple(older))))
-        await self._retry(self._pool.renew)
+        await self._retry(partial(self._destroy_keys, tuple(older), newest))
         await self._retry(lambda: self._ledger.note(EventKind.WRAP_KEY_DESTROYED, before=newest))
         log.info("rotation", stage="done", wrap_key=newest, rewrapped=progress.rewrapped)
         progress.stage = Stage.DONE
+
+    async def _make_key(self) -> tuple[int, ...]:
+        """Make the new wrap key where it is missing; return the numbers of all, the newest last."""
+        await self._pool.renew()
+        return (await self._pool.run(MakeWrapKey(await self._wrap_keys()))).numbers
+
+    async def _destroy_keys(self, older: tuple[int, ...], newest: int) -> None:
+        """Destroy the old wrap keys.
+
+        Raises:
+            HsmUnavailable: one is still there, for the session did not see it.
+        """
+        await self._pool.run(DestroyWrapKeys(older))
+        await self._pool.renew()
+        left = await self._wrap_keys()
+        if left != (newest,):
+            raise HsmUnavailable(f"the token still has the wrap keys {list(left)}", PAUSE_S)
+
+    async def _wrap_keys(self) -> tuple[int, ...]:
+        """Return the numbers of all wrap keys that any of several workers sees, ascending."""
+        jobs = [self._pool.run(ListWrapKeys()) for _ in range(self._pool.workers)]
+        seen = {number for answer in await asyncio.gather(*jobs) for number in answer.numbers}
+        return tuple(sorted(seen))
 
     async def _walk(self, older: frozenset[int]) -> int:
         """Rewrap what is under one of these keys; return how many such records there were."""

@@ -42,6 +42,13 @@ Limit = Annotated[int, msgspec.Meta(ge=1, le=ATTEMPT_LIMIT_MAX)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 24 * 3600)]
 
 
+_SECONDS_EACH: Final = {
+    "description": (
+        "a list of whole numbers of seconds, such as [60, 3600], each from 1 to 31622400 (366 days)"
+    )
+}
+
+
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of the file."""
 
@@ -60,7 +67,7 @@ class Vault(_Section, frozen=True):
     id: VaultId
     attempt_limit: Limit = 10
     minimum_attempt_limit: Limit = 3
-    back_off_s: tuple[Seconds, ...] = ()
+    back_off_s: Annotated[tuple[Seconds, ...], msgspec.Meta(extra_json_schema=_SECONDS_EACH)] = ()
     sweep_period_s: Seconds = 3600
 
 
@@ -151,7 +158,7 @@ class AccessTokens(_Section, frozen=True):
 
     jwks_file: Path | None = None
     jwks_url: Annotated[str, _text(r"https://\S+", "a URL that begins with https://")] | None = None
-    issuer: str | None = None
+    issuer: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
 class Metrics(_Section, frozen=True):

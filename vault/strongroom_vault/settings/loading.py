@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -35,6 +37,13 @@ _NAMES: Final = {
     section: tuple(field.name for field in msgspec.structs.fields(kind))
     for section, kind in _SECTIONS.items()
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """A value from the environment, where numbers can only be text."""
+
+    value: str | list[str]
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -124,22 +133,30 @@ def _converted(
             if field.required:
                 problems.append(refusals.missing(section, field.name, field.type))
             continue
-        value = table.pop(field.name)
+        given = table.pop(field.name)
+        is_variable = isinstance(given, _Variable)
+        value = given.value if isinstance(given, _Variable) else given
         try:
-            values[field.name] = _convert(value, field.type, folder)
+            values[field.name] = _convert(value, field.type, folder, strict=not is_variable)
         except msgspec.ValidationError:
             problems.append(refusals.wrong_value(section, field.name, field.type, value))
     problems += (refusals.unknown(section, name, _NAMES) for name in table)
     return kind(**values) if len(problems) == before else None
 
 
-def _convert(value: object, kind: object, folder: Path) -> object:
+def _convert(value: object, kind: object, folder: Path, *, strict: bool) -> object:
+    """Return a value as its setting's type; `strict` unless it could only be given as text.
+
+    Raises:
+        msgspec.ValidationError: it is not of that type.
+    """
+
     def path(_: type, text: object) -> Path:
-        if not isinstance(text, str) or not text or "\0" in text:
+        if not isinstance(text, str) or not text.strip() or any(one < " " for one in text):
             raise TypeError
         return folder / text
 
-    converted = msgspec.convert(value, kind, strict=False, dec_hook=path)
+    converted = msgspec.convert(value, kind, strict=strict, dec_hook=path)
     if isinstance(converted, str) and not _is_text(value):
         raise msgspec.ValidationError
     return converted
@@ -173,7 +190,7 @@ def _override(tables: dict[str, Any], environment: Mapping[str, str]) -> Iterato
         parts = [part.strip() for part in value.split(",")]
         table = tables.setdefault(section, {})
         if isinstance(table, dict):  # otherwise `parse` refuses it
-            table[name] = [part for part in parts if part] if is_list else value.strip()
+            table[name] = _Variable([part for part in parts if part] if is_list else value.strip())
 
 
 def _is_of_a_service(variable: str, value: str) -> bool:
@@ -195,3 +212,18 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         names = (refusals.named("access_tokens", f"jwks_{end}") for end in ("file", "url"))
         count = "none" if tokens.jwks_file is None else "both"
         yield f"one of {' and '.join(names)} is needed, and {count} of them is given"
+    for section, name, url in (
+        ("access_tokens", "jwks_url", tokens.jwks_url),
+        ("traces", "endpoint", settings.traces.endpoint),
+    ):
+        if url is not None and not _has_host(url):
+            shown = refusals.given(url)
+            yield f"{refusals.named(section, name)} must be a URL with a host, not {shown}"
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket without its other, a port above 65535
+        return False

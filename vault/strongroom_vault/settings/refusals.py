@@ -11,6 +11,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import inspect
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def variable(section: str, name: str) -> str:
 def wrong_value(section: str, name: str, kind: object, value: object) -> str:
     """Say that a setting may not have this value."""
     shown = _kind_of(value) if name in _SECRET_FILES else given(value)
-    return f"{named(section, name)} must be {allowed(kind)}, not {shown}"
+    said = f"{named(section, name)} must be {allowed(kind)}, not {shown}"
+    return f"{said}: write it without quotes" if _is_quoted(kind, value) else said
 
 
 def missing(section: str, name: str, kind: object) -> str:
@@ -138,6 +140,8 @@ def _allowed(info: inspect.Type) -> str:  # noqa: C901, PLR0911 -- one case for 
             return "true or false"
         case inspect.CustomType():
             return "a path"
+        case inspect.DictType():
+            return 'a table of text, such as { SOFTHSM2_CONF = "/path" }'
         case _:
             return "a table"
 
@@ -158,6 +162,17 @@ def _shown(text: str, *, quote: bool = False) -> str:
     cut = text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
     quoted = json.dumps(cut, ensure_ascii=not cut.isprintable())
     return quoted if quote or not cut.isprintable() else cut
+
+
+def _is_quoted(kind: object, value: object) -> bool:
+    """Whether a value would be right if it were not a string."""
+    if not isinstance(value, str):
+        return False
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except (msgspec.ValidationError, TypeError):
+        return False
+    return True
 
 
 def _kind_of(value: object) -> str:

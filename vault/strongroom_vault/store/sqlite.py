@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.locks import lock_exclusively
+from strongroom_vault.store import sqlite_file
 from strongroom_vault.store.interface import Commit, Snapshot, StoreChanged, StoreError
 from strongroom_vault.store.sqlite_file import (
+    STORE_PATH,
     configure,
     executed,
     our_shape,
@@ -42,20 +44,15 @@ _READ_BUCKETS: Final = (
 class SqliteReader:
     """A store that is only read, also while a vault serves from it: one consistent moment of it."""
 
-    def __init__(self, path: Path, vault_id: str) -> None:
-        """Open the store at `path`.
+    def __init__(self, path: Path, vault_id: str, source: str = STORE_PATH) -> None:
+        """Open the store at `path`; `source` is the setting or argument that names it.
 
         Raises:
             OperatorError: no such store, or another vault's.
         """
-        if not path.is_file():
-            raise OperatorError(
-                f"there is no store at {path}",
-                "Check the path, and that its disk is mounted. strongroom-vault init makes a new"
-                " vault's store.",
-            )
+        sqlite_file.require(path, source)
         with ExitStack() as undo:
-            self._lock(path, undo)
+            self._lock(path, source, undo)
             try:
                 self._db = sqlite3.connect(
                     path,
@@ -65,10 +62,10 @@ class SqliteReader:
                     cached_statements=64,  # each for one row, two, four, ...
                 )
                 undo.callback(self._db.close)
+                self._check_settings(path, vault_id, source)  # before anything is written to it
                 self._prepare()
-                self._check_settings(path, vault_id)
             except sqlite3.Error as error:
-                raise OperatorError(f"cannot open the store {path}: {error}") from error
+                raise sqlite_file.refused(path, source, error) from error
             self._undo = undo.pop_all()
         self._schema = -1
         """The number of the schema that was compared."""
@@ -155,20 +152,22 @@ class SqliteReader:
                 self._check_schema()
             raise StoreError(f"cannot {verb}: {error}") from error
 
-    def _lock(self, path: Path, undo: ExitStack) -> None:
+    def _lock(self, path: Path, source: str, undo: ExitStack) -> None:
         """A reader needs no lock."""
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA query_only = ON")
         self._db.execute("BEGIN")
 
-    def _check_settings(self, path: Path, vault_id: str) -> None:
+    def _check_settings(self, path: Path, vault_id: str, source: str) -> None:
+        self._db.execute("PRAGMA trusted_schema = OFF")
         found = dict(self._db.execute("SELECT name, value FROM setting"))
         expected = settings_of(vault_id)
         for name, value in expected.items():
             if found.get(name) != value:
                 raise OperatorError(
-                    f"the store {path} has {name} {found.get(name)!r}, the settings want {value!r}"
+                    f"{source}: the store {path} has {name} {found.get(name)!r}, the settings want"
+                    f" {value!r}"
                 )
 
 
@@ -180,11 +179,12 @@ class SqliteStore(SqliteReader):
         with self._translated("write"), transaction(self._db):
             write_commit(self._db, commit)
 
-    def _lock(self, path: Path, undo: ExitStack) -> None:
+    def _lock(self, path: Path, source: str, undo: ExitStack) -> None:
         lock = lock_exclusively(
             path.with_name(path.name + ".lock"),
             f"another process serves from the store {path}",
             create=True,
+            source=source,
         )
         undo.callback(os.close, lock)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import closing, contextmanager
 from functools import cache
 from importlib.resources import files
@@ -11,7 +12,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import sync_folder
+from strongroom_vault.platform.files import exists, sync_folder
+from strongroom_vault.settings.named_files import AS_ITS_USER
+from strongroom_vault.settings.refusals import named
 from strongroom_vault.store.interface import BUCKET_BITS, bucket_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from strongroom_vault.store.interface import Commit
 
 FORMAT: Final = "1"
+STORE_PATH: Final = named("store", "path")
+_CHECK: Final = "Check the path, and that its disk is mounted."
+_INIT: Final = f"{_CHECK} strongroom-vault init makes a new vault's store."
 CACHE_KIB: Final = 16 * 1024
 """So that the second half of a recovery finds the pages of its first, whatever the store's size."""
 _SCHEMA: Final = files("strongroom_vault.store").joinpath("schema/sqlite.sql")
@@ -51,6 +57,42 @@ _SHAPE: Final = """
 _TRIGGERS: Final = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
 
 
+def require(path: Path, source: str) -> None:
+    """Check that there is a file which may be a store.
+
+    Args:
+        path: of the store.
+        source: the setting or argument that names it.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        hint = _INIT if source == STORE_PATH else _CHECK
+        raise OperatorError(f"{source}: there is no store at {path}", hint) from error
+    except OSError as error:
+        raise OperatorError(f"{source}: cannot read {path}: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        raise OperatorError(f"{source}: there is no store at {path}: it is {kind}", _CHECK)
+    if status.st_size == 0:
+        raise OperatorError(f"{source}: {path} is empty, and not a store", _CHECK)
+
+
+def refused(path: Path, source: str, error: sqlite3.Error) -> OperatorError:
+    """Return why a file that is there cannot be opened as a store."""
+    match error.sqlite_errorcode & 0xFF:
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
+            return OperatorError(f"{source}: {path} is not a store of a vault", _CHECK)
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            problem = f"this user may not open {path}, or not write beside it"
+            return OperatorError(f"{source}: {problem} ({error})", AS_ITS_USER)
+        case _:
+            return OperatorError(f"{source}: cannot open the store {path}: {error}")
+
+
 def create(path: Path, vault_id: str, first: Commit) -> None:
     """Make a store for `vault_id` with its first commit, readable by its owner alone.
 
@@ -59,8 +101,8 @@ def create(path: Path, vault_id: str, first: Commit) -> None:
     Raises:
         OperatorError: there is a file already, or it cannot be made.
     """
-    if path.exists():
-        raise OperatorError(f"{path} exists already; a store is never overwritten")
+    if exists(path):
+        raise OperatorError(f"{STORE_PATH}: {path} exists already; a store is never overwritten")
     draft = path.with_name(path.name + ".new")
     try:
         draft.unlink(missing_ok=True)
@@ -69,7 +111,8 @@ def create(path: Path, vault_id: str, first: Commit) -> None:
         draft.rename(path)
         sync_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
-        raise OperatorError(f"cannot make the store {path}: {error}") from error
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise OperatorError(f"{STORE_PATH}: cannot make the store {path}: {problem}") from error
 
 
 def settings_of(vault_id: str) -> dict[str, str]:

@@ -73,14 +73,14 @@ def test_what_cannot_be_used_is_refused_and_the_old_one_kept(tmp_path: Path) -> 
     listen.certificate_file.write_bytes(make(tmp_path / "other").certificate_file.read_bytes())
     assert "do not belong together" in certificates.reload()
     listen.certificate_file.write_bytes(b"not PEM")
-    assert "cannot read the TLS certificate" in certificates.reload()
+    assert "is not a certificate in PEM" in certificates.reload()
     listen.certificate_file.unlink()
-    assert "cannot read" in certificates.reload()
+    assert "does not exist" in certificates.reload()
     assert (certificates.ends_at, len(certificates._fresh)) == (ends_at, 0)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     listen = make(tmp_path)
     listen.key_file.chmod(0o644)
-    with pytest.raises(OperatorError, match="TLS key"):
+    with pytest.raises(OperatorError, match=r"\[listen\] key_file .* others can read"):
         Certificates(listen)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import click
 import pytest
 
 from strongroom_protocol.terminal.loading import INTERRUPTED
 from strongroom_vault.cli import help as help_texts
-from strongroom_vault.cli.commands import cli
+from strongroom_vault.cli.commands import cli, main
 from strongroom_vault.cli.help import (
     PROGRAM,
     Command,
@@ -36,6 +37,25 @@ def test_the_list_of_commands_is_not_cut(path: str, columns: int) -> None:
         assert first in words
     listed = shown.partition("Commands:")[2].partition("Examples")[0]
     assert max(map(len, listed.splitlines())) <= columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("40", 38), ("80", 78), ("200", 78), ("1", help_texts.NARROWEST)]
+)
+def test_the_help_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    columns: str,
+    width: int,
+) -> None:
+    """Examples are lines to be copied, and stay whole."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert help_texts.help_width() == width
+    monkeypatch.setattr(sys, "argv", [PROGRAM, "init", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out.partition("Examples")[0]
+    assert max(map(len, shown.splitlines())) <= max(width, 40)
 
 
 def test_the_help_lists_all_exit_codes() -> None:

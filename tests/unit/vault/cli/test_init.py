@@ -36,3 +36,13 @@ def test_a_plan_says_what_exists_and_what_will_be_made(tmp_path: Path, softhsm: 
         "7",
     ]
     assert init._json_fields(settings, old, bytes(33))["made"] == []
+
+
+def test_a_vault_that_lacks_a_file_is_not_called_ready(tmp_path: Path, softhsm: SoftHsm) -> None:
+    settings = loading.load(prepare_vault(tmp_path, softhsm).settings_file, {})
+    made = Plan((), ("strongroom.root",), None, has_store=False)
+    assert init._done(settings, made) == "The vault is ready."
+    settings.listen.certificate_file.unlink()
+    assert init._done(settings, made) == "The keys and the store are made."
+    done = Plan(("strongroom.root",), (), Anchored(0, bytes(32)), has_store=True)
+    assert init._done(settings, done) == "There is nothing to do."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 HEAD = Head("vault.example", 7, bytes(32), bytes(32), bytes(32), 0, 0)
-OLDER = AnchorStatus(HEAD, Anchored(9, bytes(32)), "2 epochs are missing")
+OLDER = AnchorStatus(HEAD, Anchored(9, bytes(32)), "2 commits are missing")
 
 
 def test_a_status_in_lines() -> None:
@@ -31,7 +31,7 @@ def test_a_status_as_json() -> None:
         "anchor_epoch": 9,
         "written_at": 0,
         "loss_epoch": 0,
-        "problem": "2 epochs are missing",
+        "problem": "2 commits are missing",
         "lost_keys": 3,
     }
 
@@ -39,7 +39,7 @@ def test_a_status_as_json() -> None:
 def test_a_loss_says_what_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     ledger._show_loss(OLDER, 3)
     said = capsys.readouterr().err
-    assert "2 epochs are missing." in said
+    assert "2 commits are missing." in said
     assert "lost permanently" in said
     assert "3 of its keys are lost" in said
     ledger._show_loss(AnchorStatus(HEAD, Anchored(6, bytes(32)), "the anchor is older"), 0)

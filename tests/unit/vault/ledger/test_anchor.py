@@ -25,10 +25,10 @@ class TestNewest:
         ("anchored", "words"),
         [
             (None, "no anchor"),
-            (Anchored(6, b"x" * 32), "older than the database by 1 epochs"),
-            (Anchored(5, HEAD.previous), "older than the database by 2 epochs"),
-            (Anchored(8, b"x" * 32), "1 epochs are missing"),
-            (Anchored(107, b"x" * 32), "100 epochs are missing"),
+            (Anchored(6, b"x" * 32), "older than the database by 1 commit "),
+            (Anchored(5, HEAD.previous), "older than the database by 2 commits"),
+            (Anchored(8, b"x" * 32), "1 commit is missing"),
+            (Anchored(107, b"x" * 32), "100 commits are missing"),
             (Anchored(7, b"x" * 32), "different commits"),
         ],
     )

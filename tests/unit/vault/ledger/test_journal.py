@@ -161,7 +161,7 @@ def test_a_forged_row_stops_it(journal: Journal, store: LossyStore) -> None:
 
 def test_an_older_database_is_not_opened(store: LossyStore, anchored: Anchored) -> None:
     journal = Journal(store, KEYS, VAULT_ID, clock=lambda: 0)
-    with pytest.raises(InvalidHead, match="1 epochs are missing"):
+    with pytest.raises(InvalidHead, match="1 commit is missing"):
         journal.open(Anchored(anchored.epoch + 1, b"x" * 32))
     with pytest.raises(InvalidHead, match="not made by this vault"):
         Journal(store, LedgerKeys(b"s" * 32, b"x" * 32), VAULT_ID, lambda: 0).open(anchored)

@@ -7,18 +7,24 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from token_child import in_child
 
 from strongroom_protocol import labels
 from strongroom_vault.errors import OperatorError
+from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.ledger.head import Anchored, open_head
 from strongroom_vault.operator import anchor
 from strongroom_vault.operator.access import token_lock, token_of
-from strongroom_vault.store.sqlite import SqliteReader
+from strongroom_vault.store.sqlite import SqliteReader, SqliteStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pkcs11
     from made_vault import MadeVault
+    from vault_process import SoftHsm
+
+    from strongroom_vault.store.interface import Commit
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ async def test_the_newest_database_has_no_problem(made: MadeVault) -> None:
 async def test_an_older_database_misses_epochs(rolled_back: MadeVault) -> None:
     status = anchor.anchor_status(rolled_back.settings)
     assert (status.missing, status.head.epoch) == (3, 1)
-    assert "3 epochs are missing" in status.problem
+    assert "3 commits are missing" in status.problem
 
 
 async def test_a_loss_is_accepted_above_all_lost_commits(rolled_back: MadeVault) -> None:
@@ -58,6 +64,31 @@ async def test_a_loss_is_accepted_above_all_lost_commits(rolled_back: MadeVault)
     assert b'"event":"loss accepted"' in last
     assert b'"database_epoch":1' in last
     assert b'"anchor_epoch":4' in last
+
+
+def _move_anchor(session: pkcs11.Session, epoch: int) -> None:
+    AnchorSlots(session).replace(Anchored(epoch, bytes(32)))
+
+
+async def test_a_loss_is_not_accepted_while_another_process_moves_the_anchor(
+    rolled_back: MadeVault, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The move falls between the commit and our own move; it was once taken for ours."""
+    real = SqliteStore.commit
+
+    def commit(store: SqliteStore, commit: Commit) -> None:
+        real(store, commit)
+        in_child(softhsm, _move_anchor, 9)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteStore, "commit", commit)
+        with pytest.raises(OperatorError, match="anchor changed meanwhile and holds commit 9"):
+            anchor.accept_loss(rolled_back.settings)
+    status = anchor.anchor_status(rolled_back.settings)
+    assert status.anchored == Anchored(9, bytes(32))
+    assert status.problem
+    anchor.accept_loss(rolled_back.settings)  # as the hint says
+    assert anchor.anchor_status(rolled_back.settings).problem == ""
 
 
 async def test_without_a_loss_there_is_none_to_accept(made: MadeVault) -> None:
@@ -87,8 +118,8 @@ async def test_an_anchor_that_moves_on_between_two_looks_is_no_problem(made: Mad
         token.anchor.replace(newer)
         assert anchor.compare(settings, token, store, older).problem == ""
         assert anchor.compare(settings, token, store, now).problem == ""
-        assert "1 epochs are missing" in anchor.compare(settings, token, store, newer).problem
-        assert "1 epochs are missing" in anchor.compare(settings, token, store).problem
+        assert "1 commit is missing" in anchor.compare(settings, token, store, newer).problem
+        assert "1 commit is missing" in anchor.compare(settings, token, store).problem
 
 
 async def test_keys_that_the_token_opens_are_not_lost(made: MadeVault) -> None:

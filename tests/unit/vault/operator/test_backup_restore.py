@@ -46,7 +46,7 @@ async def test_an_older_copy_is_restored_on_purpose_alone(made: MadeVault, tmp_p
     backup_restore.backup(made.settings, copy)
     await made.register()
     newest = made.database.read_bytes()
-    with pytest.raises(OperatorError, match=r"cannot be served: .* 1 epochs are missing"):
+    with pytest.raises(OperatorError, match=r"cannot be served: .* 1 commit is missing"):
         backup_restore.restore(made.settings, copy, older=False)
     assert made.database.read_bytes() == newest
     status, _ = backup_restore.restore(made.settings, copy, older=True)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from vault_process import SoftHsm, prepare_vault
 
 from strongroom_vault.hsm.token.diagnostics import Finding
-from strongroom_vault.operator import doctor
+from strongroom_vault.operator import development_ca, doctor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def test_good_files_and_a_token_that_does_not_open(settings: Settings) -> None:
     findings = examined(settings)
     assert [name for name, found in findings.items() if found.state == "failed"] == ["open"]
     assert "/no/module.so" in findings["open"].detail
-    assert findings["TLS certificate"].detail.startswith("good until 20")
+    assert findings["TLS certificate"].detail.startswith("valid until 20")
     assert doctor.usable(list(findings.values())) == ()
 
 
@@ -67,7 +67,7 @@ def test_a_certificate_that_expires_soon_is_noted(
     )
     pem = certificate.public_bytes(serialization.Encoding.PEM)
     settings.listen.certificate_file.write_bytes(pem)
-    assert doctor._certificate(settings).state == state
+    assert doctor._certificate(settings, with_key=False).state == state
 
 
 def test_what_is_wrong_in_files_says_what_helps(settings: Settings) -> None:
@@ -77,10 +77,32 @@ def test_what_is_wrong_in_files_says_what_helps(settings: Settings) -> None:
     assert tokens.jwks_file is not None
     tokens.jwks_file.unlink()
     findings = examined(settings)
-    assert findings["TLS certificate"].detail.endswith(": not a certificate")
-    assert "self-signed FOLDER makes one" in findings["TLS certificate"].hint
-    assert "chmod 600" in findings["TLS key"].detail
+    assert "is not a certificate in PEM" in findings["TLS certificate"].detail
+    assert "[listen] certificate_file" in findings["TLS certificate"].detail
+    assert "others can read" in findings["TLS key"].detail
+    assert "mode 0600" in findings["TLS key"].hint
     assert "create-issuer" in findings["JWK set"].hint
+
+
+def test_a_file_that_cannot_be_read_is_a_finding(settings: Settings) -> None:
+    """It once ended the whole command."""
+    listen, tokens = settings.listen, settings.access_tokens
+    assert tokens.jwks_file is not None
+    for path in (listen.certificate_file, listen.key_file, tokens.jwks_file):
+        path.unlink()
+        path.mkdir()
+    findings = examined(settings)
+    for check in ("TLS certificate", "TLS key", "JWK set"):
+        assert "is a folder, not a file" in findings[check].detail
+
+
+def test_a_key_of_another_certificate_is_a_finding(settings: Settings, tmp_path: Path) -> None:
+    development_ca.create_self_signed(tmp_path / "other")
+    other = (tmp_path / "other" / development_ca.KEY_FILE).read_bytes()
+    settings.listen.key_file.write_bytes(other)
+    findings = examined(settings)
+    assert findings["TLS key"].state == "ok"
+    assert "do not belong together" in findings["TLS certificate"].detail
 
 
 def test_a_key_set_at_a_url_is_left_to_the_vault(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_operator_gets_what_was_shown_or_nothing(made: MadeVault) -> None:
 def test_a_done_vault_whose_anchor_moved_is_not_done(made: MadeVault, softhsm: SoftHsm) -> None:
     with open_token(softhsm.settings()) as token:
         token.anchor.replace(Anchored(7, bytes(32)))
-    with pytest.raises(OperatorError, match="7 epochs are missing"):
+    with pytest.raises(OperatorError, match="7 commits are missing"):
         init.carry_out(made.settings, init.make_plan(made.settings), new_store=False)
 
 

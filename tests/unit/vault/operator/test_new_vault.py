@@ -90,6 +90,23 @@ def test_a_mistake_leaves_no_folder(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (new_vault.Choice("Not An Id", "v.example:7443"), "--id must be 1 to 64 characters"),
+        (new_vault.Choice("v", "v.example"), "--address: The address v.example names no port"),
+        (new_vault.Choice("v", "v.example:1", listen="here"), "--listen must be host:port"),
+        (new_vault.Choice("v", "v.example:1", jwks="https://["), "--jwks must be a URL"),
+    ],
+)
+def test_a_mistake_is_told_in_the_options_name(
+    tmp_path: Path, choice: new_vault.Choice, said: str
+) -> None:
+    with pytest.raises(OperatorError) as caught:
+        new_vault.make(tmp_path / "vault", choice)
+    assert str(caught.value).startswith(said)
+
+
 def test_other_files_and_other_writers_are_refused(tmp_path: Path) -> None:
     choice = new_vault.Choice("vault.example", "vault.example:47443")
     folder = tmp_path / "vault"

@@ -13,9 +13,9 @@ import pytest
 
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.files import (
+    exists,
+    is_open_to_others,
     others_can_write,
-    refuse_readable_by_others,
-    refuse_writable_by_others,
     remove_drafts,
     replace,
     sync_tree,
@@ -39,10 +39,9 @@ def test_a_secret_is_its_owners_alone(tmp_path: Path, mode: int) -> None:
     secret = tmp_path / "secret"
     secret.touch()
     secret.chmod(mode)
-    with pytest.raises(OperatorError, match="others can read the PIN"):
-        refuse_readable_by_others(secret, "the PIN ")
+    assert is_open_to_others(secret)
     secret.chmod(0o600)
-    refuse_readable_by_others(secret)
+    assert not is_open_to_others(secret)
 
 
 def test_a_credential_of_systemd_may_have_a_group(
@@ -52,35 +51,37 @@ def test_a_credential_of_systemd_may_have_a_group(
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
-    for folder, is_good in ((credentials, True), (tmp_path, False)):
+    for folder, is_open in ((credentials, False), (tmp_path, True)):
         secret = folder / "user.pin"
         secret.touch()
         secret.chmod(0o440)
-        if is_good:
-            refuse_readable_by_others(secret)
-        else:
-            with pytest.raises(OperatorError):
-                refuse_readable_by_others(secret)
+        assert is_open_to_others(secret) == is_open
     (credentials / "user.pin").chmod(0o444)
-    with pytest.raises(OperatorError):
-        refuse_readable_by_others(credentials / "user.pin")
+    assert is_open_to_others(credentials / "user.pin")
 
 
-def test_a_secret_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match="does not exist"):
-        refuse_readable_by_others(tmp_path / "none")
+def test_a_file_that_is_missing_has_no_mode(tmp_path: Path) -> None:
+    for look in (is_open_to_others, others_can_write):
+        with pytest.raises(OperatorError, match="does not exist"):
+            look(tmp_path / "none")
 
 
-def test_what_others_can_write_is_not_trusted(tmp_path: Path) -> None:
+def test_what_others_can_write(tmp_path: Path) -> None:
     trusted = tmp_path / "jwks.json"
     trusted.touch()
-    trusted.chmod(0o644)
-    refuse_writable_by_others(trusted)
-    for mode in (0o664, 0o646):
+    for mode, is_open in ((0o644, False), (0o664, True), (0o646, True)):
         trusted.chmod(mode)
-        assert others_can_write(trusted)
-        with pytest.raises(OperatorError, match="chmod go-w"):
-            refuse_writable_by_others(trusted)
+        assert others_can_write(trusted) == is_open
+
+
+def test_what_exists(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert exists(tmp_path)
+    assert exists(tmp_path / "file")
+    assert not exists(tmp_path / "none")
+    assert not exists(tmp_path / "file" / "none")
+    with pytest.raises(OperatorError, match="File name too long"):
+        exists(tmp_path / ("n" * 300))
 
 
 def test_a_new_file_never_replaces_another(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ async def test_a_registration_under_a_wrap_key_that_is_gone_is_refused_after_a_r
         begun = await Begun.of(vault._service)
         await vault._service.registration.finish(*begun.finish)
         begun = await Begun.of(vault._service)
-        assert (await vault._pool.run(MakeWrapKey())).numbers == (0, 1)
+        assert (await vault._pool.run(MakeWrapKey((0,)))).numbers == (0, 1)
         assert (await vault._pool.run(DestroyWrapKeys((0,)))).numbers == (1,)
     async with VaultServer(settings) as vault:
         with pytest.raises(StateExpired):

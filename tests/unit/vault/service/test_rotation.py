@@ -19,7 +19,7 @@ from strongroom_protocol.opaque.ksf import RFC9106_SECOND
 from strongroom_protocol.opaque.messages import RegistrationResponse
 from strongroom_vault.errors import HsmUnavailable, RollbackDetected, StateExpired
 from strongroom_vault.hsm.dispatcher import TokenPool
-from strongroom_vault.hsm.jobs import ListWrapKeys
+from strongroom_vault.hsm.jobs import DestroyWrapKeys, ListWrapKeys, WrapKeys
 from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.records.record import Active
@@ -196,8 +196,38 @@ async def test_a_step_that_the_token_refuses_is_retried(
         rotation = Rotation(pool, ledger, service.registration.refuse_wrap_keys_before)
         rotation.begin()
         await done(rotation)
-        assert problems == ["", "the token is busy", "the token is busy", ""]
+        assert problems == ["", "the token is busy", "the token is busy", "", ""]
         assert (rotation.progress.stage, rotation.progress.problem) == (Stage.DONE, "")
+
+
+async def test_sessions_that_do_not_see_every_key_make_and_leave_none(
+    vault_folder: VaultFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One session sees a key that another does not; later, one does not see the key to destroy."""
+    monkeypatch.setenv("SOFTHSM2_CONF", str(vault_folder.softhsm.configuration))
+    monkeypatch.setattr(rotations, "PAUSE_S", 0.0)
+    async with open_service(vault_folder) as (service, store, ledger, pool):
+        store.may_go_on[b"wrap key made"].set()
+        run = pool.run
+        problems: list[str] = []
+        blind: list[type[object]] = [ListWrapKeys, DestroyWrapKeys]
+
+        async def run_blindly(job: Any) -> Any:
+            problems.append(rotation.progress.problem)
+            if type(job) not in blind:
+                return await run(job)
+            blind.remove(type(job))
+            return WrapKeys((0, 1) if isinstance(job, ListWrapKeys) else (1,))
+
+        monkeypatch.setattr(pool, "run", run_blindly)
+        rotation = Rotation(pool, ledger, service.registration.refuse_wrap_keys_before)
+        rotation.begin()
+        await done(rotation)
+        assert not blind
+        assert "the token failed" in problems  # the log says that sessions see different keys
+        assert "the token still has the wrap keys [0, 1]" in problems
+        assert (rotation.progress.stage, rotation.progress.problem) == (Stage.DONE, "")
+        assert (await run(ListWrapKeys())).numbers == (1,)
 
 
 async def test_a_rotation_that_cannot_go_on_says_why_and_one_that_is_stopped_ends(

@@ -98,7 +98,13 @@ def test_a_slip_in_a_variables_name_is_told(tmp_path: Path, name: str, meant: st
         ("vault", "attempt_limit", "1001", "a whole number from 1 to 1000", '"1001"'),
         ("vault", "attempt_limit", "many", "a whole number from 1 to 10", '"many"'),
         ("vault", "attempt_limit", "9" * 5000, "a whole number from 1 to 10", f'"{"9" * 60}..."'),
-        ("vault", "back_off_s", "30,soon", "a list, each item a whole number from 1", "soon"),
+        (
+            "vault",
+            "back_off_s",
+            "30,soon",
+            "a list of whole numbers of seconds, such as [60, 3600]",
+            "soon",
+        ),
         ("vault", "id", "Vault!", "1 to 64 characters of a-z", '"Vault!"'),
         ("vault", "id", "\x1b[31mred", "1 to 64 characters of a-z", '"\\u001b[31mred"'),
         ("token", "residency", "tokn", 'must be "token" or "wrapped"', '"tokn"'),
@@ -166,6 +172,58 @@ def test_what_is_wrong_in_the_file(tmp_path: Path, old: str, new: str, problem: 
     assert old in SETTINGS
     said = refused(tmp_path, SETTINGS.replace(old, new, 1))
     assert any(problem in line for line in said), said
+
+
+FIELDS = [
+    (section.name, field.name)
+    for section in msgspec.structs.fields(config.Settings)
+    for field in msgspec.structs.fields(section.type)
+]
+ODD = ('"10"', '"true"', "10.0", "5", "true", "-1", "nan", "[]", '["1"]', "{ A = 1 }", "2026-01-01")
+
+
+@pytest.mark.parametrize(("section", "name"), FIELDS, ids=lambda part: part)
+def test_a_value_of_another_type_is_refused(tmp_path: Path, section: str, name: str) -> None:
+    """TOML has numbers and booleans, so text that looks like one is a slip."""
+    whole = re.sub(rf"(?m)^{name} = .*$", "", SETTINGS)
+    before, table, after = whole.partition(f"[{section}]\n")
+    refusals_of = {}
+    for value in ODD:
+        text = f"{before}[{section}]\n{name} = {value}\n{after if table else ''}"
+        try:
+            load(tmp_path, text)
+        except OperatorError as error:
+            refusals_of[value] = str(error)
+    for said in refusals_of.values():
+        assert f"[{section}] {name} (STRONGROOM_VAULT_{section}_{name})".upper() in said.upper()
+        assert " must be " in said
+    kinds = {type(msgspec.json.decode(v)) for v in ('"10"', "5", "true") if v not in refusals_of}
+    assert len(kinds) <= 1, kinds
+
+
+def test_a_number_in_quotes_is_told_so(tmp_path: Path) -> None:
+    text = SETTINGS.replace("[vault]", '[vault]\nattempt_limit = "10"')
+    (said,) = refused(tmp_path, text)
+    assert said.endswith('a whole number from 1 to 1000, not "10": write it without quotes')
+    assert load(tmp_path, SETTINGS, VAULT_ATTEMPT_LIMIT="10").vault.attempt_limit == 10
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://host:99999/", "https://:1/", "https://a:b/"])
+def test_a_url_without_a_host_or_a_port_that_is_none(tmp_path: Path, url: str) -> None:
+    text = SETTINGS.replace('jwks_file = "jwks"', "")
+    (said,) = refused(tmp_path, text, ACCESS_TOKENS_JWKS_URL=url)
+    assert "[access_tokens] jwks_url" in said
+    assert f'must be a URL with a host, not "{url}"' in said
+    (said,) = refused(tmp_path, SETTINGS, TRACES_ENDPOINT=url)
+    assert f'must be a URL with a host, not "{url}"' in said
+
+
+@pytest.mark.parametrize("path", ["", "  ", "a\nb", "a\0b"])
+def test_a_path_that_is_none(tmp_path: Path, path: str) -> None:
+    written = msgspec.json.encode(path).decode()
+    text = SETTINGS.replace('path = "vault.db"', f"path = {written}")
+    (said,) = refused(tmp_path, text)
+    assert said.startswith("[store] path (STRONGROOM_VAULT_STORE_PATH) must be a path, not ")
 
 
 def test_a_table_that_is_none_and_a_variable_for_it(tmp_path: Path) -> None:

@@ -50,11 +50,18 @@ def test_what_may_be_a_secret_is_not_shown(name: str) -> None:
             tuple[Annotated[int, msgspec.Meta(ge=1, le=9)], ...],
             "a list, each item a whole number from 1 to 9",
         ),
-        (dict[str, str], "a table"),
+        (dict[str, str], 'a table of text, such as { SOFTHSM2_CONF = "/path" }'),
     ],
 )
 def test_what_a_setting_may_be(kind: object, words: str) -> None:
     assert refusals.allowed(kind) == words
+
+
+def test_a_value_that_needs_no_quotes_is_told_so() -> None:
+    assert refusals.wrong_value("vault", "attempt_limit", int, "10").endswith(
+        'not "10": write it without quotes'
+    )
+    assert refusals.wrong_value("vault", "attempt_limit", int, "ten").endswith('not "ten"')
 
 
 def test_a_name_that_is_near_another() -> None:

@@ -72,9 +72,9 @@ def list_wrap_keys(token: OpenToken, _job: ListWrapKeys) -> WrapKeys:
     return WrapKeys(token.keys.wrap_keys.numbers())
 
 
-def make_wrap_key(token: OpenToken, _job: MakeWrapKey) -> WrapKeys:
+def make_wrap_key(token: OpenToken, job: MakeWrapKey) -> WrapKeys:
     """Make the wrap key that a rotation leads to, unless the token has it."""
-    token.keys.wrap_keys.make()
+    token.keys.wrap_keys.make(job.numbers)
     return WrapKeys(token.keys.wrap_keys.numbers())
 
 

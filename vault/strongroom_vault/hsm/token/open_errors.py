@@ -50,18 +50,19 @@ def no_module(settings: TokenSettings, error: Exception) -> OperatorError:
     """Return why the module cannot be loaded."""
     path = settings.module
     setting = named("token", "module")
-    if "/" in path and not Path(path).exists():
+    if "/" in path and _is_missing(Path(path)):
         installed = " and ".join(module for module in _MODULES if Path(module).exists())
         here = (
             f"SoftHSM's is {installed} here."
             if installed
             else "An HSM's vendor says where its module is."
         )
-        return OperatorError(f"there is no PKCS#11 module at {path}", f"{setting} names it. {here}")
+        return OperatorError(f"{setting}: there is no PKCS#11 module at {path}", here)
     reason = str(error).rpartition(f"{path}: ")[2] or type(error).__name__
     hint = _softhsm(path) if isinstance(error, PKCS11Error) else ""
     return OperatorError(
-        f"cannot load the module {path}: {reason}", hint or f"{setting} names a PKCS#11 module."
+        f"{setting}: cannot load the module {path}: {reason}",
+        hint or "It must name the PKCS#11 module of your HSM, a library that this user can read.",
     )
 
 
@@ -71,25 +72,38 @@ def refused(settings: TokenSettings, library: Library, error: PKCS11Error) -> Op
     label = f"the token {settings.label!r}"
     match error:
         case PinIncorrect() | PinLocked():
-            return WrongPin(f"{label} does not accept the PIN ({name})", _pin(settings, error))
+            setting = named("token", "pin_file")
+            problem = f"{label} does not accept the PIN in {settings.pin_file} ({name})"
+            return WrongPin(f"{setting}: {problem}", _pin(error))
         case UserPinNotInitialized():
             hint = "A security officer sets it: pkcs11-tool --login --login-type so --init-pin."
             return OperatorError(f"{label} has no user PIN yet ({name})", hint)
         case NoSuchToken():
             hint = f"{_softhsm(settings.module)} {_tokens(library)}".strip()
-            return OperatorError(f"there is no token {settings.label!r} ({name})", hint)
+            setting = named("token", "label")
+            return OperatorError(f"{setting}: there is no token {settings.label!r} ({name})", hint)
         case MultipleTokensReturned():
-            hint = f"{named('token', 'label')} must name one: give the other another label."
-            return OperatorError(f"more than one token is called {settings.label!r}", hint)
+            setting = named("token", "label")
+            problem = f"more than one token is called {settings.label!r}"
+            hint = "It must name one token: give the other another label."
+            return OperatorError(f"{setting}: {problem}", hint)
         case _:
             hint = "strongroom-vault doctor tries what the vault needs of it."
             return OperatorError(f"cannot open {label} ({name})", hint)
 
 
-def _pin(settings: TokenSettings, error: PKCS11Error) -> str:
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
+
+
+def _pin(error: PKCS11Error) -> str:
     if isinstance(error, PinLocked):
         return "A security officer resets it: pkcs11-tool --login --login-type so --init-pin."
-    return f"Put its user PIN into {settings.pin_file}. Do not try PINs: a token locks after a few."
+    return "Put the token's user PIN into that file. Do not try PINs: a token locks after a few."
 
 
 def _tokens(library: Library) -> str:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import pkcs11
 from pkcs11.exceptions import PKCS11Error
 
-from strongroom_vault.errors import OperatorError
 from strongroom_vault.hsm.token import open_errors, quirks, vault_keys
 from strongroom_vault.hsm.token.anchor_slots import AnchorSlots
 from strongroom_vault.hsm.token.errors import translated
 from strongroom_vault.hsm.token.token_keys import TokenKeys
-from strongroom_vault.platform.files import refuse_readable_by_others
-from strongroom_vault.settings.refusals import named
+from strongroom_vault.settings.named_files import PIN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,16 +87,19 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
 def read_pin(path: Path) -> str:
     """Return the PIN in a file that its owner alone can read.
 
+    What cannot be a PIN is refused here: each wrong one that a token gets brings it closer to its
+    lock.
+
     Raises:
-        OperatorError: no such file, others can read it, or it is empty.
+        OperatorError: no such file, others can read it, or it is not one line of text.
     """
-    hint = f"{named('token', 'pin_file')} names the file with the token's user PIN."
-    refuse_readable_by_others(path, "the PIN file ", hint)
     try:
-        pin = path.read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise OperatorError(f"cannot read the PIN file {path}: {reason}", hint) from error
+        pin = PIN_FILE.read_secret(path).decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError as error:
+        raise PIN_FILE.refused(f"{path} is not UTF-8") from error
     if not pin:
-        raise OperatorError(f"the PIN file {path} is empty", hint)
+        raise PIN_FILE.refused(f"{path} is empty")
+    if "\n" in pin or "\0" in pin:
+        problem = "more than one line" if "\n" in pin else "bytes that are not text"
+        raise PIN_FILE.refused(f"{path} has {problem}, so it is not a PIN")
     return pin

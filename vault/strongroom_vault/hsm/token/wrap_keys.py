@@ -62,11 +62,24 @@ class TokenWrapKeys:
         return key
 
     @translated()
-    def make(self) -> None:
-        """Make a second wrap key, if there is only one."""
+    def make(self, known: Collection[int]) -> None:
+        """Make a second wrap key, if there is only one.
+
+        Args:
+            known: the numbers of all wrap keys, as other sessions see them.
+
+        Raises:
+            TokenError: this session sees others; nothing was made.
+        """
+        self.refresh()
+        # A session that has lost sight of a key would make another with the same number, and no
+        # vault starts with such a token.
+        if self._keys.keys() != set(known):
+            raise TokenError(
+                f"this session sees the wrap keys {list(self._keys)}, others see {sorted(known)}"
+            )
         # Made once even if it is asked for again: a rotation that was cut off goes on with the key
         # that it made, and the token never has a third.
-        self.refresh()
         if len(self._keys) == 1:
             vault_keys.make_wrap_key(self._session, self.newest + 1, self._labels)
             self.refresh()

@@ -68,7 +68,7 @@ def test_a_rotation_of_the_wrap_key(token: OpenToken) -> None:
     job = CreateRegistrationResponse(request.encode())
     old = handlers.start_registration(token, job).oprf_key
     assert handlers.list_wrap_keys(token, ListWrapKeys()) == WrapKeys((0,))
-    assert handlers.make_wrap_key(token, MakeWrapKey()) == WrapKeys((0, 1))
+    assert handlers.make_wrap_key(token, MakeWrapKey((0,))) == WrapKeys((0, 1))
     new = handlers.rewrap(token, Rewrap(old)).oprf_key
     assert (new.public_key, new.wrap_key) == (old.public_key, 1)
     assert handlers.destroy_wrap_keys(token, DestroyWrapKeys((0,))) == WrapKeys((1,))

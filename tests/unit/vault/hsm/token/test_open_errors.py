@@ -24,6 +24,7 @@ from strongroom_vault.settings.token_settings import TokenSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
+MODULE = "[token] module (STRONGROOM_VAULT_TOKEN_MODULE)"
 SETTINGS = TokenSettings("/usr/lib/vendor.so", "vault", "/run/pin")
 
 
@@ -44,7 +45,7 @@ def library(*tokens: tuple[str, TokenFlag]) -> Any:
         (PinLocked(), WrongPin, "security officer resets it"),
         (UserPinNotInitialized(), OperatorError, "--init-pin"),
         (NoSuchToken(), OperatorError, "The module has 'one': "),
-        (MultipleTokensReturned(), OperatorError, "must name one"),
+        (MultipleTokensReturned(), OperatorError, "must name one token"),
         (DeviceRemoved(), OperatorError, "strongroom-vault doctor"),
     ],
 )
@@ -68,13 +69,14 @@ def test_a_module_without_tokens_is_told_from_one_that_lists_none() -> None:
 
 def test_a_module_that_is_missing_is_told_from_one_that_does_not_load(tmp_path: Path) -> None:
     missing = TokenSettings(str(tmp_path / "none.so"), "vault", "/run/pin")
-    assert "no PKCS#11 module at" in str(open_errors.no_module(missing, OSError()))
+    said = str(open_errors.no_module(missing, OSError()))
+    assert said == f"{MODULE}: there is no PKCS#11 module at {missing.module}"
     module = tmp_path / "some.so"
     module.touch()
     there = TokenSettings(str(module), "vault", "/run/pin")
     refused = open_errors.no_module(there, OSError(f"{module}: file too short"))
-    assert str(refused) == f"cannot load the module {module}: file too short"
-    assert "names a PKCS#11 module" in refused.hint
+    assert str(refused) == f"{MODULE}: cannot load the module {module}: file too short"
+    assert "must name the PKCS#11 module" in refused.hint
 
 
 def test_softhsm_is_told_where_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

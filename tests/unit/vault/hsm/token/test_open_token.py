@@ -42,10 +42,18 @@ def test_a_pin_is_read_without_its_line_end(tmp_path: Path) -> None:
     pin.touch(0o600)
     pin.write_bytes(b" 1234 \r\n")
     assert read_pin(pin) == " 1234 "
-    for spoilt, problem in ((b"\n", "is empty"), (b"\xff", "not UTF-8")):
+    for spoilt, problem in (
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff", "not UTF-8"),
+        (b"PIN:\n1234\n", "more than one line"),
+        ("1234".encode("utf-16-le"), "not text"),
+    ):
         pin.write_bytes(spoilt)
-        with pytest.raises(OperatorError, match=problem):
+        with pytest.raises(OperatorError, match=rf"^\[token\] pin_file .*{pin}.*{problem}"):
             read_pin(pin)
+    pin.write_bytes(b"\xef\xbb\xbf1234")
+    assert read_pin(pin) == "1234"
     pin.write_bytes(b"1234")
     pin.chmod(0o644)
     with pytest.raises(OperatorError):

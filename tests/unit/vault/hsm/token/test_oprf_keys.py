@@ -51,7 +51,7 @@ def test_a_resident_key_is_looked_for_again_before_it_is_missing(
 def test_a_key_that_is_wrapped_again_is_checked_to_be_the_records(token: OpenToken) -> None:
     keys = token.keys.oprf_keys
     stored, other = (keys.generate(resident=False) for _ in range(2))
-    token.keys.wrap_keys.make()
+    token.keys.wrap_keys.make((0,))
     again = keys.rewrap(stored)
     assert (again.public_key, again.wrap_key) == (stored.public_key, 1)
     with keys.lend(again) as lent:
