@@ -58,8 +58,8 @@ _CLOCK: Final = (
 )
 
 _OWN_ROOT: Final = (
-    "If the vault's operator gave you a certificate file, name it: --ca-file on the command line,"
-    " ca_certificates in a program. Else do not go on: this may not be the vault."
+    "If the vault's operator gave you a certificate file, pass it as ca_certificates. Else do not go"
+    " on: this may not be the vault."
 )
 
 _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {
@@ -133,7 +133,10 @@ def describe(
         "proxy": proxy,
         "detail": detail,
     }
-    through = ""
-    if proxy and cause is not UnreachableCause.PROXY:
-        through = f" The connection goes through the proxy {proxy}."
+    through = "" if cause is UnreachableCause.PROXY else by_way_of(proxy)
     return message.format(**known), hint.format(**known) + through
+
+
+def by_way_of(proxy: str) -> str:
+    """Return the sentence that a hint ends with where a proxy stands between, or nothing."""
+    return f" The connection goes through the proxy {proxy}." if proxy else ""

@@ -174,7 +174,7 @@ class RehearsalUnfinished(StrongroomError):
     `key_id` (16 bytes) names the registered key, `reason` says what came between.
     """
 
-    hint = "Run `strongroom rehearse`; until it succeeds rely on the 64-digit key alone."
+    hint = "Call Vault.rehearse; until it succeeds, rely on the key's 64 digits alone."
 
     def __init__(self, key_id: bytes, reason: StrongroomError) -> None:
         super().__init__(f"The vault took the key, but getting it back was cut off: {reason}")

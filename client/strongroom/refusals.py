@@ -38,7 +38,7 @@ class AccessTokenExpired(StrongroomError):
     """The access token has expired."""
 
     message = "The access token has expired."
-    hint = "Get a new one (sign in again) and repeat the command. No attempt was used."
+    hint = "Get a new one (sign in again), and repeat the call. No attempt was used."
 
 
 class ScopeMissing(StrongroomError):
@@ -65,7 +65,7 @@ class NoKey(StrongroomError):
     """The account has no key in this vault."""
 
     message = "There is no backup key for this account in the vault."
-    hint = "If a backup was enabled, check the account and the vault; else enable it first."
+    hint = "If a key was protected, check the account and the vault; else call Vault.protect first."
 
 
 class WrongPassword(StrongroomError):
@@ -86,7 +86,7 @@ class KeyDestroyed(StrongroomError):
 
     hint = (
         "The password opens nothing any more. Backups still open on a device that keeps the key,"
-        " and with its 64 digits: strongroom restore --digits."
+        " and with its 64 digits (BackupKey.from_digits)."
     )
 
     def __init__(self, destroyed_at: datetime | None, cause: str) -> None:
