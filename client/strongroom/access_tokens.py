@@ -6,12 +6,13 @@ import codecs
 import re
 from typing import Final
 
+from strongroom import mistaken_tokens
 from strongroom.errors import NotAnAccessToken
 
 MAX_SIZE: Final = 4096
 """Characters that a vault takes (docs/protocol.md 2.5)."""
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
-"""b64token of RFC 6750 section 2.1; those of a JWT are fewer, and the vault looks at that."""
+"""b64token of RFC 6750 section 2.1."""
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -28,6 +29,8 @@ def cleaned(text: object) -> str:
     token = text.removeprefix(_BYTE_ORDER_MARK).strip()
     if not token:
         raise NotAnAccessToken("it is empty")
+    if mistake := mistaken_tokens.seems_to_be(token):
+        raise NotAnAccessToken(mistake)
     if token[:7].lower() == "bearer ":
         raise NotAnAccessToken('leave out the word "Bearer"')
     if len(token.split()) > 1:
@@ -41,6 +44,8 @@ def cleaned(text: object) -> str:
         raise NotAnAccessToken(
             f"it has {len(token)} characters, and a vault takes at most {MAX_SIZE}"
         )
+    if problem := mistaken_tokens.why_not_a_jwt(token):
+        raise NotAnAccessToken(problem)
     return token
 
 

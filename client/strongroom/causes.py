@@ -58,8 +58,8 @@ _CLOCK: Final = (
 )
 
 _OWN_ROOT: Final = (
-    "If the vault's operator gave you a certificate file, pass it as ca_certificates. Else do not go"
-    " on: this may not be the vault."
+    "If the vault's operator gave you a certificate file, pass it as ca_certificates. Else do not"
+    " go on: this may not be the vault."
 )
 
 _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.causes import UnreachableCause, by_way_of
 from strongroom.errors import (
@@ -14,10 +14,14 @@ from strongroom.errors import (
     RehearsalUnfinished,
     VaultUnreachable,
 )
-from strongroom_protocol.errors import StrongroomError
+
+if TYPE_CHECKING:
+    from strongroom_protocol.errors import StrongroomError
 
 _HINTS: Final[dict[type[StrongroomError], str]] = {
-    AccessTokenExpired: "Get a new one (sign in again) and repeat the command. No attempt was used.",
+    AccessTokenExpired: (
+        "Get a new one (sign in again) and repeat the command. No attempt was used."
+    ),
     KeyDestroyed: (
         "The password opens nothing any more. Backups still open on a device that keeps the key,"
         " and with its 64 digits: strongroom restore --digits."
@@ -30,8 +34,8 @@ _HINTS: Final[dict[type[StrongroomError], str]] = {
     ),
 }
 _OWN_ROOT: Final = (
-    "If the vault's operator gave you a certificate file, name it with --ca-file. Else do not go on:"
-    " this may not be the vault."
+    "If the vault's operator gave you a certificate file, name it with --ca-file. Else do not go"
+    " on: this may not be the vault."
 )
 
 

@@ -25,7 +25,7 @@ def served(tmp_path: Path) -> Iterator[ServedVault]:
 
 
 def connect(served: ServedVault, **options: Any) -> AsyncVault:
-    options = {"access_token": "token", "account": "alice", **options}
+    options = {"access_token": "e30.e30.c2ln", "account": "alice", **options}
     return AsyncVault.connect(served.address, ca_certificates=served.certificate, **options)
 
 
@@ -78,7 +78,7 @@ async def test_an_expired_token_is_renewed_and_a_busy_vault_asked_again(
     tokens = iter(["old", "new", "newer", "newest"])
 
     async def token() -> str:
-        return f"a.{next(tokens, 'last')}"
+        return f"e30.e30.{next(tokens, 'last')}"
 
     served.refusals["GetKey"] = ["ACCESS_TOKEN_EXPIRED", "OVERLOADED", grpc.StatusCode.UNAVAILABLE]
     async with connect(served, access_token=token) as vault:

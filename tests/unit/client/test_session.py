@@ -32,7 +32,12 @@ GOOD = "Aytld0ZOuqnrXJIXYOEUbz7TqralPQF7X8IcwG_kqDqe"
 
 
 def connect(kind: type[Any] = Vault, **options: Any) -> Any:
-    options = {"address": "localhost:1", "access_token": "a", "account": "alice", **options}
+    options = {
+        "address": "localhost:1",
+        "access_token": "e30.e30.c2ln",
+        "account": "alice",
+        **options,
+    }
     return kind.connect(options.pop("address"), timeout=options.pop("timeout", 0.3), **options)
 
 

@@ -47,7 +47,7 @@ def places(stack: ExitStack, folder: Path) -> dict[str, tuple[str, Path | None]]
 
 
 def connect(kind: type[Any], address: str, trusted: Path | None, **options: Any) -> Any:
-    options = {"timeout": 60, "account": "alice", "access_token": "a", **options}
+    options = {"timeout": 60, "account": "alice", "access_token": "e30.e30.c2ln", **options}
     return kind.connect(address, ca_certificates=trusted, **options)
 
 

@@ -24,7 +24,7 @@ def served(tmp_path: Path) -> Iterator[ServedVault]:
 
 
 def connect(served: ServedVault, **options: Any) -> Vault:
-    options = {"access_token": "token", "account": "alice", **options}
+    options = {"access_token": "e30.e30.c2ln", "account": "alice", **options}
     return Vault.connect(served.address, ca_certificates=served.certificate, **options)
 
 
@@ -61,13 +61,16 @@ def test_status_and_deletion(served: ServedVault) -> None:
         assert (found.key_id, found.attempts_left) == (KEY_ID, 10)
         vault.delete()
     assert served.names() == ["GetVault", "GetKey", "DeleteKey"]
-    assert [access_token for _, _, access_token in served.calls] == ["", *["Bearer token"] * 2]
+    assert [access_token for _, _, access_token in served.calls] == [
+        "",
+        *["Bearer e30.e30.c2ln"] * 2,
+    ]
 
 
 def test_an_expired_token_is_renewed_and_a_busy_vault_asked_again(served: ServedVault) -> None:
     tokens = iter(["old", "new", "newer", "newest"])
     served.refusals["GetKey"] = ["ACCESS_TOKEN_EXPIRED", "OVERLOADED", grpc.StatusCode.UNAVAILABLE]
-    with connect(served, access_token=lambda: f"a.{next(tokens, 'last')}") as vault:
+    with connect(served, access_token=lambda: f"e30.e30.{next(tokens, 'last')}") as vault:
         assert isinstance(vault.status(), ActiveKey)
     asked = [(message, access) for name, message, access in served.calls if name == "GetKey"]
     assert len({message for message, _ in asked}) == 1

@@ -33,6 +33,7 @@ from strongroom_vault.api.strangers import Strangers
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
+    Check,
     HsmUnavailable,
     Overloaded,
     Refusal,
@@ -214,7 +215,7 @@ def _bearer(context: Context) -> str:
     if not values:
         raise AccessTokenMissing("the call carries no access token")
     if len(values) > 1 or not str(values[0]).lower().startswith(_BEARER):
-        raise AccessTokenInvalid("the metadata authorization is not one Bearer token")
+        raise AccessTokenInvalid("the metadata authorization is not one Bearer token", Check.FORM)
     return str(values[0])[len(_BEARER) :].strip()
 
 
@@ -239,7 +240,8 @@ async def _refuse(context: Context, error: BaseException, request_id: str) -> No
     if isinstance(error, HsmUnavailable | StoreUnavailable):
         log.warning("call failed", reason=error.reason, problem=str(error))
     if isinstance(error, Refusal):
-        log.info("call refused", reason=error.reason)
+        failed = {"check": error.check.value} if isinstance(error, AccessTokenInvalid) else {}
+        log.info("call refused", reason=error.reason, **failed)
         trailing = ((DETAILS, status_details(error)), (REQUEST_ID, request_id))
         await context.abort(code_of(error), str(error), trailing)
     # Only where it happened: a value could be a secret.

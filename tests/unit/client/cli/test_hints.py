@@ -33,8 +33,10 @@ from strongroom.cli.recovering import DestroyedButKept
         ),
         (
             KeyDestroyed(None, "attempt_limit"),
-            "The password opens nothing any more. Backups still open on a device that keeps the"
-            " key, and with its 64 digits: strongroom restore --digits.",
+            (
+                "The password opens nothing any more. Backups still open on a device that keeps the"
+                " key, and with its 64 digits: strongroom restore --digits."
+            ),
         ),
         (
             NoKey(),
