@@ -1,4 +1,4 @@
-"""`Vault` for asyncio, with the same names."""
+"""`Vault` for asyncio: the same names, and the methods are awaited."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class AsyncVault(Session):
         return self._account or account_of(token)
 
     async def info(self) -> VaultInfo:
-        """Return the vault's public parameters."""
+        """Return the vault's public parameters; only the first call asks the vault."""
         return self._info or self._remember_info(await self._run(self._fetch_info()))
 
     async def identity(self) -> str:

@@ -79,7 +79,7 @@ class Session:
             invite: names address, identity, vault id and certificates, in one string that the
                 vault's operator gives out.
             identity: 44 characters, the vault's identity. None trusts the first contact; keep
-                `identity` once `is_proven` is true, and give it the next time.
+                `identity()` once `is_proven` is true, and give it the next time.
             vault_id: None for any; keep it with the identity.
             ca_certificates: PEM as bytes, or the path of a file with it. None for the roots that
                 gRPC trusts.

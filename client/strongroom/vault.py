@@ -61,19 +61,17 @@ class Vault(Session):
     def ca_certificates(self) -> bytes | None:
         """PEM of the roots that are trusted; None for gRPC's own, and for an invite's until a call.
 
-        With `address`, `identity` and `vault_id` it does what the invite does.
+        With `address`, `identity()` and the vault id it does what the invite does.
         """
         return self._transport.roots
 
-    @property
     def info(self) -> VaultInfo:
-        """The vault's public parameters."""
+        """Return the vault's public parameters; only the first call asks the vault."""
         return self._info or self._remember_info(self._run(self._fetch_info()))
 
-    @property
     def identity(self) -> str:
-        """The vault's identity, 44 characters; to be pinned once `is_proven` is true."""
-        return encode_identity(self.info.identity_public_key)
+        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true."""
+        return encode_identity(self.info().identity_public_key)
 
     def protect(
         self,
@@ -91,7 +89,7 @@ class Vault(Session):
             key: keep it before this is called, or in `before_commit`: the vault may have it and its
                 answer be lost.
             password: any that RFC 8265's OpaqueString takes.
-            attempt_limit: within the bounds of `info`; None for that of the key that is replaced,
+            attempt_limit: within the bounds of `info()`; None for that of the key that is replaced,
                 or else the vault's own.
             before_commit: called with the new key id (16 bytes) right before the message that may
                 replace the key; what it raises ends this, and nothing has changed.
@@ -171,7 +169,7 @@ class Vault(Session):
     def _require_vault(self) -> VaultInfo:
         """Check the access token before the vault is called, and the vault before anything else."""
         self._checked_token()
-        return self.info
+        return self.info()
 
     def _party(self) -> Party:
         return self._party_with(self._require_vault(), self.account)

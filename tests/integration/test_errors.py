@@ -75,7 +75,7 @@ def test_unknown_account(shared_vault: VaultProcess, account: str) -> None:
 def test_replaced_key(shared_vault: VaultProcess, account: str) -> None:
     with shared_vault.connect(account) as vault, raw_client(shared_vault, account) as raw:
         vault.protect(BackupKey.generate(), PASSWORD)
-        party = Party(vault.info, account)
+        party = Party(vault.info(), account)
         guess = Guess.of(PASSWORD)
         finish = guess.finish(party, raw.call(guess.call))
         vault.protect(BackupKey.generate(), PASSWORD)
@@ -169,7 +169,7 @@ def test_each_call_needs_its_scope(
 def test_a_foreign_accounts_state(shared_vault: VaultProcess, account: str) -> None:
     with shared_vault.connect(account) as vault:
         vault.protect(BackupKey.generate(), PASSWORD)
-        party = Party(vault.info, account)
+        party = Party(vault.info(), account)
     guess = Guess.of(PASSWORD)
     with raw_client(shared_vault, account) as raw:
         finish = guess.finish(party, raw.call(guess.call))
@@ -242,7 +242,7 @@ def test_wrong_vault_identity(shared_vault: VaultProcess, account: str) -> None:
         vault.protect(BackupKey.generate(), PASSWORD)
     refused(WrongVault, error.value)
     with shared_vault.connect(account, identity=other) as vault:
-        for call in (vault.status, vault.delete, lambda: vault.info, lambda: vault.identity):
+        for call in (vault.status, vault.delete, vault.info, vault.identity):
             with pytest.raises(WrongVault):
                 call()
     with shared_vault.connect(account) as vault:
@@ -344,7 +344,7 @@ def test_the_vault_itself_refuses_an_attempt_limit_out_of_range(
 ) -> None:
     """A client that asks for one all the same, or was told other bounds."""
     with shared_vault.connect(account) as vault:
-        info = vault.info
+        info = vault.info()
         vault._info = replace(info, minimum_attempt_limit=1, maximum_attempt_limit=1000)
         for limit in (2, 11):
             with pytest.raises(MalformedRequest) as error:

@@ -26,8 +26,8 @@ PASSWORD = "correct horse battery staple"
 def test_a_key_comes_back_with_the_password(shared_vault: VaultProcess, account: str) -> None:
     key = BackupKey.generate()
     with shared_vault.connect(account) as vault:
-        assert vault.protect(key, PASSWORD).attempts_left == 10
-        identity = vault.identity
+        assert vault.protect(key, PASSWORD).attempt_limit == 10
+        identity = vault.identity()
     with shared_vault.connect(account, identity=identity) as other_device:
         assert other_device.recover(PASSWORD) == key
 

@@ -125,7 +125,7 @@ def connect(
 
 def check_identity(device: Device, vault: Vault, target: Target) -> None:
     """Compare the vault with those that this device knows; say so if it is a new one."""
-    identity, vault_id = vault.identity, vault.info.vault_id
+    identity, vault_id = vault.identity(), vault.info().vault_id
     known = {place.profile.identity: place.profile for place in device.places if place.is_proven}
     if device.identity is None and target.pins and identity not in target.pins:
         raise WrongVault

@@ -33,6 +33,7 @@ _HINTS: Final[dict[type[StrongroomError], str]] = {
         "Run `strongroom rehearse`; until it succeeds rely on the 64-digit key alone."
     ),
 }
+_UNTRUSTED: Final = UnreachableCause.CERTIFICATE_UNTRUSTED
 _OWN_ROOT: Final = (
     "If the vault's operator gave you a certificate file, name it with --ca-file. Else do not go"
     " on: this may not be the vault."
@@ -44,9 +45,6 @@ def hint_of(error: StrongroomError) -> str:
 
     An error of a kind that the command refines (`BackupExists`, say) has its own.
     """
-    is_untrusted = (
-        type(error) is VaultUnreachable and error.cause is UnreachableCause.CERTIFICATE_UNTRUSTED
-    )
-    if is_untrusted:
+    if type(error) is VaultUnreachable and error.cause is _UNTRUSTED:
         return _OWN_ROOT + by_way_of(error.proxy)
     return _HINTS.get(type(error), error.hint)

@@ -36,8 +36,8 @@ def test_a_key_is_protected_and_comes_back(served: ServedVault) -> None:
         assert vault.is_proven
         assert registered.key_id == KEY_ID
         assert new_ids == [KEY_ID]
-        assert vault.identity == encode_identity(served.vault.info.identity_public_key)
-    with connect(served, identity=vault.identity) as pinned:
+        assert vault.identity() == encode_identity(served.vault.info.identity_public_key)
+    with connect(served, identity=vault.identity()) as pinned:
         assert pinned.recover(PASSWORD) == key
         assert pinned.is_proven
         with pytest.raises(AnotherKey):
