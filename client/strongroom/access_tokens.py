@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from strongroom import mistaken_tokens
+from strongroom.arguments import check_types
 from strongroom.errors import NotAnAccessToken
 
 MAX_SIZE: Final = 4096
@@ -24,9 +25,8 @@ def cleaned(text: object) -> str:
         NotAnAccessToken: it cannot be one. No part of it is told, as it may be a secret.
         TypeError: it is no str.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"an access token is a str, not {type(text).__name__}")
-    token = text.removeprefix(_BYTE_ORDER_MARK).strip()
+    check_types(access_token=(text, str))
+    token = str(text).removeprefix(_BYTE_ORDER_MARK).strip()
     if not token:
         raise NotAnAccessToken("it is empty")
     if mistake := mistaken_tokens.seems_to_be(token):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -12,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from strongroom import flows, recovery, registration
 from strongroom.account import account_of
+from strongroom.arguments import check_types
 from strongroom.backup_key import BackupKey
 from strongroom.errors import AccountUnknown
 from strongroom.identity import encode_identity
-from strongroom.session import Session, check_types, compare
+from strongroom.session import Session, compare
 from strongroom.transport import AsyncTransport
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from strongroom.flows import Flow, Party
@@ -101,10 +102,19 @@ class AsyncVault(Session):
         *,
         attempt_limit: int | None = None,
         before_commit: Callable[[bytes], None] | None = None,
+        replace: bool = True,
     ) -> Registered:
         """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
-        check_types(password, key, before_commit)
+        check_types(
+            key=(key, BackupKey),
+            password=(password, str),
+            attempt_limit=(attempt_limit, int, None),
+            before_commit=(before_commit, Callable, None),
+            replace=(replace, bool),
+        )
         party = await self._party()
+        if not replace:
+            await self._run(flows.require_no_key())
         flow = registration.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         async with self._one_at_a_time:
             registered = await self._run(flow)
@@ -113,7 +123,7 @@ class AsyncVault(Session):
 
     async def recover(self, password: str) -> BackupKey:
         """Return the backup key; see `Vault.recover`."""
-        check_types(password)
+        check_types(password=(password, str))
         party = await self._party()
         async with self._one_at_a_time:
             key = BackupKey(await self._run(recovery.recover(party, password)))
@@ -122,7 +132,7 @@ class AsyncVault(Session):
 
     async def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; see `Vault.rehearse`."""
-        check_types(password, key)
+        check_types(password=(password, str), key=(key, BackupKey, None))
         compare(await self.recover(password), key)
 
     async def status(self) -> KeyStatus:

@@ -13,7 +13,7 @@ import hmac
 import os
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, runtime_checkable
 
 from strongroom_protocol.opaque import client, oprf
 from strongroom_protocol.opaque.kdf import expand, extract
@@ -29,6 +29,7 @@ _NONCE: Final = b"strongroom/v1 attempt nonce"
 _KEYSHARE: Final = b"strongroom/v1 attempt keyshare"
 
 
+@runtime_checkable
 class PendingAttempt(Protocol):
     """Keeps the seed of the attempt under way: in memory, or for a command between its runs."""
 

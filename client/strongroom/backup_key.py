@@ -15,6 +15,7 @@ from typing import IO, Final, NoReturn, TypeAlias
 import bech32
 import pyrage
 
+from strongroom.arguments import check_file, check_types
 from strongroom.backup_files import Sink, Unread, Watched, opened, opened_backup, translated
 from strongroom.digits import DIGITS, in_groups, read_digits
 from strongroom.drafts import new_file
@@ -36,8 +37,7 @@ class BackupKey:
 
     def __init__(self, secret: bytes) -> None:
         """Take 32 bytes; other bytes are a ValueError, anything else a TypeError."""
-        if not isinstance(secret, bytes):
-            raise TypeError("a backup key is made of bytes")
+        check_types(secret=(secret, bytes))
         if len(secret) != SIZE:
             raise ValueError("a backup key has 32 bytes")
         self._secret = secret
@@ -53,7 +53,9 @@ class BackupKey:
 
         Raises:
             BadDigits: these are not 64 hexadecimal digits.
+            TypeError: this is not a str.
         """
+        check_types(text=(text, str))
         digits = read_digits(text)
         if len(digits) != DIGITS:
             raise BadDigits(
@@ -100,14 +102,29 @@ class BackupKey:
         Raises:
             OutputExists: `target` already exists.
             OSError: a file cannot be read or written.
+            TypeError: an argument has another type.
         """
+        check_types(
+            source=(source, str, os.PathLike),
+            target=(target, str, os.PathLike),
+            progress=(progress, Callable, None),
+            replace=(replace, bool),
+        )
         with opened(Path(source)) as reader, new_file(Path(target), replace=replace) as writer:
             self.encrypt(reader, writer, progress)
 
     def encrypt(
         self, reader: IO[bytes] | Unread, writer: IO[bytes], progress: Progress | None = None
     ) -> None:
-        """Encrypt all of one open file, or pipe, into another."""
+        """Encrypt all of one open file of bytes, or pipe, into another.
+
+        Raises:
+            OSError: one cannot be read or written.
+            TypeError: an argument has another type.
+        """
+        check_file("reader", reader, "read")
+        check_file("writer", writer, "write")
+        check_types(progress=(progress, Callable, None))
         recipient = self._identity().to_public()
         watched, output = Watched(reader, progress), Sink(writer)
         with translated(watched, output):
@@ -123,7 +140,13 @@ class BackupKey:
             NotABackup, WrongKey, BackupDamaged: nothing was written.
             OutputExists: `target` already exists.
             OSError: a file cannot be read or written.
+            TypeError: an argument has another type.
         """
+        check_types(
+            source=(source, str, os.PathLike),
+            target=(target, str, os.PathLike),
+            progress=(progress, Callable, None),
+        )
         with opened(Path(source)) as reader, new_file(Path(target)) as writer:
             self.decrypt(reader, writer, progress)
 
@@ -138,7 +161,12 @@ class BackupKey:
         Raises:
             NotABackup, WrongKey: nothing was written.
             BackupDamaged: it does not open, or not to its end.
+            OSError: a file cannot be read or written.
+            TypeError: an argument has another type.
         """
+        check_file("reader", reader, "read")
+        check_file("writer", writer, "write")
+        check_types(progress=(progress, Callable, None))
         header, whole = opened_backup(reader)
         if not header.opens_with(self._secret):
             raise WrongKey

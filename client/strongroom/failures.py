@@ -88,6 +88,20 @@ class LastAttemptUnderWay(StrongroomError):
     )
 
 
+class KeyExists(StrongroomError):
+    """The account has a key in the vault already, and it was not to be replaced.
+
+    `key_id` (16 bytes) names the one that is there.
+    """
+
+    message = "The vault has a backup key for this account already. Nothing has changed."
+    hint = "Recover it with its password, or replace it for good with replace=True."
+
+    def __init__(self, key_id: bytes) -> None:
+        super().__init__()
+        self.key_id = key_id
+
+
 class MessageTooLarge(StrongroomError):
     """A message is larger than the 16 KiB of the protocol."""
 

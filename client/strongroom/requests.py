@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from strongroom.arguments import check_types
 from strongroom.errors import AttemptLimitRefused
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class VaultInfo:
             AttemptLimitRefused: it does not.
             TypeError: it is no int.
         """
-        if isinstance(wanted, bool) or not isinstance(wanted, int):
-            raise TypeError("an attempt limit is an int or None")
+        check_types(attempt_limit=(wanted, int))
         if not self.minimum_attempt_limit <= wanted <= self.maximum_attempt_limit:
             raise AttemptLimitRefused(
                 wanted, self.minimum_attempt_limit, self.maximum_attempt_limit
@@ -72,18 +72,18 @@ class RegistrationStarted:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Answers FinishRegistration.
+    """Answers FinishRegistration: what stays as it is until the key is replaced.
+
+    `Vault.status` says how many attempts are left; `protect` ends with all of them.
 
     Attributes:
         key_id: 16 bytes, names the key.
-        attempt_limit: how many attempts in a row may fail.
-        attempts_left: of these, when it was registered; a rehearsal gives all of them back.
-        created_at: when it was registered.
+        attempt_limit: how many attempts in a row may fail, 1 to 1,000.
+        created_at: when it was registered, UTC.
     """
 
     key_id: bytes
     attempt_limit: int
-    attempts_left: int
     created_at: datetime
 
 

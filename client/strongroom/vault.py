@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from strongroom import flows, recovery, registration
 from strongroom.account import account_of
+from strongroom.arguments import check_types
 from strongroom.backup_key import BackupKey
 from strongroom.identity import encode_identity
-from strongroom.session import Session, check_types, compare
+from strongroom.session import Session, compare
 from strongroom.transport import Transport
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from strongroom.flows import Flow, Party
     from strongroom.requests import KeyStatus, Registered, VaultInfo
-    from strongroom.route import Target
+    from strongroom.route import AccessToken, Target
     from strongroom.session import Options
 
 Result = TypeVar("Result")
@@ -40,7 +41,7 @@ class Vault(Session):
         self._transport = Transport(replace(target, access_token=self._checked_token))
 
     @classmethod
-    def _check(cls, access_token: object, timeout: object) -> None:
+    def _check(cls, access_token: AccessToken, timeout: float) -> None:
         super()._check(access_token, timeout)
         if inspect.iscoroutinefunction(access_token):
             raise TypeError("an async function of access tokens is for AsyncVault alone")
@@ -80,10 +81,13 @@ class Vault(Session):
         *,
         attempt_limit: int | None = None,
         before_commit: Callable[[bytes], None] | None = None,
+        replace: bool = True,
     ) -> Registered:
         """Protect `key` with `password`, replacing what the vault has; then get it back to be sure.
 
-        An old key stays valid until the new one is committed, so this changes a password too.
+        A key that the account has in the vault is replaced for good and without a question, unless
+        `replace` is false; it stays valid until the new one is committed. So this changes a
+        password too.
 
         Args:
             key: keep it before this is called, or in `before_commit`: the vault may have it and its
@@ -93,16 +97,28 @@ class Vault(Session):
                 or else the vault's own.
             before_commit: called with the new key id (16 bytes) right before the message that may
                 replace the key; what it raises ends this, and nothing has changed.
+            replace: False asks the vault first (the access token needs the scope `read`), and
+                refuses where there is a key. It is a question and no lock: another device may
+                register a key right after it.
 
         Raises:
             ProtectionUncertain: nobody knows whether the vault has the new key or the old one.
             RehearsalFailed: the vault has the key, and did not give it back.
             RehearsalUnfinished: the vault has the key; whether it gives it back was not seen.
             AttemptLimitRefused: the vault does not allow this attempt limit.
+            KeyExists: `replace` is false, and the vault has a key. Nothing has changed.
             StrongroomError: another one; the key was not registered.
         """
-        check_types(password, key, before_commit)
+        check_types(
+            key=(key, BackupKey),
+            password=(password, str),
+            attempt_limit=(attempt_limit, int, None),
+            before_commit=(before_commit, Callable, None),
+            replace=(replace, bool),
+        )
         party = self._party()
+        if not replace:
+            self._run(flows.require_no_key())
         flow = registration.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         registered = self._run(flow)
         self._proven(party.vault)
@@ -123,7 +139,7 @@ class Vault(Session):
             NotEnoughMemory, VaultParametersRefused: this device cannot, or will not, stretch it.
             StrongroomError: another one; nothing is decided.
         """
-        check_types(password)
+        check_types(password=(password, str))
         party = self._party()
         key = BackupKey(self._run(recovery.recover(party, password)))
         self._proven(party.vault)
@@ -135,7 +151,7 @@ class Vault(Session):
         Raises:
             AnotherKey: the vault has another key.
         """
-        check_types(password, key)
+        check_types(password=(password, str), key=(key, BackupKey, None))
         compare(self.recover(password), key)
 
     def status(self) -> KeyStatus:

@@ -114,12 +114,15 @@ def test_what_may_be_a_token_is_left_to_the_vault(text: str) -> None:
 @pytest.mark.parametrize("given", [None, 5, b"a.b.c", TOKEN.encode(), [TOKEN]])
 async def test_a_token_of_another_type(given: Any) -> None:
     for kind in (Vault, AsyncVault):
-        with pytest.raises(TypeError, match="access_token is a str"):
+        with pytest.raises(TypeError, match="access_token must be str"):
             connect(kind, given)
-    with connect(Vault, lambda: given) as vault, pytest.raises(TypeError, match="access token"):
+    with (
+        connect(Vault, lambda: given) as vault,
+        pytest.raises(TypeError, match="access_token must be str"),
+    ):
         vault.status()
     async with connect(AsyncVault, lambda: given) as vault:
-        with pytest.raises(TypeError, match="access token"):
+        with pytest.raises(TypeError, match="access_token must be str"):
             await vault.status()
 
 

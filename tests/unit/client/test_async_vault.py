@@ -11,7 +11,7 @@ import pytest
 from lying_vault import KEY_ID, PASSWORD
 from served_vault import ServedVault
 
-from strongroom import ActiveKey, AnotherKey, AsyncVault, BackupKey, Vault, WrongVault
+from strongroom import ActiveKey, AnotherKey, AsyncVault, BackupKey, KeyExists, Vault, WrongVault
 from strongroom.identity import encode_identity
 
 if TYPE_CHECKING:
@@ -103,3 +103,10 @@ def test_it_has_the_names_of_vault_with_the_same_arguments_and_every_method_is_a
         if blocking is not None and not isinstance(blocking, property):
             assert inspect.iscoroutinefunction(awaited), name
             assert inspect.signature(blocking) == inspect.signature(awaited), name
+
+
+async def test_a_key_that_is_not_to_be_replaced_stays(served: ServedVault) -> None:
+    async with connect(served) as vault:
+        with pytest.raises(KeyExists):
+            await vault.protect(BackupKey.generate(), PASSWORD, replace=False)
+    assert served.names() == ["GetVault", "GetKey"]

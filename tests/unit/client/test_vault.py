@@ -9,7 +9,7 @@ import pytest
 from lying_vault import KEY_ID, PASSWORD
 from served_vault import ServedVault
 
-from strongroom import ActiveKey, AnotherKey, BackupKey, Vault, WrongPassword, WrongVault
+from strongroom import ActiveKey, AnotherKey, BackupKey, KeyExists, Vault, WrongPassword, WrongVault
 from strongroom.identity import encode_identity
 
 if TYPE_CHECKING:
@@ -75,3 +75,10 @@ def test_an_expired_token_is_renewed_and_a_busy_vault_asked_again(served: Served
     asked = [(message, access) for name, message, access in served.calls if name == "GetKey"]
     assert len({message for message, _ in asked}) == 1
     assert len({access for _, access in asked}) == 4
+
+
+def test_a_key_that_is_not_to_be_replaced_stays(served: ServedVault) -> None:
+    with connect(served) as vault, pytest.raises(KeyExists) as error:
+        vault.protect(BackupKey.generate(), PASSWORD, replace=False)
+    assert error.value.key_id == KEY_ID
+    assert served.names() == ["GetVault", "GetKey"]
