@@ -71,7 +71,8 @@ class Session:
         """Return a vault; the network is first used by the first call.
 
         Args:
-            address: host:port, or https://host:port; None with an invite.
+            address: host:port, or https://host:port, which without a port means 443; None with an
+                invite.
             access_token: a JWT, or a function that returns one, which may be async for an
                 AsyncVault. White space around it does not count. The function is called for every
                 request, and once more when the vault says that the token before has expired. If it
