@@ -88,11 +88,11 @@ class AsyncVault(Session):
         return self._account or account_of(token)
 
     async def info(self) -> VaultInfo:
-        """Return the vault's public parameters; only the first call asks the vault."""
+        """Return the vault's public parameters; see `Vault.info`."""
         return self._info or self._remember_info(await self._run(self._fetch_info()))
 
     async def identity(self) -> str:
-        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true."""
+        """Return the vault's identity, 44 characters; see `Vault.identity`."""
         return encode_identity((await self.info()).identity_public_key)
 
     async def protect(
@@ -136,17 +136,17 @@ class AsyncVault(Session):
         compare(await self.recover(password), key)
 
     async def status(self) -> KeyStatus:
-        """Return what the vault holds for the account; None for nothing."""
+        """Return what the vault holds for the account; see `Vault.status`."""
         await self._require_vault()
         return await self._run(flows.get_key())
 
     async def delete(self) -> None:
-        """Delete the account's key in the vault."""
+        """Delete the account's key in the vault; see `Vault.delete`."""
         await self._require_vault()
         await self._run(flows.delete())
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; see `Vault.close`."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:

@@ -31,13 +31,19 @@ _KEYSHARE: Final = b"strongroom/v1 attempt keyshare"
 
 @runtime_checkable
 class PendingAttempt(Protocol):
-    """Keeps the seed of the attempt under way: in memory, or for a command between its runs."""
+    """Keeps the seed of the attempt under way: in memory, or for a command between its runs.
+
+    A protocol: any class with these three methods is one. What they raise ends the recovery.
+    """
 
     def load(self) -> bytes | None:
         """Return the seed, 32 bytes; None where no attempt is under way."""
 
     def save(self, seed: bytes) -> None:
         """Keep the seed, or stay with one that is kept already; `load` tells which.
+
+        Args:
+            seed: 32 bytes. Secret.
 
         When this returns, the attempt may be charged.
         """

@@ -49,7 +49,11 @@ class BackupKey:
 
     @classmethod
     def from_digits(cls, text: str) -> BackupKey:
-        """Return the key of 64 hexadecimal digits, as a person writes them (`digits.read_digits`).
+        """Return the key of 64 hexadecimal digits.
+
+        Args:
+            text: the digits as a person writes them: capital or small, with spaces, dashes or ends
+                of lines between them, and letters that look like a digit (O, l).
 
         Raises:
             BadDigits: these are not 64 hexadecimal digits.
@@ -96,7 +100,7 @@ class BackupKey:
         Args:
             source: what is encrypted.
             target: where the backup goes.
-            progress: is told how far it is.
+            progress: is told how far it is, in bytes.
             replace: whether the backup may take the place of an earlier one once it is complete.
 
         Raises:
@@ -118,6 +122,11 @@ class BackupKey:
     ) -> None:
         """Encrypt all of one open file of bytes, or pipe, into another.
 
+        Args:
+            reader: has `read`; what is encrypted.
+            writer: has `write` and `flush`; where the age file goes. It is not closed.
+            progress: is told how far it is, in bytes.
+
         Raises:
             OSError: one cannot be read or written.
             TypeError: an argument has another type.
@@ -135,6 +144,11 @@ class BackupKey:
         self, source: Path | str, target: Path | str, progress: Progress | None = None
     ) -> None:
         """Decrypt the age file `source` into `target`, which appears complete or not at all.
+
+        Args:
+            source: a backup, binary or as text (armor).
+            target: where the content goes.
+            progress: is told how far it is, in bytes.
 
         Raises:
             NotABackup, WrongKey, BackupDamaged: nothing was written.
@@ -157,6 +171,11 @@ class BackupKey:
 
         Each part is written only once age has found it authentic; that the last one was reached is
         known only when this returns.
+
+        Args:
+            reader: has `read`; the age file.
+            writer: has `write` and `flush`; where the content goes. It is not closed.
+            progress: is told how far it is, in bytes.
 
         Raises:
             NotABackup, WrongKey: nothing was written.

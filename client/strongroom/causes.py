@@ -98,7 +98,7 @@ _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {
     ),
     UnreachableCause.PROXY_REFUSES: (
         "The proxy {proxy} refuses the way to {address}: {detail}.",
-        "Ask whoever runs it, or name {host} in the environment variable no_proxy to do without it.",
+        "Ask whoever runs it, or name {host} in the environment variable no_proxy to go without.",
     ),
     UnreachableCause.CERTIFICATE_UNTRUSTED: (
         "The TLS certificate of {address} is not trusted: {detail}.",

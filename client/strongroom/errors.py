@@ -1,6 +1,7 @@
 """Everything that can go wrong for an application or a person: one class for each.
 
-`str(error)` is a sentence for a person; `hint` says what to do next. No message holds a secret.
+`str(error)` is a sentence for a person; `hint` says what to do next, with the library's own names
+where that is a call. No message holds a secret.
 """
 
 from __future__ import annotations

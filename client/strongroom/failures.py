@@ -54,8 +54,9 @@ class ProtectionUncertain(VaultUnreachable):
 class NotEnoughMemory(StrongroomError):
     """The password cannot be stretched here: the memory, or the threads, are not to be had.
 
-    `is_paid_for` is whether an attempt was charged already: the memory went away while it was under
-    way. The same password again is the same attempt then.
+    `memory_kib` is how much it takes at once, in KiB. `is_paid_for` is whether an attempt was
+    charged already: the memory went away while it was under way. The same password again is the
+    same attempt then.
     """
 
     hint = "Close other programs and try again, or use another device."

@@ -130,7 +130,10 @@ class WrongPassword(StrongroomError):
 
 
 class KeyDestroyed(StrongroomError):
-    """The vault destroyed the key: after too many wrong passwords. `destroyed_at` may be None."""
+    """The vault destroyed the key: after too many wrong passwords.
+
+    `destroyed_at` is in UTC, None where the vault does not say; `cause` is as in DestroyedKey.
+    """
 
     hint = (
         "The password opens nothing any more. Backups still open on a device that keeps the key,"

@@ -49,6 +49,9 @@ class VaultInfo:
     def require_attempt_limit(self, wanted: int) -> None:
         """Look whether this vault allows an attempt limit.
 
+        Args:
+            wanted: how many attempts in a row may fail.
+
         Raises:
             AttemptLimitRefused: it does not.
             TypeError: it is no int.
@@ -122,7 +125,12 @@ class ActiveKey:
 
 @dataclass(frozen=True, slots=True)
 class DestroyedKey:
-    """A key that the vault destroyed for good."""
+    """A key that the vault destroyed for good.
+
+    Attributes:
+        destroyed_at: when, UTC.
+        cause: `attempt_limit` for too many wrong passwords; `unknown` for one that is new.
+    """
 
     destroyed_at: datetime
     cause: str

@@ -56,7 +56,7 @@ class Stretching:
         check_types(heaviest=(self.heaviest, Argon2id), watch=(self.watch, Callable))
 
     def check(self, parameters: Argon2id) -> Argon2id:
-        """Return the parameters of a vault.
+        """Return `parameters`, those of a vault, if they are within the bounds.
 
         Raises:
             VaultParametersRefused: they are out of bounds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from strongroom import flows, recovery, registration
 from strongroom.account import account_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from strongroom.flows import Flow, Party
-    from strongroom.requests import KeyStatus, Registered, VaultInfo
+    from strongroom.requests import KeyStatus, Registered, Request, VaultInfo
     from strongroom.route import AccessToken, Target
     from strongroom.session import Options
 
@@ -67,11 +67,21 @@ class Vault(Session):
         return self._transport.roots
 
     def info(self) -> VaultInfo:
-        """Return the vault's public parameters; only the first call asks the vault."""
+        """Return the vault's public parameters; only the first call asks the vault.
+
+        Raises:
+            WrongVault: its identity or id is another one than was given to `connect`.
+            VaultUnreachable: there was no answer in time.
+            StrongroomError: another one; see `errors`.
+        """
         return self._info or self._remember_info(self._run(self._fetch_info()))
 
     def identity(self) -> str:
-        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true."""
+        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true.
+
+        Raises:
+            StrongroomError: as `info`.
+        """
         return encode_identity(self.info().identity_public_key)
 
     def protect(
@@ -130,6 +140,9 @@ class Vault(Session):
         A call that was cut off is gone on with by the next one: with the same password, it is the
         same attempt.
 
+        Args:
+            password: what `protect` was given, as the person types it.
+
         Raises:
             WrongPassword: and how many attempts are left.
             KeyDestroyed: that was the last one, or there was none.
@@ -148,24 +161,46 @@ class Vault(Session):
     def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; compare it with `key` if given.
 
+        Args:
+            password: as for `recover`; a wrong one uses an attempt.
+            key: the one that the vault should have; None for any.
+
         Raises:
             AnotherKey: the vault has another key.
+            StrongroomError: as `recover`.
         """
         check_types(password=(password, str), key=(key, BackupKey, None))
         compare(self.recover(password), key)
 
     def status(self) -> KeyStatus:
-        """Return what the vault holds for the account; None for nothing."""
+        """Return what the vault holds for the account: ActiveKey, DestroyedKey, None for nothing.
+
+        Uses no attempt. The access token needs the scope `read`.
+
+        Raises:
+            ScopeMissing: the access token does not allow to ask.
+            VaultUnreachable: there was no answer in time.
+            StrongroomError: another one; see `errors`.
+        """
         self._require_vault()
         return self._run(flows.get_key())
 
     def delete(self) -> None:
-        """Delete the account's key in the vault."""
+        """Delete the account's key in the vault, for good. The access token is enough for it.
+
+        Attempts that were used count against the next key, until its password is proved.
+
+        Raises:
+            NoKey: there is none.
+            KeyDestroyed: a destroyed key stays as it is.
+            VaultUnreachable: there was no answer in time; the same call again is safe.
+            StrongroomError: another one; see `errors`.
+        """
         self._require_vault()
         self._run(flows.delete())
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; later calls raise VaultClosed. May be called twice."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -191,17 +226,22 @@ class Vault(Session):
         return self._party_with(self._require_vault(), self.account)
 
     def _run(self, flow: Flow[Result]) -> Result:
-        try:
-            request = next(flow)
-            while True:
-                try:
-                    answer = self._transport.call(request)
-                except StrongroomError as error:
-                    request = flow.throw(error)
-                else:
-                    request = flow.send(answer)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        finally:
-            flow.close()  # gives back what it holds, also when the call was interrupted
+        return _driven(flow, self._transport.call)
+
+
+def _driven(flow: Flow[Result], call: Callable[[Request[Any]], Any]) -> Result:
+    """Send a flow's requests until it ends; return its result."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = call(request)
+            except StrongroomError as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        flow.close()  # gives back what it holds, also when the call was interrupted
