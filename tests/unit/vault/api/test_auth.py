@@ -138,7 +138,7 @@ async def test_which_check_a_token_fails_that_nobody_trusted_made(tmp_path: Path
         (secret, Check.SIGNATURE),
         (f"{header}.{payload}", Check.FORM),
         ("x", Check.FORM),
-        (good + "x" * ACCESS_TOKEN_MAX_SIZE, Check.FORM),
+        (good + "x" * labels.ACCESS_TOKEN_MAX_SIZE, Check.FORM),
     ):
         with pytest.raises(AccessTokenInvalid) as invalid:
             await tokens.verify(token)
