@@ -6,11 +6,13 @@ import codecs
 import re
 from typing import Final
 
+from strongroom import mistaken_tokens
+from strongroom.arguments import check_types
 from strongroom.errors import NotAnAccessToken
 from strongroom_protocol.labels import ACCESS_TOKEN_MAX_SIZE
 
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
-"""b64token of RFC 6750 section 2.1; those of a JWT are fewer, and the vault looks at that."""
+"""b64token of RFC 6750 section 2.1."""
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -22,11 +24,12 @@ def cleaned(text: object) -> str:
         NotAnAccessToken: it cannot be one. No part of it is told, as it may be a secret.
         TypeError: it is no str.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"an access token is a str, not {type(text).__name__}")
-    token = text.removeprefix(_BYTE_ORDER_MARK).strip()
+    check_types(access_token=(text, str))
+    token = str(text).removeprefix(_BYTE_ORDER_MARK).strip()
     if not token:
         raise NotAnAccessToken("it is empty")
+    if mistake := mistaken_tokens.seems_to_be(token):
+        raise NotAnAccessToken(mistake)
     if token[:7].lower() == "bearer ":
         raise NotAnAccessToken('leave out the word "Bearer"')
     if len(token.split()) > 1:
@@ -40,6 +43,8 @@ def cleaned(text: object) -> str:
         raise NotAnAccessToken(
             f"it has {len(token)} characters, and a vault takes at most {ACCESS_TOKEN_MAX_SIZE}"
         )
+    if problem := mistaken_tokens.why_not_a_jwt(token):
+        raise NotAnAccessToken(problem)
     return token
 
 

@@ -1,10 +1,11 @@
-"""`Vault` for asyncio, with the same names."""
+"""`Vault` for asyncio: the same names, and the methods are awaited."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -12,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from strongroom import flows, recovery, registration
 from strongroom.account import account_of
+from strongroom.arguments import check_types
 from strongroom.backup_key import BackupKey
 from strongroom.errors import AccountUnknown
 from strongroom.identity import encode_identity
-from strongroom.session import Session, check_types, compare
+from strongroom.session import Session, compare
 from strongroom.transport import AsyncTransport
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from strongroom.flows import Flow, Party
@@ -87,11 +88,11 @@ class AsyncVault(Session):
         return self._account or account_of(token)
 
     async def info(self) -> VaultInfo:
-        """Return the vault's public parameters."""
+        """Return the vault's public parameters; see `Vault.info`."""
         return self._info or self._remember_info(await self._run(self._fetch_info()))
 
     async def identity(self) -> str:
-        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true."""
+        """Return the vault's identity, 44 characters; see `Vault.identity`."""
         return encode_identity((await self.info()).identity_public_key)
 
     async def protect(
@@ -101,10 +102,19 @@ class AsyncVault(Session):
         *,
         attempt_limit: int | None = None,
         before_commit: Callable[[bytes], None] | None = None,
+        replace: bool = True,
     ) -> Registered:
         """Protect `key` with `password`; see `Vault.protect`. `before_commit` runs in a thread."""
-        check_types(password, key, before_commit)
+        check_types(
+            key=(key, BackupKey),
+            password=(password, str),
+            attempt_limit=(attempt_limit, int, None),
+            before_commit=(before_commit, Callable, None),
+            replace=(replace, bool),
+        )
         party = await self._party()
+        if not replace:
+            await self._run(flows.require_no_key())
         flow = registration.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         async with self._one_at_a_time:
             registered = await self._run(flow)
@@ -113,7 +123,7 @@ class AsyncVault(Session):
 
     async def recover(self, password: str) -> BackupKey:
         """Return the backup key; see `Vault.recover`."""
-        check_types(password)
+        check_types(password=(password, str))
         party = await self._party()
         async with self._one_at_a_time:
             key = BackupKey(await self._run(recovery.recover(party, password)))
@@ -122,21 +132,21 @@ class AsyncVault(Session):
 
     async def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; see `Vault.rehearse`."""
-        check_types(password, key)
+        check_types(password=(password, str), key=(key, BackupKey, None))
         compare(await self.recover(password), key)
 
     async def status(self) -> KeyStatus:
-        """Return what the vault holds for the account; None for nothing."""
+        """Return what the vault holds for the account; see `Vault.status`."""
         await self._require_vault()
         return await self._run(flows.get_key())
 
     async def delete(self) -> None:
-        """Delete the account's key in the vault."""
+        """Delete the account's key in the vault; see `Vault.delete`."""
         await self._require_vault()
         await self._run(flows.delete())
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; see `Vault.close`."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:

@@ -13,7 +13,7 @@ import hmac
 import os
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, runtime_checkable
 
 from strongroom_protocol.labels import (
     ATTEMPT_BLIND,
@@ -31,14 +31,21 @@ MOST_IN_PROCESS: Final = 1000
 """Undecided attempts that a process remembers; the oldest are forgotten first."""
 
 
+@runtime_checkable
 class PendingAttempt(Protocol):
-    """Keeps the seed of the attempt under way: in memory, or for a command between its runs."""
+    """Keeps the seed of the attempt under way: in memory, or for a command between its runs.
+
+    A protocol: any class with these three methods is one. What they raise ends the recovery.
+    """
 
     def load(self) -> bytes | None:
         """Return the seed, 32 bytes; None where no attempt is under way."""
 
     def save(self, seed: bytes) -> None:
         """Keep the seed, or stay with one that is kept already; `load` tells which.
+
+        Args:
+            seed: 32 bytes. Secret.
 
         When this returns, the attempt may be charged.
         """

@@ -16,7 +16,7 @@ class NotABackup(StrongroomError):
     """The file is not an age file."""
 
     message = "This file is not an encrypted backup."
-    hint = "Give a file that `strongroom backup` made."
+    hint = "Backups are age files, as BackupKey.encrypt_file writes them."
 
 
 class WrongKey(StrongroomError):
@@ -36,7 +36,7 @@ class BackupDamaged(StrongroomError):
 class OutputExists(StrongroomError):
     """There is a file already where the output should go."""
 
-    hint = "Name another file with --output, or remove this one."
+    hint = "Choose another path, or remove this file."
 
     def __init__(self, path: object) -> None:
         super().__init__(f"{path} already exists.")

@@ -15,6 +15,7 @@ from typing import IO, Final, NoReturn, TypeAlias
 import bech32
 import pyrage
 
+from strongroom.arguments import check_file, check_types
 from strongroom.backup_files import Sink, Unread, Watched, opened, opened_backup, translated
 from strongroom.digits import DIGITS, in_groups, read_digits
 from strongroom.drafts import new_file
@@ -36,8 +37,7 @@ class BackupKey:
 
     def __init__(self, secret: bytes) -> None:
         """Take 32 bytes; other bytes are a ValueError, anything else a TypeError."""
-        if not isinstance(secret, bytes):
-            raise TypeError("a backup key is made of bytes")
+        check_types(secret=(secret, bytes))
         if len(secret) != SIZE:
             raise ValueError("a backup key has 32 bytes")
         self._secret = secret
@@ -49,11 +49,17 @@ class BackupKey:
 
     @classmethod
     def from_digits(cls, text: str) -> BackupKey:
-        """Return the key of 64 hexadecimal digits, as a person writes them (`digits.read_digits`).
+        """Return the key of 64 hexadecimal digits.
+
+        Args:
+            text: the digits as a person writes them: capital or small, with spaces, dashes or ends
+                of lines between them, and letters that look like a digit (O, l).
 
         Raises:
             BadDigits: these are not 64 hexadecimal digits.
+            TypeError: this is not a str.
         """
+        check_types(text=(text, str))
         digits = read_digits(text)
         if len(digits) != DIGITS:
             raise BadDigits(
@@ -94,20 +100,40 @@ class BackupKey:
         Args:
             source: what is encrypted.
             target: where the backup goes.
-            progress: is told how far it is.
+            progress: is told how far it is, in bytes.
             replace: whether the backup may take the place of an earlier one once it is complete.
 
         Raises:
             OutputExists: `target` already exists.
             OSError: a file cannot be read or written.
+            TypeError: an argument has another type.
         """
+        check_types(
+            source=(source, str, os.PathLike),
+            target=(target, str, os.PathLike),
+            progress=(progress, Callable, None),
+            replace=(replace, bool),
+        )
         with opened(Path(source)) as reader, new_file(Path(target), replace=replace) as writer:
             self.encrypt(reader, writer, progress)
 
     def encrypt(
         self, reader: IO[bytes] | Unread, writer: IO[bytes], progress: Progress | None = None
     ) -> None:
-        """Encrypt all of one open file, or pipe, into another."""
+        """Encrypt all of one open file of bytes, or pipe, into another.
+
+        Args:
+            reader: has `read`; what is encrypted.
+            writer: has `write` and `flush`; where the age file goes. It is not closed.
+            progress: is told how far it is, in bytes.
+
+        Raises:
+            OSError: one cannot be read or written.
+            TypeError: an argument has another type.
+        """
+        check_file("reader", reader, "read")
+        check_file("writer", writer, "write")
+        check_types(progress=(progress, Callable, None))
         recipient = self._identity().to_public()
         watched, output = Watched(reader, progress), Sink(writer)
         with translated(watched, output):
@@ -119,11 +145,22 @@ class BackupKey:
     ) -> None:
         """Decrypt the age file `source` into `target`, which appears complete or not at all.
 
+        Args:
+            source: a backup, binary or as text (armor).
+            target: where the content goes.
+            progress: is told how far it is, in bytes.
+
         Raises:
             NotABackup, WrongKey, BackupDamaged: nothing was written.
             OutputExists: `target` already exists.
             OSError: a file cannot be read or written.
+            TypeError: an argument has another type.
         """
+        check_types(
+            source=(source, str, os.PathLike),
+            target=(target, str, os.PathLike),
+            progress=(progress, Callable, None),
+        )
         with opened(Path(source)) as reader, new_file(Path(target)) as writer:
             self.decrypt(reader, writer, progress)
 
@@ -135,10 +172,20 @@ class BackupKey:
         Each part is written only once age has found it authentic; that the last one was reached is
         known only when this returns.
 
+        Args:
+            reader: has `read`; the age file.
+            writer: has `write` and `flush`; where the content goes. It is not closed.
+            progress: is told how far it is, in bytes.
+
         Raises:
             NotABackup, WrongKey: nothing was written.
             BackupDamaged: it does not open, or not to its end.
+            OSError: a file cannot be read or written.
+            TypeError: an argument has another type.
         """
+        check_file("reader", reader, "read")
+        check_file("writer", writer, "write")
+        check_types(progress=(progress, Callable, None))
         header, whole = opened_backup(reader)
         if not header.opens_with(self._secret):
             raise WrongKey

@@ -20,11 +20,17 @@ class UnreachableCause(StrEnum):
     TIMED_OUT = "timed_out"
     """The connection is neither accepted nor refused."""
     PROXY = "proxy"
-    """The proxy of the environment is away, or does not lead there."""
+    """The proxy of the environment is away, or does not lead there at the moment."""
+    UNKNOWN_PROXY = "unknown_proxy"
+    """The proxy's host does not exist."""
+    PROXY_REFUSES = "proxy_refuses"
+    """The proxy does not allow it: it wants a login, say, or has a rule against it."""
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     """No trusted root vouches for the certificate."""
     CERTIFICATE_EXPIRED = "certificate_expired"
+    """The certificate's time is over, by this device's clock."""
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
+    """The certificate's time has not begun, by this device's clock."""
     CERTIFICATE_OTHER_NAME = "certificate_other_name"
     """The certificate is for another host name."""
     CERTIFICATE_REFUSED = "certificate_refused"
@@ -43,6 +49,8 @@ class UnreachableCause(StrEnum):
 _LASTING: Final = frozenset(
     {
         UnreachableCause.UNKNOWN_HOST,
+        UnreachableCause.UNKNOWN_PROXY,
+        UnreachableCause.PROXY_REFUSES,
         UnreachableCause.CERTIFICATE_UNTRUSTED,
         UnreachableCause.CERTIFICATE_EXPIRED,
         UnreachableCause.CERTIFICATE_NOT_YET_VALID,
@@ -58,8 +66,8 @@ _CLOCK: Final = (
 )
 
 _OWN_ROOT: Final = (
-    "If the vault's operator gave you a certificate file, name it: --ca-file on the command line,"
-    " ca_certificates in a program. Else do not go on: this may not be the vault."
+    "If the vault's operator gave you a certificate file, pass it as ca_certificates. Else do not"
+    " go on: this may not be the vault."
 )
 
 _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {
@@ -83,6 +91,14 @@ _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {
     UnreachableCause.PROXY: (
         "The proxy {proxy} does not lead to {address}: {detail}.",
         "Check the proxy, or name {host} in the environment variable no_proxy to do without it.",
+    ),
+    UnreachableCause.UNKNOWN_PROXY: (
+        "The proxy {proxy} on the way to {address} does not exist: there is no host of that name.",
+        "Check the proxy, or name {host} in the environment variable no_proxy to do without it.",
+    ),
+    UnreachableCause.PROXY_REFUSES: (
+        "The proxy {proxy} refuses the way to {address}: {detail}.",
+        "Ask whoever runs it, or name {host} in the environment variable no_proxy to go without.",
     ),
     UnreachableCause.CERTIFICATE_UNTRUSTED: (
         "The TLS certificate of {address} is not trusted: {detail}.",
@@ -115,6 +131,23 @@ _TEXTS: Final[dict[UnreachableCause, tuple[str, str]]] = {
 }
 
 
+_OF_THE_PROXY: Final = frozenset(
+    {UnreachableCause.PROXY, UnreachableCause.UNKNOWN_PROXY, UnreachableCause.PROXY_REFUSES}
+)
+_PERHAPS_ANOTHER_PORT: Final = frozenset(
+    {
+        UnreachableCause.REFUSED,
+        UnreachableCause.TIMED_OUT,
+        UnreachableCause.NOT_A_VAULT,
+        UnreachableCause.NO_ANSWER,
+    }
+)
+_HTTPS_PORT: Final = (
+    " An https:// address without a port means port 443, and a vault often has another one, such as"
+    " 7443."
+)
+
+
 def describe(
     cause: UnreachableCause, address: str, proxy: str = "", detail: str = ""
 ) -> tuple[str, str]:
@@ -133,7 +166,14 @@ def describe(
         "proxy": proxy,
         "detail": detail,
     }
-    through = ""
-    if proxy and cause is not UnreachableCause.PROXY:
-        through = f" The connection goes through the proxy {proxy}."
-    return message.format(**known), hint.format(**known) + through
+    hint = hint.format(**known)
+    if cause in _PERHAPS_ANOTHER_PORT and address.endswith(":443"):
+        hint += _HTTPS_PORT
+    if cause not in _OF_THE_PROXY:
+        hint += by_way_of(proxy)
+    return message.format(**known), hint
+
+
+def by_way_of(proxy: str) -> str:
+    """Return the sentence that a hint ends with where a proxy stands between, or nothing."""
+    return f" The connection goes through the proxy {proxy}." if proxy else ""

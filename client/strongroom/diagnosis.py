@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import pkgutil
+import re
 import socket
 import ssl
 import threading
@@ -53,6 +54,14 @@ _BY_ERRNO: Final = {
 _NO_SUCH_NAME: Final = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
 )
+
+
+_PASSING: Final = ("408", "425", "429")
+"""Of the statuses 3xx and 4xx those after which a proxy may be asked again (RFC 9110, RFC 6585)."""
+
+
+class _ProxyRefuses(OSError):
+    """The proxy's answer will be the same the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,7 @@ class Diagnosis:
         if isinstance(error, ssl.SSLError):
             return Finding(Cause.NOT_A_VAULT, "it does not speak TLS as a vault does")
         if self._so_far.cause is Cause.PROXY:
-            return Finding(Cause.PROXY, _reason_of(error))
+            return _finding_of_proxy(error)
         if isinstance(error, ValueError) or error.errno in _NO_SUCH_NAME:
             return Finding(Cause.UNKNOWN_HOST)
         return Finding(_BY_ERRNO.get(error.errno or 0, self._so_far.cause))
@@ -208,12 +217,22 @@ def _tunnel(plain: socket.socket, address: str, proxy: Proxy, ends_at: float) ->
     status = reply.split(b"\r\n", 1)[0].split(b" ", 2)[1:2]
     if not status or not status[0].startswith(b"2"):
         number = status[0][:3].decode("ascii", "replace") if status else "nothing"
-        raise OSError(errno.EPROTO, f"it answers {number}")
+        is_lasting = re.fullmatch("[34][0-9]{2}", number) and not number.startswith(_PASSING)
+        words = "it asks for a login (407)" if number == "407" else f"it answers {number}"
+        raise (_ProxyRefuses if is_lasting else OSError)(errno.EPROTO, words)
+
+
+def _finding_of_proxy(error: OSError | ValueError) -> Finding:
+    if isinstance(error, _ProxyRefuses):
+        return Finding(Cause.PROXY_REFUSES, _reason_of(error))
+    if isinstance(error, ValueError) or error.errno in _NO_SUCH_NAME:
+        return Finding(Cause.UNKNOWN_PROXY)
+    return Finding(Cause.PROXY, _reason_of(error))
 
 
 def _reason_of(error: OSError | ValueError) -> str:
     if isinstance(error, socket.gaierror):
-        return "there is no host of that name"
+        return "its name cannot be looked up at the moment"
     text = error.strerror if isinstance(error, OSError) else None
     return (text or "it does not answer").lower()
 

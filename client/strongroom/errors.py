@@ -1,6 +1,7 @@
 """Everything that can go wrong for an application or a person: one class for each.
 
-`str(error)` is a sentence for a person; `hint` says what to do next. No message holds a secret.
+`str(error)` is a sentence for a person; `hint` says what to do next, with the library's own names
+where that is a call. No message holds a secret.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from strongroom.failures import (
     AttemptLimitRefused,
     BadCertificates,
     BadIdentity,
+    KeyExists,
     LastAttemptUnderWay,
     MessageTooLarge,
     NotEnoughMemory,
@@ -61,6 +63,7 @@ __all__ = [
     "BadIdentity",
     "HsmUnavailable",
     "KeyDestroyed",
+    "KeyExists",
     "KeyReplaced",
     "LastAttemptUnderWay",
     "MalformedRequest",

@@ -54,8 +54,9 @@ class ProtectionUncertain(VaultUnreachable):
 class NotEnoughMemory(StrongroomError):
     """The password cannot be stretched here: the memory, or the threads, are not to be had.
 
-    `is_paid_for` is whether an attempt was charged already: the memory went away while it was under
-    way. The same password again is the same attempt then.
+    `memory_kib` is how much it takes at once, in KiB. `is_paid_for` is whether an attempt was
+    charged already: the memory went away while it was under way. The same password again is the
+    same attempt then.
     """
 
     hint = "Close other programs and try again, or use another device."
@@ -86,6 +87,20 @@ class LastAttemptUnderWay(StrongroomError):
         "If it was yours, finish it there within two minutes. After that the key is destroyed, and"
         " only the 64-digit key opens the backup."
     )
+
+
+class KeyExists(StrongroomError):
+    """The account has a key in the vault already, and it was not to be replaced.
+
+    `key_id` (16 bytes) names the one that is there.
+    """
+
+    message = "The vault has a backup key for this account already. Nothing has changed."
+    hint = "Recover it with its password, or replace it for good with replace=True."
+
+    def __init__(self, key_id: bytes) -> None:
+        super().__init__()
+        self.key_id = key_id
 
 
 class MessageTooLarge(StrongroomError):
@@ -174,7 +189,7 @@ class RehearsalUnfinished(StrongroomError):
     `key_id` (16 bytes) names the registered key, `reason` says what came between.
     """
 
-    hint = "Run `strongroom rehearse`; until it succeeds rely on the 64-digit key alone."
+    hint = "Call Vault.rehearse; until it succeeds, rely on the key's 64 digits alone."
 
     def __init__(self, key_id: bytes, reason: StrongroomError) -> None:
         super().__init__(f"The vault took the key, but getting it back was cut off: {reason}")

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from strongroom import attempts
 from strongroom.errors import (
+    KeyExists,
     WrongVault,
 )
 from strongroom.requests import (
+    ActiveKey,
     DeleteKey,
     GetKey,
     GetVault,
@@ -88,6 +90,17 @@ def fetch_info(
 def get_key() -> Flow[KeyStatus]:
     """Ask what the vault holds for the account."""
     return (yield from ask(GetKey()))
+
+
+def require_no_key() -> Flow[None]:
+    """Check that there is no key that a registration would replace.
+
+    Raises:
+        KeyExists: there is one. A destroyed one does not count: nobody can recover it.
+    """
+    found = yield from get_key()
+    if isinstance(found, ActiveKey):
+        raise KeyExists(found.key_id)
 
 
 def delete() -> Flow[None]:

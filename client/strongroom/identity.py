@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from typing import Final
 
+from strongroom.arguments import check_types
 from strongroom.errors import BadIdentity
 from strongroom_protocol.opaque.errors import OpaqueError
 from strongroom_protocol.opaque.group import Element
@@ -23,9 +24,9 @@ def decode_identity(identity: str) -> bytes:
 
     Raises:
         BadIdentity: it is not 44 characters of base64url, or not a point of P-256.
+        TypeError: it is not a str.
     """
-    if not isinstance(identity, str):
-        raise TypeError("an identity is a str of 44 characters")
+    check_types(identity=(identity, str))
     text = identity.strip()
     if len(text) != IDENTITY_SIZE:
         raise BadIdentity(

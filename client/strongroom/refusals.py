@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+
+_BY_CHECK: Final = {
+    "form": (
+        "it cannot be read as one",
+        "Sign in again. If that does not help, the issuer makes other tokens than the vault takes.",
+    ),
+    "key": (
+        "no issuer that the vault trusts signed it",
+        "Use a token of the issuer whose keys this vault has; the vault's operator knows which.",
+    ),
+    "signature": (
+        "its signature is wrong",
+        "Give the token unchanged, as its issuer wrote it.",
+    ),
+    "aud": (
+        "it is for another vault",
+        "Use a token whose `aud` is the id of this vault, or check the vault's address.",
+    ),
+    "iss": (
+        "it is from another issuer",
+        "Use a token of the issuer that this vault trusts; the vault's operator knows which.",
+    ),
+    "sub": (
+        "it names no account",
+        "Use a token whose `sub` is the account, as text of 1 to 255 bytes.",
+    ),
+    "time": (
+        "it is not valid yet, or valid for too long",
+        "Use a token whose `exp` is at most 15 minutes ahead, and check the issuer's clock.",
+    ),
+    "scope": (
+        "its scope is not text",
+        "Use a token whose `scope` is one string, the words separated by spaces.",
+    ),
+}
+"""What each check that an access token fails says, and what to do about it."""
 
 
 class AccessTokenMissing(StrongroomError):
@@ -18,10 +55,21 @@ class AccessTokenMissing(StrongroomError):
 
 
 class AccessTokenInvalid(StrongroomError):
-    """The vault does not accept the access token."""
+    """The vault does not accept the access token.
+
+    `check` is what the vault found wrong: form, key, signature, aud, iss, sub, time or scope
+    (docs/protocol.md 8.1); empty where it does not say.
+    """
 
     message = "The vault does not accept the access token."
     hint = "Sign in again, and check that the token is for this vault."
+
+    def __init__(self, check: str = "", detail: str = "") -> None:
+        self.check = check if check in _BY_CHECK else ""
+        if self.check:
+            clause, self.hint = _BY_CHECK[self.check]
+            detail = f"The vault does not accept the access token: {clause}."
+        super().__init__(detail)
 
 
 class NotAnAccessToken(AccessTokenInvalid):
@@ -30,7 +78,7 @@ class NotAnAccessToken(AccessTokenInvalid):
     hint = "Give the token alone, as its issuer wrote it: three parts of plain ASCII with dots."
 
     def __init__(self, reason: str, message: str = "This is not an access token") -> None:
-        super().__init__(f"{message}: {reason}.")
+        super().__init__(detail=f"{message}: {reason}.")
         self.reason = reason
 
 
@@ -38,7 +86,7 @@ class AccessTokenExpired(StrongroomError):
     """The access token has expired."""
 
     message = "The access token has expired."
-    hint = "Get a new one (sign in again) and repeat the command. No attempt was used."
+    hint = "Get a new one (sign in again), and repeat the call. No attempt was used."
 
 
 class ScopeMissing(StrongroomError):
@@ -65,7 +113,7 @@ class NoKey(StrongroomError):
     """The account has no key in this vault."""
 
     message = "There is no backup key for this account in the vault."
-    hint = "If a backup was enabled, check the account and the vault; else enable it first."
+    hint = "If a key was protected, check the account and the vault; else call Vault.protect first."
 
 
 class WrongPassword(StrongroomError):
@@ -82,11 +130,14 @@ class WrongPassword(StrongroomError):
 
 
 class KeyDestroyed(StrongroomError):
-    """The vault destroyed the key: after too many wrong passwords. `destroyed_at` may be None."""
+    """The vault destroyed the key: after too many wrong passwords.
+
+    `destroyed_at` is in UTC, None where the vault does not say; `cause` is as in DestroyedKey.
+    """
 
     hint = (
         "The password opens nothing any more. Backups still open on a device that keeps the key,"
-        " and with its 64 digits: strongroom restore --digits."
+        " and with its 64 digits (BackupKey.from_digits)."
     )
 
     def __init__(self, destroyed_at: datetime | None, cause: str) -> None:

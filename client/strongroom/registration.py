@@ -164,7 +164,7 @@ def _registered_all_the_same(key_id: bytes, unanswered: StrongroomError) -> Flow
         raise ProtectionUncertain(key_id, unanswered) from unanswered
     if not isinstance(found, ActiveKey) or found.key_id != key_id:
         raise ProtectionUncertain(key_id, unanswered) from unanswered
-    return Registered(found.key_id, found.attempt_limit, found.attempts_left, found.created_at)
+    return Registered(found.key_id, found.attempt_limit, found.created_at)
 
 
 def _rehearse(

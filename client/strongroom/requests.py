@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
+from strongroom.arguments import check_types
 from strongroom.errors import AttemptLimitRefused
 from strongroom_protocol.answers import RecoveryStarted, RegistrationStarted, VaultParameters
 
@@ -33,12 +34,14 @@ class VaultInfo(VaultParameters):
     def require_attempt_limit(self, wanted: int) -> None:
         """Check that this vault allows an attempt limit.
 
+        Args:
+            wanted: how many attempts in a row may fail.
+
         Raises:
             AttemptLimitRefused: it does not.
             TypeError: it is not an int.
         """
-        if isinstance(wanted, bool) or not isinstance(wanted, int):
-            raise TypeError("an attempt limit is an int or None")
+        check_types(attempt_limit=(wanted, int))
         if not self.minimum_attempt_limit <= wanted <= self.maximum_attempt_limit:
             raise AttemptLimitRefused(
                 wanted, self.minimum_attempt_limit, self.maximum_attempt_limit
@@ -47,18 +50,18 @@ class VaultInfo(VaultParameters):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Answers FinishRegistration.
+    """Answers FinishRegistration: what stays as it is until the key is replaced.
+
+    `Vault.status` says how many attempts are left; `protect` ends with all of them.
 
     Attributes:
         key_id: 16 bytes, names the key.
-        attempt_limit: how many attempts in a row may fail.
-        attempts_left: of these, when it was registered; a rehearsal gives all of them back.
-        created_at: when it was registered.
+        attempt_limit: how many attempts in a row may fail, 1 to 1,000.
+        created_at: when it was registered, UTC.
     """
 
     key_id: bytes
     attempt_limit: int
-    attempts_left: int
     created_at: datetime
 
 
@@ -86,7 +89,12 @@ class ActiveKey:
 
 @dataclass(frozen=True, slots=True)
 class DestroyedKey:
-    """A key that the vault destroyed for good."""
+    """A key that the vault destroyed for good.
+
+    Attributes:
+        destroyed_at: when, UTC.
+        cause: `attempt_limit` for too many wrong passwords; `unknown` for one that is new.
+    """
 
     destroyed_at: datetime
     cause: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Self
 from strongroom import flows
 from strongroom.access_tokens import cleaned
 from strongroom.account import account_of
-from strongroom.backup_key import BackupKey
+from strongroom.arguments import check_types
+from strongroom.attempts import PendingAttempt
 from strongroom.diagnosis import require_certificates
 from strongroom.errors import AccountMismatch, AccountUnknown, AnotherKey
 from strongroom.identity import decode_identity
@@ -19,9 +22,7 @@ from strongroom_protocol.addresses import parse_address
 from strongroom_protocol.invite import Invite, is_invite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from strongroom.attempts import PendingAttempt
+    from strongroom.backup_key import BackupKey
     from strongroom.flows import Flow, Party
     from strongroom.requests import VaultInfo
 
@@ -70,7 +71,8 @@ class Session:
         """Return a vault; the network is first used by the first call.
 
         Args:
-            address: host:port, or https://host:port; None with an invite.
+            address: host:port, or https://host:port, which without a port means 443; None with an
+                invite.
             access_token: a JWT, or a function that returns one, which may be async for an
                 AsyncVault. White space around it does not count. The function is called for every
                 request, and once more when the vault says that the token before has expired. If it
@@ -79,7 +81,7 @@ class Session:
             invite: names address, identity, vault id and certificates, in one string that the
                 vault's operator gives out.
             identity: 44 characters, the vault's identity. None trusts the first contact; keep
-                `identity` once `is_proven` is true, and give it the next time.
+                `identity()` once `is_proven` is true, and give it the next time.
             vault_id: None for any; keep it with the identity.
             ca_certificates: PEM as bytes, or the path of a file with it. None for the roots that
                 gRPC trusts.
@@ -97,25 +99,33 @@ class Session:
             BadInvite: `invite` is not a whole invite.
             BadIdentity: `identity` is not a vault's identity.
             BadCertificates: `ca_certificates` has no certificate in it.
-            TypeError, ValueError: an argument is of another type, or `timeout` out of bounds.
-            TypeError: there is neither an address nor an invite, or something is given that an
-                invite says.
+            TypeError: an argument has another type; there is neither an address nor an invite; or
+                something is given that an invite says.
+            ValueError: `timeout` is not above 0, or more than a day.
             OSError: the file of `ca_certificates` cannot be read.
         """
+        check_types(
+            address=(address, str, None),
+            access_token=(access_token, str, Callable),
+            invite=(invite, str, None),
+            identity=(identity, str, None),
+            vault_id=(vault_id, str, None),
+            ca_certificates=(ca_certificates, bytes, str, os.PathLike, None),
+            account=(account, str, None),
+            timeout=(timeout, int, float),
+            pending=(pending, PendingAttempt, None),
+            stretching=(stretching, Stretching, None),
+            retrying=(retrying, Callable, None),
+        )
         cls._check(access_token, timeout)
-        for name, value, kind in (
-            ("vault_id", vault_id, str),
-            ("account", account, str),
-            ("stretching", stretching, Stretching),
-        ):
-            if value is not None and not isinstance(value, kind):
-                raise TypeError(f"{name} is a {kind.__name__} or None")
         if invite is not None:
             if (address, identity, vault_id, ca_certificates) != (None,) * 4:
                 raise TypeError("an invite names address, identity, vault id and certificates")
             invited = Invite.decode(invite)
-        elif address is None or is_invite(address):
-            raise TypeError("what is needed is an address, or invite=...")
+        elif address is None:
+            raise TypeError("connect needs an address, or invite=...")
+        elif is_invite(address):
+            raise TypeError("this address is an invite: pass it as invite=...")
         else:
             known = b"" if identity is None else decode_identity(identity)
             invited = Invite(parse_address(address), vault_id or "", known)
@@ -139,12 +149,8 @@ class Session:
         return cls(target, options)
 
     @classmethod
-    def _check(cls, access_token: object, timeout: object) -> None:
-        """Refuse what a type checker would: an error here is better than one in the first call."""
-        if not isinstance(access_token, str) and not callable(access_token):
-            raise TypeError("access_token is a str, or a function that returns one")
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-            raise TypeError("timeout is a number of seconds")
+    def _check(cls, access_token: AccessToken, timeout: float) -> None:  # noqa: ARG003 -- Vault's
+        """Refuse now what would only fail in the first call."""
         if not 0 < timeout <= MAX_TIMEOUT_S:
             raise ValueError("timeout is above 0 seconds, and at most a day")
 
@@ -187,16 +193,6 @@ class Session:
     def _party_with(self, info: VaultInfo, account: str) -> Party:
         options = self._options
         return flows.Party(info, account, options.pending, options.stretching)
-
-
-def check_types(password: object, key: object = None, before_commit: object = None) -> None:
-    """Refuse what a type checker would, before an attempt is used or a key is registered."""
-    if not isinstance(password, str):
-        raise TypeError("a password is a str")
-    if key is not None and not isinstance(key, BackupKey):
-        raise TypeError("a key is a BackupKey; BackupKey.from_digits makes one of 64 digits")
-    if before_commit is not None and not callable(before_commit):
-        raise TypeError("before_commit is a function")
 
 
 def compare(recovered: BackupKey, key: BackupKey | None) -> None:

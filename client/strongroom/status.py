@@ -27,7 +27,7 @@ _MAX_DIGITS: Final = 19
 
 _BY_REASON: Final[dict[str, Callable[[Mapping[str, str], float], StrongroomError]]] = {
     "ACCESS_TOKEN_MISSING": lambda _m, _r: errors.AccessTokenMissing(),
-    "ACCESS_TOKEN_INVALID": lambda _m, _r: errors.AccessTokenInvalid(),
+    "ACCESS_TOKEN_INVALID": lambda m, _r: errors.AccessTokenInvalid(_word(m.get("check"))),
     "ACCESS_TOKEN_EXPIRED": lambda _m, _r: errors.AccessTokenExpired(),
     "SCOPE_MISSING": lambda m, _r: errors.ScopeMissing(_word(m.get("scope"))),
     "MALFORMED": lambda m, _r: errors.MalformedRequest(_word(m.get("field"))),

@@ -6,15 +6,16 @@ import mmap
 import os
 import resource
 import threading
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from strongroom.arguments import check_types
 from strongroom.errors import NotEnoughMemory, NotEnoughThreads, VaultParametersRefused
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND, Argon2id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from strongroom_protocol.opaque.ksf import Reservation, Stretch
@@ -51,8 +52,11 @@ class Stretching:
     heaviest: Argon2id = HEAVIEST
     watch: Watch = _unwatched
 
+    def __post_init__(self) -> None:
+        check_types(heaviest=(self.heaviest, Argon2id), watch=(self.watch, Callable))
+
     def check(self, parameters: Argon2id) -> Argon2id:
-        """Return the parameters of a vault.
+        """Return `parameters`, those of a vault, if they are within the bounds.
 
         Raises:
             VaultParametersRefused: they are out of bounds.

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from strongroom import flows, recovery, registration
 from strongroom.account import account_of
+from strongroom.arguments import check_types
 from strongroom.backup_key import BackupKey
 from strongroom.identity import encode_identity
-from strongroom.session import Session, check_types, compare
+from strongroom.session import Session, compare
 from strongroom.transport import Transport
 from strongroom_protocol.errors import StrongroomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from strongroom.flows import Flow, Party
-    from strongroom.requests import KeyStatus, Registered, VaultInfo
-    from strongroom.route import Target
+    from strongroom.requests import KeyStatus, Registered, Request, VaultInfo
+    from strongroom.route import AccessToken, Target
     from strongroom.session import Options
 
 Result = TypeVar("Result")
@@ -40,7 +41,7 @@ class Vault(Session):
         self._transport = Transport(replace(target, access_token=self._checked_token))
 
     @classmethod
-    def _check(cls, access_token: object, timeout: object) -> None:
+    def _check(cls, access_token: AccessToken, timeout: float) -> None:
         super()._check(access_token, timeout)
         if inspect.iscoroutinefunction(access_token):
             raise TypeError("an async function of access tokens is for AsyncVault alone")
@@ -61,19 +62,27 @@ class Vault(Session):
     def ca_certificates(self) -> bytes | None:
         """PEM of the roots that are trusted; None for gRPC's own, and for an invite's until a call.
 
-        With `address`, `identity` and `vault_id` it does what the invite does.
+        With `address`, `identity()` and the vault id it does what the invite does.
         """
         return self._transport.roots
 
-    @property
     def info(self) -> VaultInfo:
-        """The vault's public parameters."""
+        """Return the vault's public parameters; only the first call asks the vault.
+
+        Raises:
+            WrongVault: its identity or id is another one than was given to `connect`.
+            VaultUnreachable: there was no answer in time.
+            StrongroomError: another one; see `errors`.
+        """
         return self._info or self._remember_info(self._run(self._fetch_info()))
 
-    @property
     def identity(self) -> str:
-        """The vault's identity, 44 characters; to be pinned once `is_proven` is true."""
-        return encode_identity(self.info.identity_public_key)
+        """Return the vault's identity, 44 characters; to be pinned once `is_proven` is true.
+
+        Raises:
+            StrongroomError: as `info`.
+        """
+        return encode_identity(self.info().identity_public_key)
 
     def protect(
         self,
@@ -82,29 +91,44 @@ class Vault(Session):
         *,
         attempt_limit: int | None = None,
         before_commit: Callable[[bytes], None] | None = None,
+        replace: bool = True,
     ) -> Registered:
         """Protect `key` with `password`, replacing what the vault has; then get it back to be sure.
 
-        An old key stays valid until the new one is committed, so this changes a password too.
+        A key that the account has in the vault is replaced for good and without a question, unless
+        `replace` is false; it stays valid until the new one is committed. So this changes a
+        password too.
 
         Args:
             key: keep it before this is called, or in `before_commit`: the vault may have it and its
                 answer be lost.
             password: any that RFC 8265's OpaqueString takes.
-            attempt_limit: within the bounds of `info`; None for that of the key that is replaced,
+            attempt_limit: within the bounds of `info()`; None for that of the key that is replaced,
                 or else the vault's own.
             before_commit: called with the new key id (16 bytes) right before the message that may
                 replace the key; what it raises ends this, and nothing has changed.
+            replace: False asks the vault first (the access token needs the scope `read`), and
+                refuses where there is a key. It is a question and no lock: another device may
+                register a key right after it.
 
         Raises:
             ProtectionUncertain: nobody knows whether the vault has the new key or the old one.
             RehearsalFailed: the vault has the key, and did not give it back.
             RehearsalUnfinished: the vault has the key; whether it gives it back was not seen.
             AttemptLimitRefused: the vault does not allow this attempt limit.
+            KeyExists: `replace` is false, and the vault has a key. Nothing has changed.
             StrongroomError: another one; the key was not registered.
         """
-        check_types(password, key, before_commit)
+        check_types(
+            key=(key, BackupKey),
+            password=(password, str),
+            attempt_limit=(attempt_limit, int, None),
+            before_commit=(before_commit, Callable, None),
+            replace=(replace, bool),
+        )
         party = self._party()
+        if not replace:
+            self._run(flows.require_no_key())
         flow = registration.protect(party, password, key.to_bytes(), attempt_limit, before_commit)
         registered = self._run(flow)
         self._proven(party.vault)
@@ -116,6 +140,9 @@ class Vault(Session):
         A call that was cut off is gone on with by the next one: with the same password, it is the
         same attempt.
 
+        Args:
+            password: what `protect` was given, as the person types it.
+
         Raises:
             WrongPassword: and how many attempts are left.
             KeyDestroyed: that was the last one, or there was none.
@@ -125,7 +152,7 @@ class Vault(Session):
             NotEnoughMemory, VaultParametersRefused: this device cannot, or will not, stretch it.
             StrongroomError: another one; nothing is decided.
         """
-        check_types(password)
+        check_types(password=(password, str))
         party = self._party()
         key = BackupKey(self._run(recovery.recover(party, password)))
         self._proven(party.vault)
@@ -134,24 +161,46 @@ class Vault(Session):
     def rehearse(self, password: str, key: BackupKey | None = None) -> None:
         """Recover the key and throw it away; compare it with `key` if given.
 
+        Args:
+            password: as for `recover`; a wrong one uses an attempt.
+            key: the one that the vault should have; None for any.
+
         Raises:
             AnotherKey: the vault has another key.
+            StrongroomError: as `recover`.
         """
-        check_types(password, key)
+        check_types(password=(password, str), key=(key, BackupKey, None))
         compare(self.recover(password), key)
 
     def status(self) -> KeyStatus:
-        """Return what the vault holds for the account; None for nothing."""
+        """Return what the vault holds for the account: ActiveKey, DestroyedKey, None for nothing.
+
+        Uses no attempt. The access token needs the scope `read`.
+
+        Raises:
+            ScopeMissing: the access token does not allow to ask.
+            VaultUnreachable: there was no answer in time.
+            StrongroomError: another one; see `errors`.
+        """
         self._require_vault()
         return self._run(flows.get_key())
 
     def delete(self) -> None:
-        """Delete the account's key in the vault."""
+        """Delete the account's key in the vault, for good. The access token is enough for it.
+
+        Attempts that were used count against the next key, until its password is proved.
+
+        Raises:
+            NoKey: there is none.
+            KeyDestroyed: a destroyed key stays as it is.
+            VaultUnreachable: there was no answer in time; the same call again is safe.
+            StrongroomError: another one; see `errors`.
+        """
         self._require_vault()
         self._run(flows.delete())
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; later calls raise VaultClosed. May be called twice."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -171,23 +220,28 @@ class Vault(Session):
     def _require_vault(self) -> VaultInfo:
         """Check the access token before the vault is called, and the vault before anything else."""
         self._checked_token()
-        return self.info
+        return self.info()
 
     def _party(self) -> Party:
         return self._party_with(self._require_vault(), self.account)
 
     def _run(self, flow: Flow[Result]) -> Result:
-        try:
-            request = next(flow)
-            while True:
-                try:
-                    answer = self._transport.call(request)
-                except StrongroomError as error:
-                    request = flow.throw(error)
-                else:
-                    request = flow.send(answer)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        finally:
-            flow.close()  # gives back what it holds, also when the call was interrupted
+        return _driven(flow, self._transport.call)
+
+
+def _driven(flow: Flow[Result], call: Callable[[Request[Any]], Any]) -> Result:
+    """Send a flow's requests until it ends; return its result."""
+    try:
+        request = next(flow)
+        while True:
+            try:
+                answer = call(request)
+            except StrongroomError as error:
+                request = flow.throw(error)
+            else:
+                request = flow.send(answer)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        flow.close()  # gives back what it holds, also when the call was interrupted

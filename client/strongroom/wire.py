@@ -105,11 +105,10 @@ def _registration_started(message: pb.StartRegistrationResponse) -> Registration
 
 
 def _registered(message: pb.FinishRegistrationResponse) -> requests.Registered:
-    limit, left = _limit_and_left(message)
+    limit, _ = _limit_and_left(message)
     return requests.Registered(
         key_id=_exact(message.key_id, labels.KEY_ID_SIZE),
         attempt_limit=limit,
-        attempts_left=left,
         created_at=_moment(message.created_at),
     )
 

@@ -13,6 +13,8 @@ DEFAULT_PORT: Final = 443
 _IN_BRACKETS: Final = re.compile(r"\[(?P<host>[0-9a-fA-F:.%]+)\](?::(?P<port>[0-9]{1,9}))?")
 _PLAIN: Final = re.compile(r"(?P<host>[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,9}))?")
 _MAX_PORT: Final = 65535
+_TOO_LONG: Final = 10
+"""Digits of what is no port, before anything tries to read it."""
 _SCHEME: Final = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*)://")
 _MAX_QUOTED: Final = 300
 _EXAMPLE: Final = "for example vault.example:7443 or [2001:db8::1]:7443"
@@ -65,14 +67,13 @@ def normalised(address: str, written: str | None = None) -> str:
             written as DNS has it (xn--...).
     """
     text = address.strip()
-    refusal = BadAddress(f"{_quoted(written or text)} is not the address of a vault.")
     match = _IN_BRACKETS.fullmatch(text) or _PLAIN.fullmatch(text)
     if match is None:
-        raise refusal
+        raise _refusal(text, written)
     port = DEFAULT_PORT if match["port"] is None else int(match["port"])
     host = _host(match["host"])
     if not host or not 0 < port <= _MAX_PORT:
-        raise refusal
+        raise _refusal(text, written)
     return f"{host}:{port}"
 
 
@@ -105,6 +106,37 @@ def host_and_port(address: str) -> tuple[str, int]:
     """Return both parts of a normalised address, the host without brackets."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def _refusal(text: str, written: str | None) -> BadAddress:
+    shown = _quoted(written or text)
+    return BadAddress(f"{shown} is not the address of a vault: {_problem(text)}.")
+
+
+def _problem(text: str) -> str:
+    """Return what is wrong with a text that is not an address, as a clause."""
+    host, colon, port = text.rpartition(":")
+    is_host = _PLAIN.fullmatch(host) or _IN_BRACKETS.fullmatch(host)
+    problems = (
+        (not text or (colon and not host.strip(".")), "it names no host"),
+        (":/" in text, "it begins with a scheme, and is host:port alone"),
+        (any(map(str.isspace, text)), "there is white space in it"),
+        (not text.isascii(), "it has a character beyond ASCII; DNS writes such names as xn--..."),
+        ("@" in text, "it names a user, and is host:port alone"),
+        (re.search(r"[/?#\\]", text), "it has a path or a query, and is host:port alone"),
+        (is_host and not port, "it has no port after the colon"),
+        (is_host and _is_out_of_range(port), f"a port is a number from 1 to {_MAX_PORT}"),
+        (text.startswith("["), "only an IPv6 address stands in brackets, as in [2001:db8::1]:7443"),
+        (text.count(":") > 1, "an IPv6 address stands in brackets, as in [2001:db8::1]:7443"),
+        (is_host and colon, "its port is not a number"),
+    )
+    fallback = "a host name has letters, digits, dots, dashes and underscores alone"
+    return next((words for is_so, words in problems if is_so), fallback)
+
+
+def _is_out_of_range(port: str) -> bool:
+    is_number = re.fullmatch("[0-9]+", port) is not None
+    return is_number and not (len(port) < _TOO_LONG and 0 < int(port) <= _MAX_PORT)
 
 
 def _quoted(text: str) -> str:

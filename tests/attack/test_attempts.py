@@ -124,7 +124,7 @@ def test_fifty_repetitions_at_once_are_one_attempt(
 def test_replayed_and_mixed_up_finishes(shared_vault: VaultProcess, account: str) -> None:
     protect(shared_vault, account)
     with shared_vault.connect(account) as vault:
-        party = Party(vault.info, account)
+        party = Party(vault.info(), account)
     right, wrong = Guess.of(PASSWORD), Guess.of("wrong")
     with raw_client(shared_vault, account) as client:
         started = client.call(right.call)
@@ -177,7 +177,7 @@ def test_kill_9_at_every_step_of_a_release(vault_folder: VaultFolder, step: str)
     with vault_folder.start() as vault:
         protect(vault, "alice")
         with vault.connect("alice") as owner:
-            party = Party(owner.info, "alice")
+            party = Party(owner.info(), "alice")
         guess = Guess.of(PASSWORD)
         with raw_client(vault, "alice") as client:
             finish = guess.finish(party, client.call(guess.call))

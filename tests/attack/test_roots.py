@@ -99,7 +99,7 @@ async def test_who_shows_the_certificate_without_its_key_hears_nothing(
     impostor = TlsServer(tmp_path / "false", presented=pem)
     with answering(impostor) as address:
         invite = Invite(address, "vault.example", IDENTITY, fingerprint).encode()
-        vault = kind.connect(invite=invite, access_token="a.eyJzdWIiOiJhIn0.c", timeout=2)
+        vault = kind.connect(invite=invite, access_token="e30.eyJzdWIiOiJhIn0.c2ln", timeout=2)
         with pytest.raises(StrongroomError):
             vault.status() if isinstance(vault, Vault) else await vault.status()
         if isinstance(vault, AsyncVault):

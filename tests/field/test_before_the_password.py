@@ -79,7 +79,11 @@ RESTORE: dict[str, tuple[tuple[str, ...], int, str]] = {
     "digits from nowhere": (("good.age", "-o", "x", "--digits-fd", "77"), 1, "not open"),
     "a key store that is none": (("good.age", "-o", "x", "--key-store", "box"), 2, "box"),
     "no access token": (("good.age", "-o", "x", "--access-token-file", "none"), 1, "No such"),
-    "a token that is none": (("good.age", "-o", "x", "--access-token-file", "text"), 1, "account"),
+    "a token that is none": (
+        ("good.age", "-o", "x", "--access-token-file", "text"),
+        1,
+        "three parts",
+    ),
     "a token that is no text": (
         ("good.age", "-o", "x", "--access-token-file", "good.age"),
         1,

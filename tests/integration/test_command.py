@@ -147,7 +147,7 @@ def test_an_expired_and_a_foreign_token(phone: Device) -> None:
     phone.token.write_text(phone.vault.folder.access_token(phone.account, scope="read"))
     assert "lacks the scope" in phone.run("disable", "--yes").stderr
     phone.token.write_text("garbage")
-    assert "does not accept the access token" in phone.run("status").stderr
+    assert "there is no access token in this file" in phone.run("status").stderr
 
 
 def test_a_key_file_that_others_can_read_is_refused(phone: Device) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from own_certificate import self_signed
 from person import Device
 from raw_client import Guess, raw_client
+from vault_process import VAULT_ID
 
 from strongroom import (
     AccessTokenExpired,
@@ -48,6 +49,7 @@ from strongroom.requests import (
 from strongroom_protocol.convert import SUITE
 from strongroom_protocol.opaque import client as opaque
 from strongroom_protocol.v1 import vault_pb2, vault_pb2_grpc
+from strongroom_vault.operator import issuer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +75,7 @@ def test_unknown_account(shared_vault: VaultProcess, account: str) -> None:
 def test_replaced_key(shared_vault: VaultProcess, account: str) -> None:
     with shared_vault.connect(account) as vault, raw_client(shared_vault, account) as raw:
         vault.protect(BackupKey.generate(), PASSWORD)
-        party = Party(vault.info, account)
+        party = Party(vault.info(), account)
         guess = Guess.of(PASSWORD)
         finish = guess.finish(party, raw.call(guess.call))
         vault.protect(BackupKey.generate(), PASSWORD)
@@ -104,7 +106,7 @@ def test_a_token_that_was_good_expires_while_it_is_remembered(
             vault.status()
 
 
-@pytest.mark.parametrize("token", ["a.b.c", "x" * 4096])
+@pytest.mark.parametrize("token", ["e30.e30.c2ln", f"e30.{'x' * 4087}.c2ln"])
 def test_no_access_token(shared_vault: VaultProcess, token: str) -> None:
     with (
         Vault.connect(
@@ -119,13 +121,27 @@ def test_no_access_token(shared_vault: VaultProcess, token: str) -> None:
     refused(AccessTokenInvalid, error.value)
 
 
-def test_a_token_for_another_vault(shared_vault: VaultProcess) -> None:
-    token = shared_vault.folder.access_token(vault_id="vault.other")
-    with (
-        shared_vault.connect(access_token=token) as vault,
-        pytest.raises(AccessTokenInvalid),
+def test_a_token_for_another_vault_and_one_of_another_issuer_are_told_apart(
+    shared_vault: VaultProcess, account: str, tmp_path: Path
+) -> None:
+    """By the client's error and by the vault's log, which names no account."""
+    issuer.create_issuer(tmp_path)
+    foreign = issuer.issue(tmp_path, VAULT_ID, account, "read", 600)
+    for token, check, sentence in (
+        (shared_vault.folder.access_token(account, vault_id="vault.other"), "aud", "another vault"),
+        (foreign, "key", "no issuer that the vault trusts signed it"),
     ):
-        vault.status()
+        with (
+            shared_vault.connect(access_token=token) as vault,
+            pytest.raises(AccessTokenInvalid, match=sentence) as error,
+        ):
+            vault.status()
+        refused(AccessTokenInvalid, error.value)
+        assert error.value.check == check
+        lines = [json.loads(line) for line in shared_vault.log().splitlines()]
+        (line,) = [line for line in lines if line.get("request_id") == error.value.request_id]
+        assert line.items() >= {"event": "call refused", "check": check}.items()
+        assert account not in json.dumps(line)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +169,7 @@ def test_each_call_needs_its_scope(
 def test_a_foreign_accounts_state(shared_vault: VaultProcess, account: str) -> None:
     with shared_vault.connect(account) as vault:
         vault.protect(BackupKey.generate(), PASSWORD)
-        party = Party(vault.info, account)
+        party = Party(vault.info(), account)
     guess = Guess.of(PASSWORD)
     with raw_client(shared_vault, account) as raw:
         finish = guess.finish(party, raw.call(guess.call))
@@ -209,7 +225,9 @@ def test_vault_down() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    vault = Vault.connect(f"127.0.0.1:{port}", access_token="a", account="alice", timeout=1)
+    vault = Vault.connect(
+        f"127.0.0.1:{port}", access_token="e30.e30.c2ln", account="alice", timeout=1
+    )
     with vault, pytest.raises(VaultUnreachable) as error:
         vault.status()
     refused(VaultUnreachable, error.value)
@@ -224,7 +242,7 @@ def test_wrong_vault_identity(shared_vault: VaultProcess, account: str) -> None:
         vault.protect(BackupKey.generate(), PASSWORD)
     refused(WrongVault, error.value)
     with shared_vault.connect(account, identity=other) as vault:
-        for call in (vault.status, vault.delete, lambda: vault.info, lambda: vault.identity):
+        for call in (vault.status, vault.delete, vault.info, vault.identity):
             with pytest.raises(WrongVault):
                 call()
     with shared_vault.connect(account) as vault:
@@ -326,7 +344,7 @@ def test_the_vault_itself_refuses_an_attempt_limit_out_of_range(
 ) -> None:
     """A client that asks for one all the same, or was told other bounds."""
     with shared_vault.connect(account) as vault:
-        info = vault.info
+        info = vault.info()
         vault._info = replace(info, minimum_attempt_limit=1, maximum_attempt_limit=1000)
         for limit in (2, 11):
             with pytest.raises(MalformedRequest) as error:

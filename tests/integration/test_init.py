@@ -80,7 +80,7 @@ def test_cut_off_after_any_step_it_goes_on(fresh: VaultFolder, step: str) -> Non
     fresh.operator("anchor", "show")
     with fresh.start() as vault, vault.connect() as client:
         assert fresh.operator("init").stdout == made.stdout
-        assert client.info.vault_id == "vault.test"
+        assert client.info().vault_id == "vault.test"
 
 
 def test_a_store_whose_token_lost_its_keys_gets_no_others(

@@ -31,7 +31,7 @@ BARE = dict.fromkeys(("STRONGROOM_VAULT", "STRONGROOM_CA_FILE", "STRONGROOM_ACCE
 
 def invite_to(vault: VaultProcess) -> Invite:
     with vault.connect() as known:
-        identity = decode_identity(known.identity)
+        identity = decode_identity(known.identity())
     return invites.invite_for(vault.folder.settings(), identity, vault.address)
 
 
@@ -185,7 +185,7 @@ async def test_both_kinds_of_vault_take_the_invite(
     key = BackupKey.generate()
     with Vault.connect(invite=invite.encode().upper(), access_token=token) as vault:
         vault.protect(key, PASSWORD)
-        assert decode_identity(vault.identity) == invite.identity
+        assert decode_identity(vault.identity()) == invite.identity
         roots = vault.ca_certificates
     async with AsyncVault.connect(invite=invite.encode(), access_token=token) as vault:
         assert await vault.recover(PASSWORD) == key

@@ -85,29 +85,31 @@ def test_good_access_tokens(shared_vault: VaultProcess, wire: WireClient, case: 
     assert ask_with(wire, token).WhichOneof("state") == "absent"
 
 
-BAD_TOKENS: Final[dict[str, tuple[str, Callable[[float], dict[str, Any]]]]] = {
-    "aud is another": ("ACCESS_TOKEN_INVALID", lambda _: {"aud": "vault.other"}),
-    "aud is a list": ("ACCESS_TOKEN_INVALID", lambda _: {"aud": [VAULT_ID]}),
-    "aud left out": ("ACCESS_TOKEN_INVALID", lambda _: {"aud": None}),
-    "sub left out": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": None}),
-    "sub is empty": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": ""}),
-    "sub is too long": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": "\u00e9" * 128}),
-    "sub is no text": ("ACCESS_TOKEN_INVALID", lambda _: {"sub": "\ud800"}),
-    "exp left out": ("ACCESS_TOKEN_INVALID", lambda _: {"exp": None}),
-    "exp too far ahead": ("ACCESS_TOKEN_INVALID", lambda now: {"exp": now + 940}),
-    "exp is past, however little": ("ACCESS_TOKEN_EXPIRED", lambda now: {"exp": now - 1}),
-    "nbf ahead": ("ACCESS_TOKEN_INVALID", lambda now: {"nbf": now + 60}),
-    "iat ahead": ("ACCESS_TOKEN_INVALID", lambda now: {"iat": now + 60}),
-    "scope is a list": ("ACCESS_TOKEN_INVALID", lambda _: {"scope": ["read"]}),
+BAD_TOKENS: Final[dict[str, tuple[str, str, Callable[[float], dict[str, Any]]]]] = {
+    "aud is another": ("ACCESS_TOKEN_INVALID", "aud", lambda _: {"aud": "vault.other"}),
+    "aud is a list": ("ACCESS_TOKEN_INVALID", "aud", lambda _: {"aud": [VAULT_ID]}),
+    "aud left out": ("ACCESS_TOKEN_INVALID", "aud", lambda _: {"aud": None}),
+    "sub left out": ("ACCESS_TOKEN_INVALID", "sub", lambda _: {"sub": None}),
+    "sub is empty": ("ACCESS_TOKEN_INVALID", "sub", lambda _: {"sub": ""}),
+    "sub is too long": ("ACCESS_TOKEN_INVALID", "sub", lambda _: {"sub": "\u00e9" * 128}),
+    "sub is no text": ("ACCESS_TOKEN_INVALID", "sub", lambda _: {"sub": "\ud800"}),
+    "exp left out": ("ACCESS_TOKEN_INVALID", "time", lambda _: {"exp": None}),
+    "exp too far ahead": ("ACCESS_TOKEN_INVALID", "time", lambda now: {"exp": now + 940}),
+    "exp is past, however little": ("ACCESS_TOKEN_EXPIRED", "", lambda now: {"exp": now - 1}),
+    "nbf ahead": ("ACCESS_TOKEN_INVALID", "time", lambda now: {"nbf": now + 60}),
+    "iat ahead": ("ACCESS_TOKEN_INVALID", "time", lambda now: {"iat": now + 60}),
+    "scope is a list": ("ACCESS_TOKEN_INVALID", "scope", lambda _: {"scope": ["read"]}),
 }
 
 
 @pytest.mark.parametrize("case", BAD_TOKENS)
 def test_bad_access_tokens(shared_vault: VaultProcess, wire: WireClient, case: str) -> None:
-    """[2.5]"""
-    reason, claims = BAD_TOKENS[case]
+    """[2.5, 8.1]"""
+    reason, check, claims = BAD_TOKENS[case]
     token = sign(shared_vault, {}, **claims(time.time()))
-    assert refused(lambda: ask_with(wire, token), reason).code is CODE.UNAUTHENTICATED
+    details = {"check": check} if check else {}
+    error = refused(lambda: ask_with(wire, token), reason, **details)
+    assert error.code is CODE.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize("scope", ["", "READ", "read,delete", None])
@@ -121,7 +123,7 @@ def test_scopes_are_words(shared_vault: VaultProcess, wire: WireClient, scope: s
 def test_a_kid_that_is_not_the_issuers(shared_vault: VaultProcess, wire: WireClient) -> None:
     """[2.5]"""
     token = sign(shared_vault, {"kid": "another"})
-    refused(lambda: ask_with(wire, token), "ACCESS_TOKEN_INVALID")
+    refused(lambda: ask_with(wire, token), "ACCESS_TOKEN_INVALID", check="key")
 
 
 def test_the_algorithm_is_the_keys(shared_vault: VaultProcess, wire: WireClient) -> None:
@@ -140,15 +142,18 @@ def test_the_algorithm_is_the_keys(shared_vault: VaultProcess, wire: WireClient)
         assert ask_with(wire, good).HasField("absent")
         assert ask_with(wire, sign(shared_vault, {"kid": es256["kid"]})).HasField("absent")
         bad = [
-            sign(shared_vault, {}),
-            sign(shared_vault, {"kid": "ed"}),
-            jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": es256["kid"]}),
-            jwt.encode(claims, secret, algorithm="HS256", headers={"kid": "ed"}),
-            jwt.encode(claims, "", algorithm="none", headers={"kid": "ed"}),
-            good.rpartition(".")[0] + ".",
+            (sign(shared_vault, {}), "key"),
+            (sign(shared_vault, {"kid": "ed"}), "signature"),
+            (
+                jwt.encode(claims, key, "EdDSA", {"kid": es256["kid"]}),
+                "signature",
+            ),
+            (jwt.encode(claims, secret, algorithm="HS256", headers={"kid": "ed"}), "signature"),
+            (jwt.encode(claims, "", algorithm="none", headers={"kid": "ed"}), "signature"),
+            (good.rpartition(".")[0] + ".", "signature"),
         ]
-        for token in bad:
-            refused(lambda: ask_with(wire, token), "ACCESS_TOKEN_INVALID")  # noqa: B023
+        for token, check in bad:
+            refused(lambda: ask_with(wire, token), "ACCESS_TOKEN_INVALID", check=check)  # noqa: B023
     finally:
         jwks.write_text(before)
 
@@ -174,4 +179,4 @@ def test_an_access_token_has_4096_bytes_at_most(
     assert ask_with(wire, longest).HasField("absent")
     longer = sign(shared_vault, {}, pad="p" * (room * 3 // 4 + 6))
     assert len(longer) > 4096
-    refused(lambda: ask_with(wire, longer), "ACCESS_TOKEN_INVALID")
+    refused(lambda: ask_with(wire, longer), "ACCESS_TOKEN_INVALID", check="form")

@@ -12,6 +12,7 @@ from strongroom import (
     BackupKey,
     DestroyedKey,
     KeyDestroyed,
+    KeyExists,
     NoKey,
     RehearsalFailed,
     WrongPassword,
@@ -26,8 +27,8 @@ PASSWORD = "correct horse battery staple"
 def test_a_key_comes_back_with_the_password(shared_vault: VaultProcess, account: str) -> None:
     key = BackupKey.generate()
     with shared_vault.connect(account) as vault:
-        assert vault.protect(key, PASSWORD).attempts_left == 10
-        identity = vault.identity
+        assert vault.protect(key, PASSWORD).attempt_limit == 10
+        identity = vault.identity()
     with shared_vault.connect(account, identity=identity) as other_device:
         assert other_device.recover(PASSWORD) == key
 
@@ -64,7 +65,7 @@ def test_at_the_limit_the_key_is_gone_for_the_right_password_too(
         assert isinstance(vault.status(), DestroyedKey)
 
 
-def test_a_destroyed_account_may_register_again_with_one_attempt_that_success_clears(
+def test_a_destroyed_account_may_register_again_and_has_all_attempts(
     shared_vault: VaultProcess, account: str
 ) -> None:
     key = BackupKey.generate()
@@ -73,11 +74,11 @@ def test_a_destroyed_account_may_register_again_with_one_attempt_that_success_cl
         for _ in range(3):
             with pytest.raises((WrongPassword, KeyDestroyed)):
                 vault.recover("wrong")
-        assert vault.protect(key, PASSWORD).attempts_left == 1
-        assert vault.recover(PASSWORD) == key
+        vault.protect(key, PASSWORD)
         status = vault.status()
         assert isinstance(status, ActiveKey)
         assert status.attempts_left == 10
+        assert vault.recover(PASSWORD) == key
 
 
 def test_changing_the_password_keeps_key_and_limit_and_ends_the_old_password(
@@ -93,9 +94,21 @@ def test_changing_the_password_keeps_key_and_limit_and_ends_the_old_password(
             vault.recover(PASSWORD)
 
 
-def test_a_deleted_key_is_gone_and_its_attempts_stay_counted(
+def test_a_key_is_replaced_unless_the_application_says_otherwise(
     shared_vault: VaultProcess, account: str
 ) -> None:
+    key = BackupKey.generate()
+    with shared_vault.connect(account) as vault:
+        first = vault.protect(key, PASSWORD, replace=False)
+        with pytest.raises(KeyExists) as error:
+            vault.protect(BackupKey.generate(), PASSWORD, replace=False)
+        assert error.value.key_id == first.key_id
+        assert vault.recover(PASSWORD) == key
+        vault.delete()
+        assert vault.protect(key, PASSWORD, replace=False).key_id != first.key_id
+
+
+def test_a_deleted_key_is_gone(shared_vault: VaultProcess, account: str) -> None:
     with shared_vault.connect(account) as vault:
         vault.protect(BackupKey.generate(), PASSWORD)
         with pytest.raises(WrongPassword):
@@ -106,7 +119,7 @@ def test_a_deleted_key_is_gone_and_its_attempts_stay_counted(
             vault.recover(PASSWORD)
         with pytest.raises(NoKey):
             vault.delete()
-        assert vault.protect(BackupKey.generate(), PASSWORD).attempts_left == 9
+        assert vault.protect(BackupKey.generate(), PASSWORD).attempt_limit == 10
 
 
 def test_a_rehearsal_compares_with_the_key_at_hand(

@@ -206,7 +206,7 @@ def test_the_identity_is_pinned_when_it_is_proven(session: Session) -> None:
     session.peer.call("recover", PASSWORD)
     pinned = session.peer.call("pinned")
     with session.vault.connect(session.account) as ours:
-        assert pinned == {"identity": ours.identity, "vault_id": VAULT_ID}
+        assert pinned == {"identity": ours.identity(), "vault_id": VAULT_ID}
     session.connect(pinned["identity"], VAULT_ID)
     with pytest.raises(PeerError, match="another vault"):
         session.connect(pinned["identity"], "vault.other")
@@ -332,7 +332,7 @@ def test_a_report_of_failure_that_is_accepted(session: Session) -> None:
     """[6.4] Whoever answers OK to 32 zero bytes lies."""
     session.protected()
     with session.vault.connect(session.account) as ours:
-        party = Party(ours.info, session.account)
+        party = Party(ours.info(), session.account)
     guess = Guess.of(PASSWORD)
     with raw_client(session.vault, session.account) as raw:
         good = guess.finish(party, raw.call(guess.call))

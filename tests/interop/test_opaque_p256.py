@@ -146,7 +146,7 @@ def test_a_pinned_identity(
     connect: Callable[..., Peer], shared_vault: VaultProcess, account: str
 ) -> None:
     with shared_vault.connect(account) as vault:
-        identity = vault.identity
+        identity = vault.identity()
     connect(account, identity=identity)
     with pytest.raises(PeerError, match="another vault"):
         connect(account, identity=identity[:-1] + ("A" if identity[-1] != "A" else "B"))

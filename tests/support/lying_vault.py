@@ -72,7 +72,7 @@ class LyingVault:
     def FinishRegistration(self, request: requests.FinishRegistration) -> requests.Registered:
         self.record = Record.decode(request.registration_record)
         self.sealed = request.sealed_backup_key
-        return requests.Registered(KEY_ID, 10, 10, NOW)
+        return requests.Registered(KEY_ID, 10, NOW)
 
     def StartRecovery(self, request: requests.StartRecovery) -> RecoveryStarted:
         assert self.record is not None

@@ -65,10 +65,32 @@ class AccessTokenMissing(Refusal):
     reason = "ACCESS_TOKEN_MISSING"
 
 
+class Check(Enum):
+    """What is checked about an access token (docs/protocol.md 2.5)."""
+
+    FORM = "form"
+    KEY = "key"
+    SIGNATURE = "signature"
+    AUDIENCE = "aud"
+    ISSUER = "iss"
+    ACCOUNT = "sub"
+    TIME = "time"
+    SCOPE = "scope"
+
+
 class AccessTokenInvalid(Refusal):
-    """No trusted issuer made the access token for this vault."""
+    """No trusted issuer made the access token for this vault. `check` is the one that failed."""
 
     reason = "ACCESS_TOKEN_INVALID"
+
+    def __init__(self, problem: str, check: Check) -> None:
+        super().__init__(problem)
+        self.check = check
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The check that failed."""
+        return {"check": self.check.value}
 
 
 class AccessTokenExpired(Refusal):

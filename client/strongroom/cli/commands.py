@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from strongroom.cli import backup_commands, key_commands
+from strongroom.cli.hints import hint_of
 from strongroom.cli.options import Group
 from strongroom.cli.screen import say
 from strongroom.errors import KeyDestroyed, VaultUnreachable, WrongPassword
@@ -50,7 +51,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except StrongroomError as error:
-        say(f"{error}\n{error.hint}".rstrip(), label=LABEL)
+        say(f"{error}\n{hint_of(error)}".rstrip(), label=LABEL)
         sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -138,7 +138,7 @@ def check_identity(device: Device, vault: Vault, target: Target, patience: Patie
         click.Abort: it has the name of a known vault, and the person does not accept it.
     """
     with patience:
-        identity, vault_id = vault.identity, vault.info.vault_id
+        identity, vault_id = vault.identity(), vault.info().vault_id
     known = {place.profile.identity: place.profile for place in device.places if place.is_proven}
     if device.identity is None and target.pins and identity not in target.pins:
         raise WrongVault

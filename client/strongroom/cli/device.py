@@ -159,7 +159,7 @@ class Device:
         """Ask what the vault has, without waiting for it; return the place, updated if it said."""
         try:
             with connect(self, target_of(self, place), timeout=QUICK_TIMEOUT_S) as vault:
-                is_ours = place.is_of(vault.identity, vault.account)
+                is_ours = place.is_of(vault.identity(), vault.account)
                 return self.record_status(place, vault.status()) if is_ours else place
         except (StrongroomError, OSError):
             return place  # a backup needs no vault
@@ -204,7 +204,7 @@ class Device:
             target = replace(target_of(self, None), roots=roots)
             try:
                 with connect(self, target, timeout=QUICK_TIMEOUT_S) as vault:
-                    identity = vault.identity
+                    identity = vault.identity()
             except VaultUnreachable as error:
                 unanswered = unanswered or error
                 continue
@@ -238,7 +238,7 @@ class Device:
             raise AccountMismatch(
                 f"The access token is for the account {account!r}, not for {self.account!r}."
             )
-        pending = attempt_file(self.folder, os.environ, lambda: vault.identity, account)
+        pending = attempt_file(self.folder, os.environ, lambda: vault.identity(), account)  # noqa: PLW0108 -- vault is bound below
         patience = Patience(say, target.address)
         with connect(self, target, pending=pending, patience=patience) as vault:
             check_identity(self, vault, target, patience)
@@ -248,12 +248,12 @@ class Device:
     def _place_in(self, vault: Vault, account: str, target: Target) -> Place:
         profile = Profile(
             vault=target.address,
-            identity=vault.identity,
+            identity=vault.identity(),
             account=account,
             key_store=self.key_store or "auto",
         )
         place = profiles.place_of(self.folder, profile)
-        known = replace(place.profile.at(target.address), vault_id=vault.info.vault_id)
+        known = replace(place.profile.at(target.address), vault_id=vault.info().vault_id)
         return replace(place, profile=known)
 
 

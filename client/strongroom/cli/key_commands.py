@@ -70,8 +70,8 @@ def enable(
 def status(**options: Unpack[VaultOptions]) -> None:
     """Show what the vault holds for you, and whether this device has the same key."""
     with Device.of(options).open() as session:
-        row("vault", f"{session.address} ({session.vault.info.vault_id})")
-        row("identity", session.vault.identity)
+        row("vault", f"{session.address} ({session.vault.info().vault_id})")
+        row("identity", session.vault.identity())
         row("account", printable(session.vault.account))
     row("key", _describe(session.status))
     row("here", IN_WORDS[session.state])

@@ -105,7 +105,7 @@ def enable(
             case _:
                 pass
     if attempt_limit is not None:
-        session.vault.info.require_attempt_limit(attempt_limit)
+        session.vault.info().require_attempt_limit(attempt_limit)
     session.require_storage()
     if session.state is SyncState.UNFINISHED:
         _adopt_pending(session)

@@ -28,7 +28,8 @@ NO_TOKENS = {
     f"{TOKEN} {TOKEN}": "white space within",
     f"{TOKEN}\n{TOKEN}\n": "white space within",
     f"Bearer {TOKEN}": "Bearer",
-    f'{{"access_token":"{TOKEN}"}}': "characters",
+    f'{{"access_token":"{TOKEN}"}}': "seems to be JSON",
+    f'[\n"{TOKEN}"\n]': "seems to be JSON",
     f'"{TOKEN}"': "characters",
     f"{TOKEN}\0": "characters",
     f"{TOKEN}\x1b[31m": "characters",
@@ -37,6 +38,30 @@ NO_TOKENS = {
     TOKEN.encode("utf-16-le").decode("latin-1"): "characters",
     "a" * (ACCESS_TOKEN_MAX_SIZE + 1): "4097 characters",
     "9" * 5000: "5000 characters",
+    "strongroom1" + "a" * 90: "seems to be an invite",
+    " STRONGROOM1abc\ndef": "seems to be an invite",
+    "https://login.example/token": "seems to be a URL",
+    "-----BEGIN PUBLIC KEY-----\nAAAA": "seems to be PEM",
+    "/run/secrets/token": "path of a file",
+    "./access-token": "path of a file",
+    "../My Documents/access token": "path of a file",
+    "~/token": "path of a file",
+    "C:\\Users\\alice\\token": "path of a file",
+    "token.txt": "path of a file",
+    "access.token.jwt": "path of a file",
+    "access-token": "three parts",
+    "abc": "three parts",
+    "a.b": "three parts",
+    f"{TOKEN}.c2ln": "three parts",
+    f"{TOKEN}.c2ln.c2ln": "an encrypted JWT",
+    "e30..c2ln": "not the base64url",
+    "e30.e30.": "not the base64url",
+    "e30.e+0.c2ln": "not the base64url",
+    "a.b.c": "not the header",
+    "abc.e30.c2ln": "not the header",
+    "W10.e30.c2ln": "not the header",
+    f"{urlsafe_b64encode(b'[' * 2000).decode().rstrip('=')}.e30.c2ln": "not the header",
+    f"{urlsafe_b64encode(b'1' * 3000).decode().rstrip('=')}.e30.c2ln": "not the header",
 }
 
 
@@ -74,15 +99,31 @@ async def test_what_cannot_be_a_token(text: str, word: str) -> None:
                 await vault.status()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN,
+        "e30.e30.c2ln",
+        "e30=.e30=.c2ln====",  # padding belongs to no JWT, and some issuers write it
+        "eyJhbGciOiJFUzI1NiJ9.key.pem",
+    ],
+)
+def test_what_may_be_a_token_is_left_to_the_vault(text: str) -> None:
+    assert cleaned(text) == text
+
+
 @pytest.mark.parametrize("given", [None, 5, b"a.b.c", TOKEN.encode(), [TOKEN]])
 async def test_a_token_of_another_type(given: Any) -> None:
     for kind in (Vault, AsyncVault):
-        with pytest.raises(TypeError, match="access_token is a str"):
+        with pytest.raises(TypeError, match="access_token must be str"):
             connect(kind, given)
-    with connect(Vault, lambda: given) as vault, pytest.raises(TypeError, match="access token"):
+    with (
+        connect(Vault, lambda: given) as vault,
+        pytest.raises(TypeError, match="access_token must be str"),
+    ):
         vault.status()
     async with connect(AsyncVault, lambda: given) as vault:
-        with pytest.raises(TypeError, match="access token"):
+        with pytest.raises(TypeError, match="access_token must be str"):
             await vault.status()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -10,7 +11,7 @@ import pytest
 from lying_vault import KEY_ID, PASSWORD
 from served_vault import ServedVault
 
-from strongroom import ActiveKey, AnotherKey, AsyncVault, BackupKey, WrongVault
+from strongroom import ActiveKey, AnotherKey, AsyncVault, BackupKey, KeyExists, Vault, WrongVault
 from strongroom.identity import encode_identity
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def served(tmp_path: Path) -> Iterator[ServedVault]:
 
 
 def connect(served: ServedVault, **options: Any) -> AsyncVault:
-    options = {"access_token": "token", "account": "alice", **options}
+    options = {"access_token": "e30.e30.c2ln", "account": "alice", **options}
     return AsyncVault.connect(served.address, ca_certificates=served.certificate, **options)
 
 
@@ -78,7 +79,7 @@ async def test_an_expired_token_is_renewed_and_a_busy_vault_asked_again(
     tokens = iter(["old", "new", "newer", "newest"])
 
     async def token() -> str:
-        return f"a.{next(tokens, 'last')}"
+        return f"e30.e30.{next(tokens, 'last')}"
 
     served.refusals["GetKey"] = ["ACCESS_TOKEN_EXPIRED", "OVERLOADED", grpc.StatusCode.UNAVAILABLE]
     async with connect(served, access_token=token) as vault:
@@ -90,3 +91,22 @@ async def test_an_expired_token_is_renewed_and_a_busy_vault_asked_again(
     assert len({message for message, _ in asked}) == 1
     assert len({access for _, access in asked}) == 4
     assert served.names()[-1] == "DeleteKey"
+
+
+def test_it_has_the_names_of_vault_with_the_same_arguments_and_every_method_is_awaited() -> None:
+    names = {name for name in dir(Vault) if not name.startswith("_")}
+    assert names == {name for name in dir(AsyncVault) if not name.startswith("_")}
+    for name in names - {"connect"}:
+        blocking, awaited = vars(Vault).get(name), vars(AsyncVault).get(name)
+        assert isinstance(blocking, property) == isinstance(awaited, property), name
+        assert (blocking is None) == (awaited is None), name
+        if blocking is not None and not isinstance(blocking, property):
+            assert inspect.iscoroutinefunction(awaited), name
+            assert inspect.signature(blocking) == inspect.signature(awaited), name
+
+
+async def test_a_key_that_is_not_to_be_replaced_stays(served: ServedVault) -> None:
+    async with connect(served) as vault:
+        with pytest.raises(KeyExists):
+            await vault.protect(BackupKey.generate(), PASSWORD, replace=False)
+    assert served.names() == ["GetVault", "GetKey"]

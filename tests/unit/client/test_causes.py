@@ -43,3 +43,18 @@ def test_a_proxy_is_named_once() -> None:
     message, hint = describe(CAUSE.PROXY, "vault.example:7443", proxy, "it answers 403")
     assert message == f"The proxy {proxy} does not lead to vault.example:7443: it answers 403."
     assert proxy not in hint
+    for cause in (CAUSE.UNKNOWN_PROXY, CAUSE.PROXY_REFUSES):
+        message, hint = describe(cause, "vault.example:7443", proxy, "it answers 403")
+        assert proxy in message
+        assert proxy not in hint
+
+
+def test_port_443_is_explained_where_another_one_may_be_meant() -> None:
+    for cause in CAUSE:
+        _, hint = describe(cause, "vault.example:443", "", "the detail")
+        is_explained = "without a port means port 443" in hint
+        assert is_explained == (
+            cause in {CAUSE.REFUSED, CAUSE.TIMED_OUT, CAUSE.NOT_A_VAULT, CAUSE.NO_ANSWER}
+        )
+        _, hint = describe(cause, "vault.example:7443", "", "the detail")
+        assert "443" not in hint.replace("7443", "")

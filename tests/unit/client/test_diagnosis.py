@@ -6,15 +6,15 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from tls_servers import certificate, serving, shakes_hands
+import pytest
+from tls_servers import certificate, says, serving, shakes_hands
 
 from strongroom import UnreachableCause
 from strongroom.diagnosis import Diagnosis, Finding
+from strongroom.proxies import Proxy
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 CAUSE = UnreachableCause
 AT_ONCE_S = 10.0
@@ -60,3 +60,24 @@ def test_each_cause_has_words() -> None:
         assert "localhost" in str(error)
         assert "{" not in str(error) + error.hint
         assert error.hint
+
+
+def test_a_proxys_name_that_cannot_be_looked_up_now_may_be_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lookup(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    proxy = Proxy("proxy.example", 80, "", "https_proxy")
+    found = Diagnosis("vault.example:1", None, proxy).result()
+    assert found == Finding(CAUSE.PROXY, "its name cannot be looked up at the moment")
+    assert not found.cause.is_lasting
+
+
+@pytest.mark.parametrize("status", ["408", "425", "429", "500", "502", "503", "504"])
+def test_a_proxy_that_may_answer_otherwise_is_asked_again(status: str) -> None:
+    with serving(says(f"HTTP/1.1 {status} No\r\n\r\n".encode())) as port:
+        proxy = Proxy("127.0.0.1", port, "", "https_proxy")
+        found = Diagnosis("vault.example:1", None, proxy).result()
+    assert found == Finding(CAUSE.PROXY, f"it answers {status}")

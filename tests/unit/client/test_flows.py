@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from lying_vault import KEY_ID, LyingVault, drive
+from lying_vault import KEY_ID, NOW, LyingVault, drive
 
-from strongroom import ActiveKey, WrongVault, flows, requests
+from strongroom import ActiveKey, DestroyedKey, KeyExists, WrongVault, flows, requests
 from strongroom.attempts import InMemory
 
 
@@ -47,3 +47,12 @@ def test_status_and_deletion_are_one_request_each() -> None:
     assert isinstance(drive(flows.get_key(), vault), ActiveKey)
     drive(flows.delete(), vault)
     assert vault.asked == [requests.GetKey(), requests.DeleteKey()]
+
+
+def test_a_key_that_is_not_to_be_replaced_is_named() -> None:
+    with pytest.raises(KeyExists) as error:
+        drive(flows.require_no_key(), LyingVault())
+    assert error.value.key_id == KEY_ID
+    destroyed = DestroyedKey(NOW, "attempt_limit")
+    drive(flows.require_no_key(), LyingVault(GetKey=lambda _: destroyed))
+    drive(flows.require_no_key(), LyingVault(GetKey=lambda _: None))

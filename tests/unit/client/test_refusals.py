@@ -60,3 +60,24 @@ def test_what_cannot_be_a_token_is_an_invalid_one_with_its_reason() -> None:
 def test_a_missing_scope_is_named() -> None:
     assert "'key:recover'" in str(ScopeMissing("key:recover"))
     assert ScopeMissing("key:recover").scope == "key:recover"
+
+
+@pytest.mark.parametrize(
+    "check", ["form", "key", "signature", "aud", "iss", "sub", "time", "scope"]
+)
+def test_an_invalid_token_says_what_is_wrong_with_it(check: str) -> None:
+    error = AccessTokenInvalid(check)
+    assert error.check == check
+    assert str(error).startswith("The vault does not accept the access token: ")
+    assert error.hint.endswith(".")
+    assert error.hint != AccessTokenInvalid.hint
+
+
+@pytest.mark.parametrize("check", ["", "unknown", "\x1b[31m"])
+def test_of_an_unknown_check_nothing_is_told(check: str) -> None:
+    error = AccessTokenInvalid(check)
+    assert (str(error), error.hint, error.check) == (
+        AccessTokenInvalid.message,
+        AccessTokenInvalid.hint,
+        "",
+    )

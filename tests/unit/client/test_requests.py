@@ -32,7 +32,7 @@ def test_an_attempt_limit_beyond_them_is_refused_with_both(limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [True, 3.0, "3", None])
 def test_an_attempt_limit_is_a_number(limit: object) -> None:
-    with pytest.raises(TypeError, match="an attempt limit is an int or None"):
+    with pytest.raises(TypeError, match="attempt_limit must be int"):
         INFO.require_attempt_limit(limit)  # type: ignore[arg-type]
 
 

@@ -47,7 +47,7 @@ def places(stack: ExitStack, folder: Path) -> dict[str, tuple[str, Path | None]]
 
 
 def connect(kind: type[Any], address: str, trusted: Path | None, **options: Any) -> Any:
-    options = {"timeout": 60, "account": "alice", "access_token": "a", **options}
+    options = {"timeout": 60, "account": "alice", "access_token": "e30.e30.c2ln", **options}
     return kind.connect(address, ca_certificates=trusted, **options)
 
 
@@ -117,7 +117,9 @@ async def test_what_may_get_better_is_tried_again_and_said(tmp_path: Path) -> No
             assert len(retried) >= 2
 
 
-@pytest.mark.parametrize("reply", [None, b"HTTP/1.1 403 Forbidden\r\n\r\n", b"\x1b[31mhello"])
+@pytest.mark.parametrize(
+    "reply", [None, b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"\x1b[31mhello"]
+)
 def test_a_proxy_that_does_not_lead_there_is_named(
     monkeypatch: pytest.MonkeyPatch, reply: bytes | None
 ) -> None:
@@ -136,6 +138,53 @@ def test_a_proxy_that_does_not_lead_there_is_named(
     assert found.proxy in str(found)
     assert "s3cret" not in str(found) + found.hint + found.proxy
     assert "\x1b" not in str(found)
+
+
+@pytest.mark.parametrize("number", ["403", "407", "405"])
+def test_a_proxy_that_refuses_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    retried: list[StrongroomError] = []
+    with serving(says(f"HTTP/1.1 {number} No\r\n\r\n".encode())) as port:
+        monkeypatch.setenv("no_proxy", "")
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        began = time.monotonic()
+        with (
+            connect(Vault, "vault.invalid:7443", None, retrying=retried.append) as vault,
+            pytest.raises(VaultUnreachable) as error,
+        ):
+            vault.status()
+    assert error.value.cause is CAUSE.PROXY_REFUSES
+    assert number in str(error.value)
+    assert not retried
+    assert time.monotonic() - began < AT_ONCE_S
+
+
+async def test_a_proxy_that_does_not_exist_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
+    retried: list[StrongroomError] = []
+    began = time.monotonic()
+    with (
+        connect(Vault, "vault.example:7443", None, retrying=retried.append) as vault,
+        pytest.raises(VaultUnreachable) as error,
+    ):
+        vault.status()
+    async with connect(AsyncVault, "vault.example:7443", None, retrying=retried.append) as other:
+        with pytest.raises(VaultUnreachable):
+            await other.status()
+    assert error.value.cause is CAUSE.UNKNOWN_PROXY
+    assert "proxy.invalid:3128 (https_proxy)" in str(error.value)
+    assert "no_proxy" in error.value.hint
+    assert not retried
+    assert time.monotonic() - began < AT_ONCE_S
+
+
+def no_such_host(*_: object, **__: object) -> None:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 def test_what_is_behind_a_proxy_is_told_too(
@@ -167,7 +216,7 @@ async def test_a_closed_vault_says_so() -> None:
     vault = connect(Vault, "localhost:1", None, timeout=30)
     vault.close()
     vault.close()
-    for call in (vault.status, vault.delete, lambda: vault.recover(PASSWORD), lambda: vault.info):
+    for call in (vault.status, vault.delete, lambda: vault.recover(PASSWORD), vault.info):
         with pytest.raises(VaultClosed):
             call()
     other = connect(AsyncVault, "localhost:1", None, timeout=30)

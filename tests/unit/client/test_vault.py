@@ -9,7 +9,7 @@ import pytest
 from lying_vault import KEY_ID, PASSWORD
 from served_vault import ServedVault
 
-from strongroom import ActiveKey, AnotherKey, BackupKey, Vault, WrongPassword, WrongVault
+from strongroom import ActiveKey, AnotherKey, BackupKey, KeyExists, Vault, WrongPassword, WrongVault
 from strongroom.identity import encode_identity
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def served(tmp_path: Path) -> Iterator[ServedVault]:
 
 
 def connect(served: ServedVault, **options: Any) -> Vault:
-    options = {"access_token": "token", "account": "alice", **options}
+    options = {"access_token": "e30.e30.c2ln", "account": "alice", **options}
     return Vault.connect(served.address, ca_certificates=served.certificate, **options)
 
 
@@ -36,8 +36,8 @@ def test_a_key_is_protected_and_comes_back(served: ServedVault) -> None:
         assert vault.is_proven
         assert registered.key_id == KEY_ID
         assert new_ids == [KEY_ID]
-        assert vault.identity == encode_identity(served.vault.info.identity_public_key)
-    with connect(served, identity=vault.identity) as pinned:
+        assert vault.identity() == encode_identity(served.vault.info.identity_public_key)
+    with connect(served, identity=vault.identity()) as pinned:
         assert pinned.recover(PASSWORD) == key
         assert pinned.is_proven
         with pytest.raises(AnotherKey):
@@ -61,14 +61,24 @@ def test_status_and_deletion(served: ServedVault) -> None:
         assert (found.key_id, found.attempts_left) == (KEY_ID, 10)
         vault.delete()
     assert served.names() == ["GetVault", "GetKey", "DeleteKey"]
-    assert [access_token for _, _, access_token in served.calls] == ["", *["Bearer token"] * 2]
+    assert [access_token for _, _, access_token in served.calls] == [
+        "",
+        *["Bearer e30.e30.c2ln"] * 2,
+    ]
 
 
 def test_an_expired_token_is_renewed_and_a_busy_vault_asked_again(served: ServedVault) -> None:
     tokens = iter(["old", "new", "newer", "newest"])
     served.refusals["GetKey"] = ["ACCESS_TOKEN_EXPIRED", "OVERLOADED", grpc.StatusCode.UNAVAILABLE]
-    with connect(served, access_token=lambda: f"a.{next(tokens, 'last')}") as vault:
+    with connect(served, access_token=lambda: f"e30.e30.{next(tokens, 'last')}") as vault:
         assert isinstance(vault.status(), ActiveKey)
     asked = [(message, access) for name, message, access in served.calls if name == "GetKey"]
     assert len({message for message, _ in asked}) == 1
     assert len({access for _, access in asked}) == 4
+
+
+def test_a_key_that_is_not_to_be_replaced_stays(served: ServedVault) -> None:
+    with connect(served) as vault, pytest.raises(KeyExists) as error:
+        vault.protect(BackupKey.generate(), PASSWORD, replace=False)
+    assert error.value.key_id == KEY_ID
+    assert served.names() == ["GetVault", "GetKey"]

@@ -80,7 +80,7 @@ ANSWERS: list[tuple[Message, object]] = [
         pb.FinishRegistrationResponse(
             suite=SUITE, key_id=KEY_ID, attempt_limit=10, attempts_left=10, created_at=SECONDS
         ),
-        requests.Registered(KEY_ID, 10, 10, MOMENT),
+        requests.Registered(KEY_ID, 10, MOMENT),
     ),
     (
         pb.StartRecoveryResponse(

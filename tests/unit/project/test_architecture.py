@@ -30,7 +30,7 @@ import sys, time
 from strongroom import Vault
 address, token, roots = sys.argv[1:]
 with Vault.connect(address, access_token=token, ca_certificates=roots) as vault:
-    vault.info
+    vault.info()
     print(time.monotonic_ns(), flush=True)
     vault.recover({password!r})
 """

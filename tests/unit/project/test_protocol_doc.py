@@ -21,6 +21,7 @@ from google.rpc.status_pb2 import Status
 from strongroom_labels import LABELS as STRONGROOM_LABELS
 
 from strongroom import (
+    AccessTokenInvalid,
     BackupKey,
     PasswordRefused,
     exchange,
@@ -189,7 +190,7 @@ def test_every_call_says_what_its_repetition_does() -> None:
 
 REFUSALS: Final[dict[type[errors.Refusal], errors.Refusal]] = {
     errors.AccessTokenMissing: errors.AccessTokenMissing(),
-    errors.AccessTokenInvalid: errors.AccessTokenInvalid(),
+    errors.AccessTokenInvalid: errors.AccessTokenInvalid("aud", errors.Check.AUDIENCE),
     errors.AccessTokenExpired: errors.AccessTokenExpired(),
     errors.ScopeMissing: errors.ScopeMissing("read"),
     errors.Malformed: errors.Malformed("ke1", "short"),
@@ -249,6 +250,18 @@ def reasons(text: str) -> set[str]:
 @pytest.mark.parametrize("cause", errors.Cause)
 def test_every_cause_of_a_destruction(cause: errors.Cause) -> None:
     assert f"`cause` is `{cause.value}`" in PAGE
+
+
+@pytest.mark.parametrize("check", errors.Check)
+def test_every_check_of_an_access_token(check: errors.Check) -> None:
+    """The client has a sentence for each."""
+    sentence = PAGE[PAGE.index("`check` is the check of 2.5") :].partition("`field`")[0]
+    assert f"`{check.value}`" in sentence
+    error = BY_REASON["ACCESS_TOKEN_INVALID"]({"check": check.value}, 0.0)
+    assert isinstance(error, AccessTokenInvalid)
+    assert error.check == check.value
+    assert str(error) != AccessTokenInvalid.message
+    assert error.hint != AccessTokenInvalid.hint
 
 
 def test_the_domain_of_errors() -> None:

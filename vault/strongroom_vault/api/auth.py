@@ -19,7 +19,7 @@ import jwt
 import structlog
 
 from strongroom_protocol.labels import ACCESS_TOKEN_MAX_SIZE, ACCOUNT_MAX_SIZE
-from strongroom_vault.errors import AccessTokenExpired, AccessTokenInvalid, ScopeMissing
+from strongroom_vault.errors import AccessTokenExpired, AccessTokenInvalid, Check, ScopeMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,23 @@ MAX_LIFETIME_S: Final = 15 * 60
 CLOCK_SKEW_S: Final = 30
 """How far an issuer's clock may be ahead of ours."""
 MAX_REMEMBERED: Final = 10_000
+_CHECKS: Final[dict[type[Exception], Check]] = {
+    jwt.InvalidSignatureError: Check.SIGNATURE,
+    jwt.InvalidAlgorithmError: Check.SIGNATURE,
+    jwt.InvalidAudienceError: Check.AUDIENCE,
+    jwt.InvalidIssuerError: Check.ISSUER,
+    jwt.exceptions.InvalidSubjectError: Check.ACCOUNT,
+    jwt.ImmatureSignatureError: Check.TIME,
+    jwt.InvalidIssuedAtError: Check.TIME,
+    OverflowError: Check.TIME,
+}
+"""What PyJWT's errors mean; any other says that it is not a JWT as it should be."""
+_BY_CLAIM: Final = {
+    "aud": Check.AUDIENCE,
+    "iss": Check.ISSUER,
+    "sub": Check.ACCOUNT,
+    "exp": Check.TIME,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,7 @@ class AccessTokens:
             AccessTokenInvalid: no trusted issuer made it for this vault.
         """
         if len(access_token) > ACCESS_TOKEN_MAX_SIZE:
-            raise AccessTokenInvalid("the access token is too long")
+            raise AccessTokenInvalid("the access token is too long", Check.FORM)
         # The digest is remembered, not the token: a dump of this memory holds nothing to call with.
         # It covers the signature as well, so a token that was changed anywhere is a new one.
         digest = hashlib.sha256(access_token.encode()).digest()
@@ -100,7 +117,9 @@ class AccessTokens:
         try:
             key = await self._keys.find(_key_id(access_token.partition(".")[0]))
             if key is None:
-                raise AccessTokenInvalid("the access token is not signed by a trusted key")
+                raise AccessTokenInvalid(
+                    "the access token is not signed by a trusted key", Check.KEY
+                )
             return jwt.decode(
                 access_token,
                 key,
@@ -112,22 +131,23 @@ class AccessTokens:
                 options={"require": ["exp", "aud", "sub"], "strict_aud": True, "verify_exp": False},
             )
         except (jwt.PyJWTError, RecursionError, OverflowError) as error:
-            raise AccessTokenInvalid(f"the access token is refused: {error}") from error
+            problem = f"the access token is refused: {error}"
+            raise AccessTokenInvalid(problem, _check_of(error)) from error
 
     def _access(self, claims: dict[str, Any]) -> Access:
         account, expires_at, scope = claims["sub"], claims["exp"], claims.get("scope", "")
         if not isinstance(account, str) or not 1 <= _size(account) <= ACCOUNT_MAX_SIZE:
-            raise AccessTokenInvalid("sub is not 1 to 255 bytes of text")
+            raise AccessTokenInvalid("sub is not 1 to 255 bytes of text", Check.ACCOUNT)
         # NaN compares false with every time: it would pass the bound below, and never expire.
         if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
-            raise AccessTokenInvalid("exp is not a number")
+            raise AccessTokenInvalid("exp is not a number", Check.TIME)
         if isinstance(expires_at, float) and not math.isfinite(expires_at):
-            raise AccessTokenInvalid("exp is not a time")
+            raise AccessTokenInvalid("exp is not a time", Check.TIME)
         # The issuer cannot take a token back, so its lifetime bounds what a stolen one is worth.
         if expires_at > self._clock() + MAX_LIFETIME_S + CLOCK_SKEW_S:
-            raise AccessTokenInvalid("exp is more than 15 minutes away")
+            raise AccessTokenInvalid("exp is more than 15 minutes away", Check.TIME)
         if not isinstance(scope, str):
-            raise AccessTokenInvalid("scope is not text")
+            raise AccessTokenInvalid("scope is not text", Check.SCOPE)
         return Access(account, frozenset(scope.split()), expires_at)
 
     def _remember(self, digest: bytes, access: Access) -> None:
@@ -147,6 +167,13 @@ def _key_id(header: str) -> str | None:
     """
     key_id: str | None = jwt.get_unverified_header(f"{header}..").get("kid")
     return key_id
+
+
+def _check_of(error: Exception) -> Check:
+    """Return which check an error of PyJWT, or of a number in the claims, is about."""
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return _BY_CLAIM.get(error.claim, Check.FORM)
+    return _CHECKS.get(type(error), Check.FORM)
 
 
 def _size(account: str) -> int:

@@ -27,6 +27,7 @@ from strongroom_vault.api.status import code_of, status_details
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
+    Check,
     HsmUnavailable,
     Overloaded,
     Refusal,
@@ -225,7 +226,9 @@ def _bearer(context: Context) -> str:
         raise AccessTokenMissing("the call carries no access token")
     # Of two, a proxy before the vault may have checked the other one.
     if len(values) > 1 or not str(values[0]).lower().startswith(_BEARER):
-        raise AccessTokenInvalid("the authorization metadata is not a single Bearer token")
+        raise AccessTokenInvalid(
+            "the authorization metadata is not a single Bearer token", Check.FORM
+        )
     return str(values[0])[len(_BEARER) :].strip()
 
 
@@ -250,7 +253,8 @@ async def _refuse(context: Context, error: BaseException, request_id: str) -> No
     if isinstance(error, HsmUnavailable | StoreUnavailable):
         log.warning("call failed", reason=error.reason, problem=str(error))
     if isinstance(error, Refusal):
-        log.info("call refused", reason=error.reason)
+        failed = {"check": error.check.value} if isinstance(error, AccessTokenInvalid) else {}
+        log.info("call refused", reason=error.reason, **failed)
         trailing = ((STATUS_DETAILS, status_details(error)), (REQUEST_ID, request_id))
         await context.abort(code_of(error), str(error), trailing)
     # Only where it happened: a value could be a secret.

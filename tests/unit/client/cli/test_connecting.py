@@ -98,7 +98,7 @@ def test_the_certificate_of_an_invite_is_fetched_once(
     first = target_of(device_of(invite=text), None)
     assert first.invite == text
     with connect(device_of(invite=text), first) as vault:
-        assert vault.info.vault_id == "vault.test"
+        assert vault.info().vault_id == "vault.test"
     profile = Profile(served.address, identity_of(served), "alice", ca_certificate=certificate)
     later = target_of(device_of(invite=text), know(tmp_path / "home", profile))
     assert (later.invite, later.roots.pem) == ("", certificate)

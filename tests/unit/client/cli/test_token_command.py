@@ -36,20 +36,20 @@ def counting(folder: Path, lifetime_s: int) -> TokenCommand:
     return TokenCommand(python(f"open({str(folder / 'runs')!r}, 'a').write('.'); print({token!r})"))
 
 
-@pytest.mark.parametrize("printed", ["a.b.c", "a.b.c\n", "\n a.b.c\r\n"])
+@pytest.mark.parametrize("printed", ["e30.e30.c2ln", "e30.e30.c2ln\n", "\n e30.e30.c2ln\r\n"])
 def test_white_space_around_the_token_does_not_matter(printed: str) -> None:
-    assert TokenCommand(python(f"print({printed!r}, end='')"))() == "a.b.c"
+    assert TokenCommand(python(f"print({printed!r}, end='')"))() == "e30.e30.c2ln"
 
 
 @pytest.mark.parametrize(
     ("program", "problem", "exit_code"),
     [
         ("raise SystemExit(3)", "ended with exit code 3", 3),
-        ("print('a.b.c'); raise SystemExit(1)", "ended with exit code 1", 1),
+        ("print('e30.e30.c2ln'); raise SystemExit(1)", "ended with exit code 1", 1),
         ("import os; os.kill(os.getpid(), 9)", "ended with exit code 137", 137),
         ("", "prints no", None),
-        ("print('a.b.c d.e.f')", "no access token", None),
-        ("print('a.b.c\\nd.e.f')", "no access token", None),
+        ("print('e30.e30.c2ln d.e.f')", "no access token", None),
+        ("print('e30.e30.c2ln\\nd.e.f')", "no access token", None),
         ("import sys; sys.stdout.buffer.write(b'\\xff\\xfea.b')", "no access token", None),
         ("print('\\x1b[31mred')", "no access token", None),
         (f"print('a' * {MAX_TOKEN} * 3)", "too much", None),
@@ -90,11 +90,11 @@ def test_a_command_that_hangs_is_ended_and_waited_for_once(program: str) -> None
 def test_a_command_may_leave_something_behind_that_holds_its_stdout() -> None:
     """As an agent does that keeps a person signed in."""
     program = (
-        "import subprocess, sys; print('a.b.c', flush=True);"
+        "import subprocess, sys; print('e30.e30.c2ln', flush=True);"
         "subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(30)'])"
     )
     began = time.monotonic()
-    assert TokenCommand(python(program), timeout=60)() == "a.b.c"
+    assert TokenCommand(python(program), timeout=60)() == "e30.e30.c2ln"
     assert time.monotonic() - began < 20
 
 
@@ -106,8 +106,10 @@ def test_no_shell_reads_it_and_stdin_stays_the_persons(
     with pytest.raises(TokenCommandFailed):  # echo prints several words
         command()
     assert not made.exists()
-    program = "import sys; print(sys.stdin.read() + 'a.b.c'); print('Sign in!', file=sys.stderr)"
-    assert TokenCommand(python(program))() == "a.b.c"
+    program = (
+        "import sys; print(sys.stdin.read() + 'e30.e30.c2ln'); print('Sign in!', file=sys.stderr)"
+    )
+    assert TokenCommand(python(program))() == "e30.e30.c2ln"
     assert capfd.readouterr().err == "Sign in!\n"
 
 
@@ -151,7 +153,7 @@ def test_a_token_at_its_end_is_not_kept(tmp_path: Path, lifetime_s: int) -> None
 @pytest.mark.parametrize("exp", ["NaN", "1e999", "true", "[]", '"soon"', "1" * 2000])
 def test_a_lifetime_that_makes_no_sense_keeps_no_token_for_ever(exp: str) -> None:
     claims = urlsafe_b64encode(f'{{"exp": {exp}, "iat": 0}}'.encode()).decode()
-    command = TokenCommand(python(f"print('a.{claims}.c')"))
+    command = TokenCommand(python(f"print('e30.{claims}.c2ln')"))
     command()
     assert command._good_until < time.time() + 1000
 

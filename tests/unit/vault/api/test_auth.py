@@ -14,7 +14,7 @@ from strongroom_protocol import labels
 from strongroom_vault.api import auth
 from strongroom_vault.api.auth import Access, AccessTokens
 from strongroom_vault.api.key_sets import KeySetFile
-from strongroom_vault.errors import AccessTokenExpired, AccessTokenInvalid, ScopeMissing
+from strongroom_vault.errors import AccessTokenExpired, AccessTokenInvalid, Check, ScopeMissing
 from strongroom_vault.operator import issuer
 
 if TYPE_CHECKING:
@@ -87,27 +87,62 @@ async def test_what_is_remembered_is_bounded_and_the_oldest_goes(
 
 
 @pytest.mark.parametrize(
-    "claims",
+    ("claims", "check"),
     [
-        {"aud": "vault.other"},
-        {"sub": ""},
-        {"sub": "x" * 256},
-        {"sub": "\ud800"},
-        {"sub": None},
-        {"exp": None},
-        {"exp": True},
-        {"exp": "soon"},
-        {"exp": 4_000_000_000},
-        {"scope": ["read"]},
-        {"iss": "another"},
+        ({"aud": "vault.other"}, Check.AUDIENCE),
+        ({"aud": [VAULT_ID]}, Check.AUDIENCE),
+        ({"aud": None}, Check.AUDIENCE),
+        ({"sub": ""}, Check.ACCOUNT),
+        ({"sub": "x" * 256}, Check.ACCOUNT),
+        ({"sub": "\ud800"}, Check.ACCOUNT),
+        ({"sub": 5}, Check.ACCOUNT),
+        ({"sub": None}, Check.ACCOUNT),
+        ({"exp": None}, Check.TIME),
+        ({"exp": True}, Check.TIME),
+        ({"exp": "soon"}, Check.TIME),
+        ({"exp": 4_000_000_000}, Check.TIME),
+        ({"nbf": 4_000_000_000}, Check.TIME),
+        ({"iat": 4_000_000_000}, Check.TIME),
+        ({"iat": "soon"}, Check.TIME),
+        ({"scope": ["read"]}, Check.SCOPE),
+        ({"iss": "another"}, Check.ISSUER),
+        ({"iss": 5}, Check.ISSUER),
+        ({"iss": None}, Check.ISSUER),
     ],
     ids=str,
 )
-async def test_what_makes_an_access_token_invalid(tmp_path: Path, claims: dict[str, Any]) -> None:
+async def test_what_makes_an_access_token_invalid(
+    tmp_path: Path, claims: dict[str, Any], check: Check
+) -> None:
     tokens = AccessTokens(VAULT_ID, CountedKeys(tmp_path), issuer="issuer.test")
     await tokens.verify(sign(tmp_path, iss="issuer.test"))
-    with pytest.raises(AccessTokenInvalid):
+    with pytest.raises(AccessTokenInvalid) as invalid:
         await tokens.verify(sign(tmp_path, **{"iss": "issuer.test", **claims}))
+    assert invalid.value.check is check
+    assert invalid.value.metadata == {"check": check.value}
+
+
+async def test_which_check_a_token_fails_that_nobody_trusted_made(tmp_path: Path) -> None:
+    tokens = AccessTokens(VAULT_ID, CountedKeys(tmp_path))
+    good = sign(tmp_path)
+    header, payload, _ = good.split(".")
+    signature = sign(tmp_path, sub="bob").rpartition(".")[2]
+    (public,) = json.loads((tmp_path / issuer.SET_FILE).read_bytes())["keys"]
+    secret = jwt.encode({"sub": "alice"}, "s" * 32, "HS256", {"kid": public["kid"]})
+    foreign = tmp_path / "foreign"
+    issuer.create_issuer(foreign)
+    for token, check in (
+        (sign(foreign), Check.KEY),
+        (f"{header}.{payload}.{signature}", Check.SIGNATURE),
+        (f"{header}.{payload}.", Check.SIGNATURE),
+        (secret, Check.SIGNATURE),
+        (f"{header}.{payload}", Check.FORM),
+        ("x", Check.FORM),
+        (good + "x" * labels.ACCESS_TOKEN_MAX_SIZE, Check.FORM),
+    ):
+        with pytest.raises(AccessTokenInvalid) as invalid:
+            await tokens.verify(token)
+        assert invalid.value.check is check, token
 
 
 async def test_one_that_is_too_long_or_no_jwt_is_never_looked_up(tmp_path: Path) -> None:

@@ -55,6 +55,18 @@ async def test_who_may_not_call_reaches_no_handler(
     assert world.observed == [("GetKey", expected)]
 
 
+async def test_the_log_tells_which_check_an_access_token_failed_and_not_whose_it_is(
+    world: Guarded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ((name, value),) = world.bearer("alice")
+    forged = value.rpartition(".")[0] + ".AAAA"
+    assert reason(await refused(send(world.connect(), metadata=((name, forged),)))) is not None
+    logged = capsys.readouterr().out
+    assert "signature" in logged
+    assert "alice" not in logged
+    assert forged.split(".")[1] not in logged
+
+
 async def test_of_two_access_tokens_none_is_chosen(world: Guarded) -> None:
     """Whatever stands before the vault might have chosen the other one."""
     both = (*world.bearer("alice"), *world.bearer("bob"))
@@ -196,6 +208,7 @@ async def test_a_refusal_of_the_service_is_answered_with_its_reason(
     await refused(send(world.connect(), metadata=world.bearer()))
     logged = capsys.readouterr().out
     assert "call refused" in logged
+    assert "check" not in logged
     assert "the token is gone" in logged
     assert "alice" not in logged
 
