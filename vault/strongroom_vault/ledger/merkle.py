@@ -92,11 +92,11 @@ class Tree:
         Raises:
             InvalidRow: a bucket is not one of these, or a hash is none.
         """
-        for number, value in buckets.items():
-            if not 0 <= number < 1 << bits or len(value) != HASH_SIZE:
-                raise InvalidRow(f"a hash of {len(value)} bytes for bucket {number}")
         self._first_leaf = 1 << bits
-        levels = [EMPTY * (1 << bits)]
+        for number, value in buckets.items():
+            if not 0 <= number < self._first_leaf or len(value) != HASH_SIZE:
+                raise InvalidRow(f"a hash of {len(value)} bytes for bucket {number}")
+        levels = [EMPTY * self._first_leaf]
         empty = EMPTY
         for height in range(1, bits + 1):
             empty = node_hash(empty, empty)
@@ -104,7 +104,7 @@ class Tree:
         self._nodes = bytearray(HASH_SIZE) + b"".join(reversed(levels))
         # One byte for each bucket, kept so that `occupied` need not compare all hashes: the event
         # loop asks, and would stand still for tens of milliseconds.
-        self._is_occupied = bytearray(1 << bits)
+        self._is_occupied = bytearray(self._first_leaf)
         self.apply(self.plan(buckets))
 
     @property
