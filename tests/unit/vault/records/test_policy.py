@@ -31,7 +31,7 @@ from strongroom_vault.errors import (
 from strongroom_vault.records import policy
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.policy import Attempt, Charge, Decision, KeyStatus, Rules
-from strongroom_vault.records.record import Absent, Active, Deleted, Destroyed, LastAttempt, Record
+from strongroom_vault.records.record import Active, Deleted, Destroyed, LastAttempt, Record
 
 RULES = Rules()
 ABSENT = Record()
@@ -356,7 +356,3 @@ class TestKeyOfRecovery:
         decision = policy.check_key(record, KEY_ID)
         refusal_of(decision, kind)
         assert decision.record == record
-
-
-def test_absent_is_what_a_new_record_is() -> None:
-    assert Record().state == Absent()
