@@ -36,7 +36,7 @@ cd "$work"
     for module in "$@"; do printf '    src/strongroom_vault/%s\n' "$module"; done
     printf 'also_copy=\n    src\n'
     printf 'pytest_add_cli_args=\n    --import-mode=importlib\n    -q\n'
-    # Its times mean nothing with mutmut's own code in every function, and it takes all of the time.
+    # It compares times, which mutmut's own code in every function distorts, and takes most of a run.
     printf '    --deselect=tests/unit/vault/ledger/test_merkle.py::test_the_occupied_buckets_are_told_without_a_look_at_each\n'
     printf 'pytest_add_cli_args_test_selection=\n'
     for place in vault/records vault/ledger protocol/test_statements.py; do printf '    tests/unit/%s\n' "$place"; done
