@@ -10,7 +10,6 @@ from raw_client import raw_client
 from strongroom.requests import (
     FinishRecovery,
     FinishRegistration,
-    RegistrationStarted,
     StartRecovery,
     StartRegistration,
 )
@@ -20,6 +19,8 @@ from strongroom_protocol.opaque.messages import KE2, RegistrationResponse
 
 if TYPE_CHECKING:
     from vault_process import VaultProcess
+
+    from strongroom_protocol.answers import RegistrationStarted
 
 RIGHT = b"right"
 

@@ -28,7 +28,7 @@ class DecodeError(OpaqueError):
 
 
 class WrongLength(DecodeError):
-    """The value has not the length that it must have."""
+    """The value does not have the length it must have."""
 
 
 class TrailingBytes(DecodeError):
