@@ -7,8 +7,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
-[ $# -gt 0 ] || set -- records/policy.py records/registration.py records/upkeep.py records/codec.py \
-    records/sealing.py ledger/merkle.py ledger/head.py ledger/audit.py
+[ $# -gt 0 ] || set -- records/policy.py records/registration.py records/upkeep.py records/events.py \
+    records/codec.py records/sealing.py ledger/merkle.py ledger/head.py ledger/audit.py
 
 # mutmut is no part of pins/: it is needed here alone.
 "$root/.venv/bin/python" -c 'import mutmut' 2>/dev/null ||
