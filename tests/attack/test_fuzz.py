@@ -158,7 +158,7 @@ def is_well(vault: VaultProcess, log_before: int) -> None:
     """Same process, same workers, no bug in the log, and somebody new is served."""
     account = QuickAccount("honest")
     account.register(vault)
-    assert account.recover(vault) == account.sealed
+    assert account.recover_patiently(vault) == account.sealed
     log = vault.log()[log_before:]
     assert "internal error" not in log
     assert "Traceback" not in log

@@ -1,6 +1,6 @@
 """Every way in which OPAQUE fails: one base class, a family for decoding, one class for each proof.
 
-A class says what went wrong, never with a secret. What a person should be told is the caller's.
+A class says what went wrong, never with a secret. What a person is told, the caller decides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What `strongroom-vault bench` does: measures how fast token and disk are for a vault.
 
 It needs the vault's keys, and leaves nothing behind: the OPRF key that it makes is never stored,
-the anchor and the store that it writes are its own.
+and the anchor and the store that it writes are its own.
 """
 
 from __future__ import annotations
