@@ -154,14 +154,6 @@ class TokenOprfKeys:
         wrapped = key.wrap_key(private, mechanism=self._wrap_mechanism)
         return StoredOprfKey(public_key, wrapped, self._wrap_keys.newest)
 
-    def _resident_key(self, public_key: bytes) -> KeyHandle:
-        keys = self._find_patiently(public_key)
-        if not keys:
-            raise KeyNotFound("the token does not find the key of a record")
-        if len(keys) > 1:
-            raise TokenError(f"the token has {len(keys)} keys for one record")
-        return self._hot.key(keys[0])
-
     @contextmanager
     def _unless_gone(self, public_key: bytes) -> Iterator[None]:
         """Use a resident key that another worker may destroy after it was found.
@@ -180,6 +172,14 @@ class TokenOprfKeys:
                 if error.is_session_lost and not self._find(public_key):
                     raise KeyNotFound("the token no longer has the key of a record") from error
             raise
+
+    def _resident_key(self, public_key: bytes) -> KeyHandle:
+        keys = self._find_patiently(public_key)
+        if not keys:
+            raise KeyNotFound("the token does not find the key of a record")
+        if len(keys) > 1:
+            raise TokenError(f"the token has {len(keys)} keys for one record")
+        return self._hot.key(keys[0])
 
     def _find_patiently(self, public_key: bytes) -> list[TokenObject]:
         """Find a resident key, and look again if it is missing.
