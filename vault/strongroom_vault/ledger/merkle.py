@@ -92,19 +92,19 @@ class Tree:
         Raises:
             InvalidRow: there is no such bucket, or a hash has the wrong size.
         """
-        for number, value in buckets.items():
-            if not 0 <= number < 1 << bits or len(value) != HASH_SIZE:
-                raise InvalidRow(f"a hash of {len(value)} bytes for bucket {number}")
+        self._bits = bits
         self._first_leaf = 1 << bits
-        levels = [EMPTY * (1 << bits)]
-        empty = EMPTY
-        for height in range(1, bits + 1):
-            empty = node_hash(empty, empty)
-            levels.append(empty * (1 << (bits - height)))
-        self._nodes = bytearray(HASH_SIZE) + b"".join(reversed(levels))
+        for number, value in buckets.items():
+            if not 0 <= number < self._first_leaf or len(value) != HASH_SIZE:
+                raise InvalidRow(f"a hash of {len(value)} bytes for bucket {number}")
+        empty = [EMPTY]
+        for _ in range(bits):
+            empty.append(node_hash(empty[-1], empty[-1]))
+        levels = (value * (1 << depth) for depth, value in enumerate(reversed(empty)))
+        self._nodes = bytearray(HASH_SIZE) + b"".join(levels)
         # One byte for each bucket, kept so that `occupied` need not compare all hashes: the event
         # loop asks, and would stand still for tens of milliseconds.
-        self._is_occupied = bytearray(1 << bits)
+        self._is_occupied = bytearray(self._first_leaf)
         self.apply(self.plan(buckets))
 
     @property
@@ -124,7 +124,7 @@ class Tree:
         """Return what changes when buckets get these hashes; nothing changes yet."""
         nodes = {self._first_leaf + number: value for number, value in buckets.items()}
         level = set(nodes)
-        while level != {1} and level:
+        for _ in range(self._bits):
             level = {position // 2 for position in level}
             for position in level:
                 left, right = 2 * position, 2 * position + 1

@@ -80,7 +80,7 @@ def encode_record(record: Record) -> bytes:
             message.deleted.deleted_at = deleted_at
         case Absent():
             raise RuntimeError("a record without a state is not stored")
-    return message.SerializeToString(deterministic=True)
+    return message.SerializeToString()
 
 
 def decode_record(data: bytes) -> Record:
@@ -108,7 +108,7 @@ def encode_registration_state(state: RegistrationState) -> bytes:
         expires_at=state.expires_at,
         oprf_key=_oprf_key_message(state.oprf_key),
         stretching=_argon2id_message(state.stretching),
-    ).SerializeToString(deterministic=True)
+    ).SerializeToString()
 
 
 def decode_registration_state(data: bytes) -> RegistrationState:
@@ -130,7 +130,7 @@ def encode_recovery_state(state: RecoveryState) -> bytes:
         serial=state.serial,
         expires_at=state.expires_at,
         expected_client_mac=state.expected_client_mac,
-    ).SerializeToString(deterministic=True)
+    ).SerializeToString()
 
 
 def decode_recovery_state(data: bytes) -> RecoveryState:
@@ -145,7 +145,7 @@ def decode_recovery_state(data: bytes) -> RecoveryState:
 
 
 def _active_message(key: Active) -> pb.Active:
-    return pb.Active(
+    message = pb.Active(
         key_id=key.key_id,
         created_at=key.created_at,
         attempt_limit=key.attempt_limit,
@@ -153,10 +153,12 @@ def _active_message(key: Active) -> pb.Active:
         registration_record=key.registration_record,
         sealed_backup_key=key.sealed_backup_key,
         stretching=_argon2id_message(key.stretching),
-        last_blinded_element=key.last_attempt.blinded_element if key.last_attempt else b"",
-        last_is_final=key.last_attempt.is_final if key.last_attempt else False,
         last_started_at=key.last_started_at,
     )
+    if key.last_attempt:
+        message.last_blinded_element = key.last_attempt.blinded_element
+        message.last_is_final = key.last_attempt.is_final
+    return message
 
 
 def _active(message: pb.Active) -> Active:

@@ -44,16 +44,16 @@ def test_a_changed_head_does_not_open(head: Head, position: int, change: int) ->
 
 
 @pytest.mark.parametrize(
-    ("stored", "key", "vault_id"),
+    ("stored", "key", "vault_id", "why"),
     [
-        (b"", KEY, "vault.test"),
-        (seal_head(HEAD, KEY), b"x" * 32, "vault.test"),
-        (seal_head(HEAD, KEY), KEY, "vault.tess"),
-        (seal_head(HEAD, KEY), KEY, "vault"),
+        (b"", KEY, "vault.test", "not made by this vault"),
+        (seal_head(HEAD, KEY), b"x" * 32, "vault.test", "not made by this vault"),
+        (seal_head(HEAD, KEY), KEY, "vault.tess", "is another vault's"),
+        (seal_head(HEAD, KEY), KEY, "vault", "is another vault's"),
     ],
 )
-def test_a_foreign_head_does_not_open(stored: bytes, key: bytes, vault_id: str) -> None:
-    with pytest.raises(InvalidHead):
+def test_a_foreign_head_does_not_open(stored: bytes, key: bytes, vault_id: str, why: str) -> None:
+    with pytest.raises(InvalidHead, match=why):
         open_head(stored, key, vault_id)
 
 

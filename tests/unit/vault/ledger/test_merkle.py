@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom_vault.ledger.merkle import EMPTY, Tree, bucket_hash, record_digest
+from strongroom_vault.ledger.merkle import (
+    EMPTY,
+    Bucket,
+    InvalidRow,
+    Tree,
+    bucket_hash,
+    record_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +101,28 @@ def test_a_bucket_is_its_records_in_id_order() -> None:
     assert bucket_hash(rows) == hashlib.sha256(b"\x01" + digests).digest()
     assert bucket_hash({}) == bytes(32)
     assert record_digest(b"a" * 32, b"one") == digests[:32]
+
+
+def test_a_bucket_holds_what_was_put_into_it() -> None:
+    bucket = Bucket({b"a" * 32: b"one"})
+    bucket.put(b"a" * 32, b"another")
+    bucket.put(b"b" * 32, b"two")
+    assert bucket.rows == {b"a" * 32: b"another", b"b" * 32: b"two"}
+    assert bucket.hash == bucket_hash(bucket.rows)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_an_id_of_another_size_has_no_digest(size: int) -> None:
+    with pytest.raises(InvalidRow, match=f"an id of {size} bytes"):
+        record_digest(bytes(size), b"sealed")
+
+
+@pytest.mark.parametrize(
+    ("number", "size"), [(-1, 32), (2**BITS, 32), (2**BITS + 1, 32), (0, 31), (0, 33), (0, 0)]
+)
+def test_no_tree_is_built_over_what_is_no_bucket(number: int, size: int) -> None:
+    with pytest.raises(InvalidRow, match=f"a hash of {size} bytes for bucket {number}"):
+        Tree(BITS, {number: bytes(size)})
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from strongroom_vault.errors import (
 from strongroom_vault.records import policy
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.policy import Attempt, Charge, Decision, KeyStatus, Rules
-from strongroom_vault.records.record import Absent, Active, Deleted, Destroyed, LastAttempt, Record
+from strongroom_vault.records.record import Active, Deleted, Destroyed, LastAttempt, Record
 
 RULES = Rules()
 ABSENT = Record()
@@ -65,7 +65,7 @@ class TestStart:
     @pytest.mark.parametrize("record", [ABSENT, REMOVED])
     def test_without_a_key(self, record: Record) -> None:
         decision = start(record)
-        refusal_of(decision, NoKey)
+        assert "no key" in str(refusal_of(decision, NoKey))
         assert decision.record == record
 
     def test_destroyed(self) -> None:
@@ -88,11 +88,14 @@ class TestStart:
         assert attempt.key == decision.record.state
         assert attempt.key.last_attempt == LastAttempt(OTHER_ELEMENT, is_final=False)
         assert attempt.key.last_started_at == attempt.started_at == NOW
+        assert decision.event is EventKind.ATTEMPT
 
     def test_at_the_limit_destroys(self) -> None:
         decision = start(active(LIMIT))
-        refusal_of(decision, KeyDestroyed)
+        refusal = refusal_of(decision, KeyDestroyed)
+        assert refusal.metadata == {"destroyed_at": str(NOW), "cause": "attempt_limit"}
         assert decision.record == Record(LIMIT, 0, 2, Destroyed(NOW, DESTROYED.cause))
+        assert decision.event is EventKind.DESTROYED
 
     @pytest.mark.parametrize("used", [1, LIMIT])
     def test_a_repetition_is_not_charged_and_is_final(self, used: int) -> None:
@@ -105,6 +108,7 @@ class TestStart:
         assert attempt.attempts_left == LIMIT - used
         assert attempt.key.last_attempt == LastAttempt(ELEMENT, is_final=True)
         assert attempt.started_at == attempt.key.last_started_at == NOW
+        assert decision.event is EventKind.REPETITION
 
     def test_a_repetition_of_an_earlier_element_is_charged(self) -> None:
         record = start(active(1), OTHER_ELEMENT).record
@@ -119,7 +123,9 @@ class TestStart:
         assert attempt_of(start(record, ELEMENT, late)).charge is None
 
     def test_a_spent_record_is_destroyed_even_by_a_repetition(self) -> None:
-        refusal_of(start(active(LIMIT), ELEMENT, LATER), KeyDestroyed)
+        decision = start(active(LIMIT), ELEMENT, LATER)
+        assert refusal_of(decision, KeyDestroyed).metadata["destroyed_at"] == str(LATER)
+        assert decision.record.state == Destroyed(LATER, DESTROYED.cause)
 
     def test_what_the_vault_was_down_for_does_not_count_as_time(self) -> None:
         rules = Rules(serving_since=LATER)
@@ -142,6 +148,7 @@ class TestBackOff:
             early = policy.start_recovery(record, OTHER_ELEMENT, until - 1, BACK_OFF)
             waiting = refusal_of(early, Wait)
             assert isinstance(waiting, Wait)
+            assert "must wait" in str(waiting)
             assert waiting.retry_after == pytest.approx(0.001)
             assert early.record == record
         attempt_of(policy.start_recovery(record, OTHER_ELEMENT, until, BACK_OFF))
@@ -185,8 +192,7 @@ class TestGiveBack:
     def test_undoes_the_charge_and_forgets_the_element(self) -> None:
         record, charge = self.charged()
         decision = policy.give_back(record, charge)
-        assert decision.outcome is True
-        assert decision.record == with_last(active(4), None)
+        assert decision == Decision(with_last(active(4), None), True, EventKind.GIVEN_BACK)  # noqa: FBT003 -- an outcome
         assert attempt_of(start(decision.record, OTHER_ELEMENT)).charge is not None
 
     def test_not_twice(self) -> None:
@@ -226,18 +232,21 @@ class TestFinish:
     @pytest.mark.parametrize("proven", [True, False])
     def test_without_a_key(self, record: Record, proven: bool) -> None:  # noqa: FBT001
         decision = finish(record, proven=proven)
-        refusal_of(decision, KeyReplaced)
+        assert "earlier key" in str(refusal_of(decision, KeyReplaced))
         assert decision.record == record
 
     @pytest.mark.parametrize("proven", [True, False])
     def test_destroyed(self, proven: bool) -> None:  # noqa: FBT001
-        refusal_of(finish(GONE, proven=proven), KeyDestroyed)
+        decision = finish(GONE, proven=proven)
+        refusal_of(decision, KeyDestroyed)
+        assert decision.record == GONE
 
     @pytest.mark.parametrize("used", [1, LIMIT])
     def test_a_proof_releases_and_clears(self, used: int) -> None:
         decision = finish(active(used), proven=True)
         assert decision.outcome == KEY.sealed_backup_key
         assert decision.record.used == 0
+        assert decision.event is EventKind.RELEASED
 
     def test_a_proof_clears_up_to_its_own_attempt_alone(self) -> None:
         decision = finish(active(5), proven=True, serial=2)
@@ -255,11 +264,12 @@ class TestFinish:
         wrong = refusal_of(decision, WrongPassword)
         assert wrong.metadata == {"attempts_left": "6"}
         assert decision.record == record
+        assert decision.event is EventKind.WRONG_PASSWORD
 
     def test_a_wrong_proof_at_the_limit_destroys(self) -> None:
         decision = finish(active(LIMIT), proven=False)
         refusal_of(decision, KeyDestroyed)
-        assert isinstance(decision.record.state, Destroyed)
+        assert decision.record.state == Destroyed(NOW, DESTROYED.cause)
 
     def test_a_wrong_proof_of_an_earlier_attempt_destroys_nothing(self) -> None:
         record = active(LIMIT)
@@ -274,7 +284,7 @@ class TestFinish:
     def test_an_attempt_that_this_database_never_charged(self) -> None:
         record = active(1)
         decision = finish(record, proven=True, serial=2)
-        refusal_of(decision, StateExpired)
+        assert "lost database" in str(refusal_of(decision, StateExpired))
         assert decision.record == record
 
 
@@ -282,8 +292,7 @@ class TestDelete:
     @pytest.mark.parametrize("used", [0, 4, LIMIT])
     def test_leaves_the_count_and_nothing_else(self, used: int) -> None:
         decision = policy.delete(active(used), NOW)
-        assert decision.outcome is None
-        assert decision.record == Record(used, 0, 2, Deleted(NOW))
+        assert decision == Decision(Record(used, 0, 2, Deleted(NOW)), None, EventKind.DELETED)
 
     @pytest.mark.parametrize("record", [ABSENT, REMOVED])
     def test_without_a_key(self, record: Record) -> None:
@@ -322,6 +331,7 @@ class TestStatusAndSweep:
     def test_at_the_limit_with_no_state_alive_any_more(self) -> None:
         decision = policy.status(active(LIMIT), LATER, RULES)
         assert decision.outcome == Destroyed(LATER, DESTROYED.cause)
+        assert decision.event is EventKind.DESTROYED
         swept = policy.sweep(active(LIMIT), LATER, RULES)
         assert swept == Decision(decision.record, outcome=True, event=EventKind.DESTROYED)
         assert isinstance(swept.record.state, Destroyed)
@@ -337,12 +347,12 @@ class TestKeyOfRecovery:
         assert policy.check_key(record, KEY_ID) == Decision(record, None)
 
     def test_another_key(self) -> None:
-        refusal_of(policy.check_key(active(), b"x" * 16), KeyReplaced)
+        decision = policy.check_key(active(), b"x" * 16)
+        assert "earlier key" in str(refusal_of(decision, KeyReplaced))
+        assert decision.record == active()
 
     @pytest.mark.parametrize(("record", "kind"), [(GONE, KeyDestroyed), (ABSENT, NoKey)])
     def test_no_key(self, record: Record, kind: type[Refusal]) -> None:
-        refusal_of(policy.check_key(record, KEY_ID), kind)
-
-
-def test_absent_is_what_a_new_record_is() -> None:
-    assert Record().state == Absent()
+        decision = policy.check_key(record, KEY_ID)
+        refusal_of(decision, kind)
+        assert decision.record == record

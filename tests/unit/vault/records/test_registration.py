@@ -24,6 +24,7 @@ from strongroom_vault.errors import (
     Refusal,
 )
 from strongroom_vault.records import policy, registration, upkeep
+from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.policy import Attempt, Decision, KeyStatus, Rules
 from strongroom_vault.records.record import Record
 
@@ -74,6 +75,7 @@ class TestRegister:
         assert decision.record.generation == record.generation + 1
         assert decision.record.charged >= record.charged
         assert decision.record.cleared >= 0
+        assert decision.event is EventKind.REGISTERED
 
     def named(self, record: Record, *limits: int) -> Record:
         """The record after registrations with these limits."""
@@ -139,10 +141,17 @@ class TestRegister:
         repeated = start(start(self.named(active(9), 3), now=0).record, now=0).record
         refusal_of(start(repeated, ELEMENT, now=0), KeyDestroyed)
 
+    def test_an_accepted_loss_stays_accepted(self) -> None:
+        """Accepted anew, it would take the new key's attempts once more."""
+        record = upkeep.after_loss(active(2), 9)
+        registered = registration.register(record, record.generation, self.NEW).record
+        assert registered.loss_epoch == 9
+        assert upkeep.after_loss(registered, 9) == registered
+
     def test_of_another_generation_is_refused(self) -> None:
         for record in (ABSENT, active(1), GONE, REMOVED):
             decision = registration.register(record, record.generation + 1, self.NEW)
-            refusal_of(decision, KeyReplaced)
+            assert "the key changed" in str(refusal_of(decision, KeyReplaced))
             assert decision.record == record
 
     def test_a_repetition_changes_nothing(self) -> None:
@@ -167,7 +176,7 @@ class TestRegister:
     ) -> None:
         record = registration.register(ABSENT, 0, self.NEW).record
         decision = registration.register(record, 0, replace(self.NEW, **change))  # type: ignore[arg-type]
-        refusal_of(decision, KeyReplaced)
+        assert "already finished" in str(refusal_of(decision, KeyReplaced))
         assert decision.record == record
 
     @pytest.mark.parametrize("end", ["destroyed", "deleted", "replaced"])

@@ -29,13 +29,13 @@ def test_a_changed_seal_does_not(plaintext: bytes, position: int, change: int) -
 
 @pytest.mark.parametrize("size", range(OVERHEAD))
 def test_too_short(size: int) -> None:
-    with pytest.raises(InvalidSeal):
+    with pytest.raises(InvalidSeal, match="too short"):
         Sealer(KEY).open(bytes(size), b"id")
 
 
 def test_another_key_or_purpose() -> None:
     sealed = Sealer(KEY).seal(b"plaintext", b"id")
-    with pytest.raises(InvalidSeal):
+    with pytest.raises(InvalidSeal, match="does not verify"):
         Sealer(OTHER_KEY).open(sealed, b"id")
     with pytest.raises(InvalidSeal):
         Sealer(KEY).open(sealed, b"di")

@@ -6,10 +6,11 @@ Unwrapped keys are session objects, and are destroyed on every path.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from pkcs11 import Attribute, MechanismFlag, ObjectClass
+from pkcs11.exceptions import ObjectHandleInvalid
 
 from strongroom_protocol.opaque.group import GENERATOR, Element, add
 from strongroom_vault.hsm.token import anchor_slots, quirks, vault_keys
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.token.wrap_keys import TokenWrapKeys
 
 _TWICE_GENERATOR: Final = add(GENERATOR, GENERATOR)
+_FIND_TRIES: Final = 5
 
 # A fresh OPRF key until it is wrapped. Sensitive, so that extractable means: by wrapping alone.
 _FRESH: Final[Template] = {
@@ -85,15 +87,22 @@ class TokenOprfKeys:
         # Searched for again if it seems missing: one that is overlooked stays in the token until
         # `reconcile` finds it.
         keys = self._find_with_retries(public_key)
-        with translated():
-            for private in keys:
+        for private in keys:
+            with suppress(KeyNotFound), self._unless_gone(public_key):
                 private.destroy()
         return bool(keys)
 
     @translated()
     def list_resident(self) -> tuple[bytes, ...]:
         """Return the public keys, 33 bytes each, of all resident keys."""
-        return tuple(bytes(key[Attribute.ID]) for key in self._find())
+        public_keys = []
+        for key in self._find():
+            try:
+                public_keys.append(bytes(key[Attribute.ID]))
+            except ObjectHandleInvalid:
+                if key.handle in {each.handle for each in self._find()}:
+                    raise  # another worker did not destroy it: the session is lost
+        return tuple(public_keys)
 
     @contextmanager
     def lend(self, stored: StoredOprfKey) -> Iterator[TokenKey]:
@@ -105,7 +114,8 @@ class TokenOprfKeys:
         """
         public_key = Element.decode(stored.public_key, "oprf public key")
         if stored.wrapped is None:
-            yield TokenKey(self._hot, self._resident_key(stored.public_key), public_key)
+            with self._unless_gone(stored.public_key):
+                yield TokenKey(self._hot, self._resident_key(stored.public_key), public_key)
             return
         point = public_key.encode_uncompressed()
         wrapping_key = self._wrap_keys.unwrapping_key(stored.wrap_key)
@@ -149,6 +159,25 @@ class TokenOprfKeys:
         wrapped = key.wrap_key(private, mechanism=self._wrap_mechanism)
         return StoredOprfKey(public_key, wrapped, self._wrap_keys.newest)
 
+    @contextmanager
+    def _unless_gone(self, public_key: bytes) -> Iterator[None]:
+        """Use a resident key that another worker may destroy after it was found.
+
+        Raises:
+            KeyNotFound: it is gone.
+            TokenError: the token refused, and still has the key.
+        """
+        try:
+            with translated():
+                yield
+        except TokenError as error:
+            # The handle of a destroyed key is invalid. So are all handles once a session is lost;
+            # taken for that, any account could end workers by deleting its key at the right moment.
+            with translated():
+                if error.is_session_lost and not self._find(public_key):
+                    raise KeyNotFound("the token no longer has the key of a record") from error
+            raise
+
     def _resident_key(self, public_key: bytes) -> KeyHandle:
         keys = self._find_with_retries(public_key)
         if not keys:
@@ -176,4 +205,8 @@ class TokenOprfKeys:
         }
         if public_key is not None:
             template[Attribute.ID] = public_key
+        # python-pkcs11 reads each object that it finds, and another worker may have destroyed one.
+        for _ in range(_FIND_TRIES - 1):
+            with suppress(ObjectHandleInvalid):
+                return find_objects(self._session, template)
         return find_objects(self._session, template)
