@@ -30,8 +30,6 @@ WINGS: Final = {
 }
 MAX_MODULE: Final = 300
 MAX_CLASS: Final = 200
-UNMIRRORED: Final = ROOT / "tests" / "unmirrored.txt"
-"""The modules that have no test file of their name yet; a module leaves this list for good."""
 CONTRACTS: Final = {"hsm/token": "tests/contract/hsm", "store": "tests/contract/store"}
 """Packages of the vault whose test bodies run over every implementation, and where these are."""
 
@@ -87,17 +85,7 @@ def too_large(house: list[Module]) -> Iterator[str]:
 
 
 def untested(house: list[Module]) -> Iterator[str]:
-    """Name the modules without a test file of their name, but for those that are listed."""
-    listed = set(UNMIRRORED.read_text(encoding="utf-8").split())
-    without = {module.name: place for module, place in _without_test(house)}
-    for name in sorted(without.keys() - listed):
-        yield f"{name} has no {without[name].relative_to(ROOT)}"
-    for name in sorted(listed - without.keys()):
-        yield f"{name} is in tests/unmirrored.txt, and has a test file or is gone"
-
-
-def _without_test(house: list[Module]) -> Iterator[tuple[Module, Path]]:
-    """Return the modules without a test file, and where it would be."""
+    """Name the modules without a test file of their name, and where it would be."""
     for module in house:
         if module.path.name in {"__init__.py", "__main__.py"}:
             continue
@@ -107,7 +95,7 @@ def _without_test(house: list[Module]) -> Iterator[tuple[Module, Path]]:
         if module.wing == "vault" and folder.as_posix() in CONTRACTS:
             places.append(ROOT / CONTRACTS[folder.as_posix()] / file)
         if not any(place.exists() for place in places):
-            yield module, places[0]
+            yield f"{module.name} has no {places[0].relative_to(ROOT)}"
 
 
 def undescribed(house: list[Module]) -> Iterator[str]:
