@@ -54,6 +54,11 @@ class Stretching:
 
     def __post_init__(self) -> None:
         check_types(heaviest=(self.heaviest, Argon2id), watch=(self.watch, Callable))
+        check_types(
+            memory_kib=(self.heaviest.memory_kib, int),
+            passes=(self.heaviest.passes, int),
+            lanes=(self.heaviest.lanes, int),
+        )
 
     def check(self, parameters: Argon2id) -> Argon2id:
         """Return `parameters`, those of a vault, if they are within the bounds.

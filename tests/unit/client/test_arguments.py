@@ -101,6 +101,8 @@ def test_a_key_and_its_files(tmp_path: Path) -> None:
 def test_what_an_application_says_of_stretching() -> None:
     refused("heaviest", lambda: Stretching(65536), 5)  # type: ignore[arg-type]
     refused("watch", lambda: Stretching(watch=5), 5)  # type: ignore[arg-type]
+    heavy: Any = Argon2id("65536", 3, 4)  # type: ignore[arg-type]
+    refused("memory_kib", lambda: Stretching(heavy), "")
 
 
 def test_the_types_are_named_as_a_person_writes_them() -> None:
