@@ -70,6 +70,7 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
     """
     pin = read_pin(Path(settings.pin_file))
     os.environ.update(settings.environment)
+    open_errors.refuse_pipe(settings)
     try:
         library = pkcs11.lib(settings.module)
     except (PKCS11Error, OSError, RuntimeError) as error:
