@@ -67,7 +67,7 @@ def test_a_module_that_is_none(vault_folder: VaultFolder, module: str) -> None:
     findings = doctor(vault_folder, 1, STRONGROOM_VAULT_TOKEN_MODULE=module)
     assert failed(findings) == {"open"}
     assert module in findings["open"]["detail"]
-    assert "[token] module (STRONGROOM_VAULT_TOKEN_MODULE)" in findings["open"]["hint"]
+    assert "[token] module (STRONGROOM_VAULT_TOKEN_MODULE)" in findings["open"]["detail"]
 
 
 def test_a_module_that_kills_the_process(vault_folder: VaultFolder) -> None:
@@ -105,5 +105,5 @@ def test_files_that_are_missing(vault_folder: VaultFolder) -> None:
     }
     assert failed(findings) == set(helps)
     for check, words in helps.items():
-        assert words in findings[check]["hint"]
+        assert words in f"{findings[check]['detail']} {findings[check]['hint']}"
         assert "Errno" not in findings[check]["detail"]

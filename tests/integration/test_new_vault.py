@@ -176,7 +176,7 @@ MISTAKES: list[tuple[Callable[[Path], None] | None, tuple[str, ...], str]] = [
     (None, (*ID, "--address", "http://vault.example:1"), "--address"),
     (None, (*ID, "--address", "vault.example:99999"), "--address"),
     (None, (*ID, *AT, "--listen", "203.0.113.1:47443"), "name another address"),
-    (None, (*ID, *AT, "--listen", "[::]"), "address"),
+    (None, (*ID, *AT, "--listen", "[::]"), "--listen must be host:port"),
     (None, (*ID, "--address", "vault.example"), "names no port"),
     (None, (*ID,), "--new needs --id and --address"),
     (None, (*ID, *AT, "--label", "x"), "--module, --label and --pin-file"),

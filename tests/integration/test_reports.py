@@ -75,7 +75,10 @@ def test_every_command_reports_as_json(folder: VaultFolder, tmp_path: Path) -> N
     assert deleted.report == {"account": "alice", "state": "deleted"}
     assert verified.report == {"events": len(exported.report)}
     assert standing.report["problem"] == ""
-    assert kept.refusal["error"] == f"cannot read {folder.certificate}: No such file or directory"
+    assert kept.refusal["error"] == (
+        "[listen] certificate_file (STRONGROOM_VAULT_LISTEN_CERTIFICATE_FILE):"
+        f" {folder.certificate} does not exist"
+    )
     assert reloaded.report["ends_at"] > time.time() * 1000
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 settings_option: Final = click.option(
     "--config",
     "settings_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, readable=False),  # loading says more
     default=Path("strongroom-vault.toml"),
     show_default=True,
     envvar="STRONGROOM_VAULT_CONFIG",

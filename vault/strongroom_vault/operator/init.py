@@ -117,7 +117,7 @@ def _plan(token: OpenToken, settings: Settings) -> Plan:
         tuple(vault_keys.existing_labels(token.session)),
         tuple(vault_keys.missing_labels(token.session)),
         token.anchor.read(),
-        exists(settings.store.path),
+        exists(settings.store.path, sqlite_file.STORE_PATH),
     )
 
 

@@ -115,8 +115,8 @@ def reason(error: Exception, known: Path | None = None) -> str:
     return error.strerror if is_known else f"{error.filename}: {error.strerror}"
 
 
-def exists(path: Path) -> bool:
-    """Whether there is anything at a path.
+def exists(path: Path, source: str = "") -> bool:
+    """Whether there is anything at a path; `source` is the setting that names it, for errors.
 
     Raises:
         OperatorError: this user may not look there.
@@ -126,7 +126,8 @@ def exists(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise OperatorError(f"cannot read {path}: {error.strerror}") from error
+        where = f"{source}: " if source else ""
+        raise OperatorError(f"{where}cannot read {path}: {error.strerror}") from error
     return True
 
 

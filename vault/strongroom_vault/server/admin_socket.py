@@ -33,7 +33,11 @@ async def admin_socket(path: Path, admin: VaultAdmin) -> AsyncIterator[None]:
         OperatorError: another vault answers there, or the socket cannot be made.
     """
     with short_path(path) as short:
-        _remove_stale(short)
+        try:
+            _remove_stale(short)
+        except OSError as error:
+            problem = f"cannot look at {path}: {error.strerror}"
+            raise OperatorError(f"{_SETTING}: {problem}", _HINT) from error
         server = grpc.aio.server(options=bounds.ADMIN_OPTIONS)
         admin_pb2_grpc.add_VaultAdminServicer_to_server(admin, server)
         # A chmod afterwards would leave the socket open to others for a moment. The umask is that

@@ -88,6 +88,16 @@ async def test_a_file_is_left_as_it_is(tmp_path: Path) -> None:
     assert path.read_text() == "a thesis"
 
 
+async def test_a_socket_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 300) / "admin.sock"
+    with pytest.raises(OperatorError, match=r"cannot open the folder|cannot look at"):
+        await admin_socket(path, ADMIN).__aenter__()
+    looped = tmp_path / "loop"
+    looped.symlink_to(looped)
+    with pytest.raises(OperatorError, match=r"admin_socket \("):
+        await admin_socket(looped / "admin.sock", ADMIN).__aenter__()
+
+
 async def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "admin.sock"
     with pytest.raises(OperatorError, match=r"admin_socket .*cannot listen at"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -44,6 +45,23 @@ class Library(Protocol):
 
     def get_slots(self, *, token_present: bool) -> list[Slot]:
         """Return its slots."""
+
+
+def refuse_pipe(settings: TokenSettings) -> None:
+    """Refuse a module that is no file: loading a pipe would wait for ever.
+
+    Raises:
+        OperatorError: it is a pipe, a socket or a device.
+    """
+    path = settings.module
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return  # the loader says what is wrong, or finds it in another folder
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OperatorError(
+            f"{named('token', 'module')}: {path} is a pipe, socket or device, not a module"
+        )
 
 
 def no_module(settings: TokenSettings, error: Exception) -> OperatorError:

@@ -71,6 +71,7 @@ def open_session(settings: TokenSettings) -> Iterator[pkcs11.Session]:
     pin = read_pin(Path(settings.pin_file))
     # Before the module is loaded: it reads its configuration then.
     os.environ.update(settings.environment)
+    open_errors.refuse_pipe(settings)
     try:
         library = pkcs11.lib(settings.module)
     except (PKCS11Error, OSError, RuntimeError) as error:

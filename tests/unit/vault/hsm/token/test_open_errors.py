@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,16 @@ def test_a_module_that_is_missing_is_told_from_one_that_does_not_load(tmp_path: 
     refused = open_errors.no_module(there, OSError(f"{module}: file too short"))
     assert str(refused) == f"{MODULE}: cannot load the module {module}: file too short"
     assert "must name the PKCS#11 module" in refused.hint
+
+
+def test_a_pipe_is_not_loaded(tmp_path: Path) -> None:
+    """The loader would wait for a writer for ever."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OperatorError) as caught:
+        open_errors.refuse_pipe(TokenSettings(str(pipe), "vault", "/run/pin"))
+    assert str(caught.value) == f"{MODULE}: {pipe} is a pipe, socket or device, not a module"
+    open_errors.refuse_pipe(TokenSettings(str(tmp_path / "none"), "vault", "/run/pin"))
 
 
 def test_softhsm_is_told_where_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
