@@ -75,7 +75,7 @@ class Invite:
         body = _body(written)
         if body[0] != VERSION:
             error = BadInvite("This program is too old for this invite, which has a later format.")
-            error.hint = "Update it: pip install --upgrade strongroom"
+            error.hint = "Update this program: pip install --upgrade strongroom"
             raise error
         identity, rest = body[1 : 1 + NPK], body[1 + NPK :]
         vault_id, rest = _next_field(rest)
