@@ -213,6 +213,9 @@ async def test_a_slow_publisher_delays_nobody_whose_key_is_known(
     async with asyncio.timeout(4):
         for _ in range(20):
             assert await is_believed(keys, old)
+    async with asyncio.timeout(20):
+        while publisher.asked < 2:  # the fetch runs in a thread, and may be slow to arrive
+            await asyncio.sleep(0.01)
     monkeypatch.setattr(key_sets, "FETCH_TIMEOUT_S", 0.01)
     for _ in range(2):
         with pytest.raises(Overloaded):
