@@ -75,7 +75,7 @@ class Invite:
         body = _body(written)
         if body[0] != VERSION:
             error = BadInvite("This program is too old for this invite, which has a later format.")
-            error.hint = "Update this program: pip install --upgrade strongroom"
+            error.hint = "Update the program that reads it."
             raise error
         identity, rest = body[1 : 1 + NPK], body[1 + NPK :]
         vault_id, rest = _next_field(rest)

@@ -19,7 +19,7 @@ import os, sys
 from strongroom import StrongroomError, Vault
 before = dict(os.environ)
 try:
-    with Vault.connect(sys.argv[1], access_token="e30.e30.c2ln", timeout=1) as vault:
+    with Vault.connect(sys.argv[1], access_token="e30.e30.c2ln", timeout=30) as vault:
         vault.status()
 except StrongroomError as error:
     print(error.cause)

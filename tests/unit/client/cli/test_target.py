@@ -38,14 +38,14 @@ def test_a_token_comes_from_its_file_as_it_is_now(
     assert source
     assert str(source) == source.file
     assert target(source).account() == "alice"
-    (tmp_path / "token-of-alice").write_text("a.b.c\n")
-    assert source.reader()() == "a.b.c"
+    (tmp_path / "token-of-alice").write_text("e30.e30.c2ln\n")
+    assert source.reader()() == "e30.e30.c2ln"
 
 
 def test_or_from_a_command() -> None:
-    command = shlex.join([sys.executable, "-S", "-c", "print('a.b.c')"])
+    command = shlex.join([sys.executable, "-S", "-c", "print('e30.e30.c2ln')"])
     source = TokenSource(command=command)
-    assert source.read() == "a.b.c"
+    assert source.read() == "e30.e30.c2ln"
     assert str(source) == f"`{command}`"
     assert isinstance(source.reader(), TokenCommand)  # it can be renewed
 
@@ -58,7 +58,7 @@ def test_without_either_it_says_what_to_name() -> None:
     assert "--access-token-command" in refused.value.hint
 
 
-@pytest.mark.parametrize("data", [b"", b"a.b.c d.e.f", b"\xff\xfea\0.\0b\0"])
+@pytest.mark.parametrize("data", [b"", b"e30.e30.c2ln e30.e30.c2ln", b"\xff\xfea\0.\0b\0"])
 def test_a_file_with_anything_else_is_named(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "token"
     path.write_bytes(data)
@@ -77,7 +77,7 @@ def test_a_file_that_is_far_too_large_is_not_read_to_its_end(tmp_path: Path) -> 
 
 
 def test_a_token_that_names_nobody_is_not_sent(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("a.b.c")
+    (tmp_path / "token").write_text("e30.e30.c2ln")
     with pytest.raises(AccountUnknown, match="names no account") as refused:
         target(TokenSource(file=str(tmp_path / "token"))).account()
     assert str(tmp_path / "token") in str(refused.value)
