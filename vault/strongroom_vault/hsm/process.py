@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 from collections import deque
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
@@ -129,15 +129,14 @@ class WorkerProcess:
             worker = await cls._start()
         except OSError as error:
             raise WorkerLost(f"cannot be started: {error}") from error
-        try:
+        async with AsyncExitStack() as undo:
+            # Also if this start is cut off: a worker that nobody knows of holds a session of the
+            # token, and may open it at any moment.
+            undo.push_async_callback(worker.kill)
             answer = await worker.answer(worker.send((hello,))[0], START_TIMEOUT)
-        except WorkerLost:
-            # One that takes too long holds a session of the token, and may open it at any moment.
-            await worker.kill()
-            raise
-        if isinstance(answer, Ready):
-            return worker, answer
-        await worker.kill()
+            if isinstance(answer, Ready):
+                undo.pop_all()
+                return worker, answer
         if isinstance(answer, Failed):
             raise WorkerRefused(answer)
         raise WorkerLost("the worker did not answer Hello")

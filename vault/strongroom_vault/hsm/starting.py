@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -26,18 +27,18 @@ class WorkerStarter:
         self._one_at_a_time = asyncio.Lock()
         self._first: Ready | None = None
         self._generation = 0
-        self._is_stopped = False
+        self._stopped = asyncio.Event()
         self.final_refusal: str | None = None
         """Why no worker will ever start again; None while one may."""
 
     def stop(self) -> None:
         """Start no more workers, because the vault shuts down."""
-        self._is_stopped = True
+        self._stopped.set()
 
     @property
     def is_stopped(self) -> bool:
         """Whether `stop` was called."""
-        return self._is_stopped
+        return self._stopped.is_set()
 
     def begin_generation(self) -> None:
         """Make those that are starting now start again: they may have seen the token as it was."""
@@ -69,8 +70,7 @@ class WorkerStarter:
         tries = 0
         # Without an end but these two: a token that is gone for an hour must be used again when it
         # comes back, with nobody there to restart the vault.
-        while not self._is_stopped:
-            await asyncio.sleep(BACK_OFF[min(tries, len(BACK_OFF) - 1)])
+        while not await self._stops_within(BACK_OFF[min(tries, len(BACK_OFF) - 1)]):
             tries += 1
             try:
                 worker, _ = await self.start()
@@ -83,6 +83,14 @@ class WorkerStarter:
                 return worker
         return None
 
+    async def _stops_within(self, pause: float) -> bool:
+        """Wait some seconds, or until no more workers are to start: whether that is so."""
+        # A pause that went on would keep a vault whose token is away from shutting down.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._stopped.wait()
+        return self.is_stopped
+
     async def _start_in_this_generation(self) -> tuple[WorkerProcess, Ready]:
         while True:
             # 2. Give up if a worker before was refused for good. Each try of a wrong PIN brings the
@@ -90,7 +98,7 @@ class WorkerStarter:
             #    workers. Asked under the lock, so that the refusal of the worker before counts.
             if self.final_refusal is not None:
                 raise WorkerLost(f"not tried again: {self.final_refusal}")
-            if self._is_stopped:
+            if self.is_stopped:
                 raise WorkerLost("the vault is shutting down")
             # 3. Start the process, which opens the token and tests it.
             generation = self._generation

@@ -66,8 +66,11 @@ def register(record: Record, generation: int, key: Active) -> Decision[KeyStatus
 
 def _same_registration(there: Active, repeated: Active) -> bool:
     """Everything that a registration says is equal, whatever happened to the key since."""
+    is_same_key = there.oprf_key.public_key == repeated.oprf_key.public_key
     return there == replace(
         repeated,
+        # A rotation may have wrapped the same key anew.
+        oprf_key=there.oprf_key if is_same_key else repeated.oprf_key,
         created_at=there.created_at,
         last_attempt=there.last_attempt,
         last_started_at=there.last_started_at,

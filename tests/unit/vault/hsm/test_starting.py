@@ -15,6 +15,7 @@ from pkcs11 import ObjectClass
 from pools import ask, open_pool, started_at, until_ready, until_settled, with_pin_of_its_own
 
 from strongroom_vault.errors import HsmUnavailable, OperatorError
+from strongroom_vault.hsm import starting
 from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.jobs import Hello, ListWrapKeys, Ready
 from strongroom_vault.hsm.process import WorkerProcess
@@ -41,6 +42,21 @@ async def test_a_system_that_starts_no_process_is_asked_again(
         monkeypatch.undo()
         await until_ready(pool, 1)
         await ask(pool)
+
+
+async def test_a_pool_whose_token_is_away_closes_at_once(
+    softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "BACK_OFF", (0.0, 3600.0))
+    async with open_pool(softhsm, workers=1) as pool:
+        monkeypatch.setattr(sys, "executable", "/there/is/no/such/program")
+        with structlog.testing.capture_logs() as logged:
+            os.kill(pool.pids[0], signal.SIGKILL)
+            async with asyncio.timeout(30):
+                while "token worker does not start" not in {entry["event"] for entry in logged}:
+                    await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            await pool.close()
 
 
 async def test_an_old_worker_stays_if_the_pin_is_refused_to_its_successor(

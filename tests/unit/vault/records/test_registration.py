@@ -26,7 +26,7 @@ from strongroom_vault.errors import (
 from strongroom_vault.records import policy, registration, upkeep
 from strongroom_vault.records.events import EventKind
 from strongroom_vault.records.policy import Attempt, Decision, KeyStatus, Rules
-from strongroom_vault.records.record import Record
+from strongroom_vault.records.record import Record, StoredOprfKey
 
 RULES = Rules()
 ABSENT = Record()
@@ -163,9 +163,19 @@ class TestRegister:
         assert decision.outcome.key.created_at == self.NEW.created_at
         assert decision.record == record
 
+    def test_a_repetition_after_a_rotation_changes_nothing(self) -> None:
+        """The record has the same OPRF key by now, under another wrap key."""
+        made = registration.register(ABSENT, 0, self.NEW).record
+        rewrapped = replace(self.NEW.oprf_key, wrapped=b"under another", wrap_key=1)
+        record = replace(made, state=replace(self.NEW, oprf_key=rewrapped))
+        decision = registration.register(record, 0, self.NEW)
+        assert isinstance(decision.outcome, KeyStatus)
+        assert decision.record == record
+
     @pytest.mark.parametrize(
         "change",
         [
+            {"oprf_key": StoredOprfKey(b"\x02" + b"x" * 32, b"wrapped")},
             {"registration_record": b"x" * 129},
             {"sealed_backup_key": b"x" * 60},
             {"attempt_limit": 9},

@@ -43,6 +43,17 @@ async def test_token_and_store_are_locked_until_the_end(settings: Settings) -> N
         parts.open_store(settings, up)
 
 
+async def test_a_pin_file_that_is_missing_is_named_before_it_is_locked(settings: Settings) -> None:
+    settings.token.pin_file.unlink()
+    async with AsyncExitStack() as up:
+        with pytest.raises(OperatorError) as caught:
+            parts.open_store(settings, up)
+    assert str(caught.value) == (
+        "[token] pin_file (STRONGROOM_VAULT_TOKEN_PIN_FILE):"
+        f" {settings.token.pin_file} does not exist"
+    )
+
+
 async def test_the_token_is_locked_before_the_store_is_opened(settings: Settings) -> None:
     settings.store.path.unlink()
     async with AsyncExitStack() as up:
