@@ -48,13 +48,9 @@ async def test_a_log_that_fits_an_old_head_is_not_the_whole_log(
     before = made.database.read_bytes()
     await made.register()
     made.database.write_bytes(before)
-<<<<<<< HEAD
-    with pytest.raises(OperatorError, match=r"the audit log fits its head, but .* 1 commit is missing"):
-=======
     with pytest.raises(
         OperatorError, match=r"the audit log fits its head, but .* 1 commit is missing"
     ):
->>>>>>> p-operator
         audit_log.verify(made.settings)
     with open_token(softhsm.settings()) as token:
         token.anchor.remove()
