@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from vault_process import SoftHsm, VaultFolder, VaultProcess, make_softhsm, make_vault
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ ALLOWED_SKIPS = ("no ../shared/vectors folder", "no node or npm", "no mount name
 
 for name in [name for name in os.environ if name.startswith("PYTHON")]:
     del os.environ[name]  # a developer's settings hide what a bare machine shows
+settings.register_profile("no deadline", deadline=None)  # a busy machine lets an example wait
+settings.load_profile("no deadline")
 # Our vaults are not behind anybody's proxy; urllib and gRPC read this name as it is written here.
 os.environ["no_proxy"] = "localhost,127.0.0.1"
 

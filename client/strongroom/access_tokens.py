@@ -7,9 +7,8 @@ import re
 from typing import Final
 
 from strongroom.errors import NotAnAccessToken
+from strongroom_protocol.labels import ACCESS_TOKEN_MAX_SIZE
 
-MAX_SIZE: Final = 4096
-"""Characters that a vault takes (docs/protocol.md 2.5)."""
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """b64token of RFC 6750 section 2.1; those of a JWT are fewer, and the vault looks at that."""
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -37,9 +36,9 @@ def cleaned(text: object) -> str:
             "it has characters that no token has, such as quotes, braces, control characters, or"
             " letters beyond ASCII"
         )
-    if len(token) > MAX_SIZE:
+    if len(token) > ACCESS_TOKEN_MAX_SIZE:
         raise NotAnAccessToken(
-            f"it has {len(token)} characters, and a vault takes at most {MAX_SIZE}"
+            f"it has {len(token)} characters, and a vault takes at most {ACCESS_TOKEN_MAX_SIZE}"
         )
     return token
 

@@ -6,8 +6,7 @@ import json
 from base64 import urlsafe_b64decode
 
 from strongroom.errors import AccountUnknown
-
-MAX_SIZE = 255
+from strongroom_protocol.labels import ACCOUNT_MAX_SIZE
 
 
 def account_of(access_token: str) -> str:
@@ -23,6 +22,6 @@ def account_of(access_token: str) -> str:
         size = len(account.encode())
     except (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise AccountUnknown from None  # the cause would show the token
-    if not 1 <= size <= MAX_SIZE:
+    if not 1 <= size <= ACCOUNT_MAX_SIZE:
         raise AccountUnknown
     return str(account)

@@ -15,18 +15,20 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
+from strongroom_protocol.labels import (
+    ATTEMPT_BLIND,
+    ATTEMPT_KEYSHARE,
+    ATTEMPT_NONCE,
+    ATTEMPT_SEED_SIZE,
+)
 from strongroom_protocol.opaque import client, oprf
 from strongroom_protocol.opaque.kdf import expand, extract
 
 if TYPE_CHECKING:
     from strongroom_protocol.opaque.messages import KE1
 
-SEED_SIZE: Final = 32
 MOST_IN_PROCESS: Final = 1000
 """Undecided attempts that a process remembers; the oldest are forgotten first."""
-_BLIND: Final = b"strongroom/v1 attempt blind"
-_NONCE: Final = b"strongroom/v1 attempt nonce"
-_KEYSHARE: Final = b"strongroom/v1 attempt keyshare"
 
 
 class PendingAttempt(Protocol):
@@ -42,7 +44,7 @@ class PendingAttempt(Protocol):
         """
 
     def forget(self) -> None:
-        """The attempt is decided: its seed is of no use any more."""
+        """The attempt is decided: its seed is no longer needed."""
 
 
 class InMemory:
@@ -70,13 +72,13 @@ class InMemory:
 class InProcess:
     """Keeps the seed of a password in this process, for all who try it on the same key.
 
-    So many recoveries at once, or one after the other with answers lost in between, are one attempt
-    and not as many, whoever begins them. May be used from several threads.
+    Several recoveries at once, or one after another with answers lost in between, are then one
+    attempt, whoever begins them. May be used from several threads.
     """
 
     _seeds: ClassVar[OrderedDict[bytes, bytes]] = OrderedDict()
     _lock: ClassVar = threading.Lock()
-    _salt: ClassVar = os.urandom(SEED_SIZE)
+    _salt: ClassVar = os.urandom(ATTEMPT_SEED_SIZE)
 
     def __init__(self, vault_identity: bytes, account: str, password: bytes) -> None:
         about = vault_identity + oprf.length_prefixed(account.encode()) + password
@@ -101,7 +103,7 @@ class InProcess:
 
 def new_seed() -> bytes:
     """Return the seed of a new attempt, 32 random bytes."""
-    return os.urandom(SEED_SIZE)
+    return os.urandom(ATTEMPT_SEED_SIZE)
 
 
 def generate_ke1(password: bytes, seed: bytes) -> tuple[KE1, client.LoginSession]:
@@ -109,7 +111,7 @@ def generate_ke1(password: bytes, seed: bytes) -> tuple[KE1, client.LoginSession
     secret = extract(seed + password)
     return client.generate_ke1(
         password,
-        blind=oprf.derive_key_pair(expand(secret, _BLIND), _BLIND),
-        nonce=expand(secret, _NONCE),
-        keyshare_seed=expand(secret, _KEYSHARE),
+        blind=oprf.derive_key_pair(expand(secret, ATTEMPT_BLIND), ATTEMPT_BLIND),
+        nonce=expand(secret, ATTEMPT_NONCE),
+        keyshare_seed=expand(secret, ATTEMPT_KEYSHARE),
     )

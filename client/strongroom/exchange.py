@@ -20,11 +20,11 @@ from strongroom.errors import (
     VaultUnreachable,
 )
 from strongroom.requests import DeleteKey, GetVault, Request
-from strongroom.route import MAX_MESSAGE
 from strongroom.silent_grpc import grpc
 from strongroom.status import error_of, is_transient
 from strongroom.wire import decode, encode
 from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.labels import MESSAGE_MAX_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,6 +236,6 @@ class Exchange(Generic[Answer]):
 
 def _encoded(request: Request[Any]) -> Message:
     message = encode(request)
-    if message.ByteSize() > MAX_MESSAGE:
+    if message.ByteSize() > MESSAGE_MAX_SIZE:
         raise MessageTooLarge
     return message

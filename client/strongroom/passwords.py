@@ -12,10 +12,9 @@ from typing import Final
 
 from strongroom.errors import PasswordRefused
 from strongroom_protocol.invisible import INVISIBLE, described
+from strongroom_protocol.labels import PASSWORD_MAX_SIZE
 
-MAX_SIZE: Final = 1024
-"""Bytes of UTF-8 that a password may have."""
-_MAX_CHARACTERS: Final = 2 * MAX_SIZE
+_MAX_CHARACTERS: Final = 2 * PASSWORD_MAX_SIZE
 """Form C makes one byte of 1.5 characters at most (three of U+01D5), so more can never fit; and
 pyunormalize takes the square of the time for twice as many combining marks."""
 
@@ -40,7 +39,8 @@ def normalise(password: str) -> bytes:
     visible = INVISIBLE.sub("", _SPACES.sub(" ", password))
     if len(visible) > _MAX_CHARACTERS:
         raise PasswordRefused(
-            f"This cannot be a password: it has more than {MAX_SIZE} bytes, and that is the most."
+            "This cannot be a password:"
+            f" it has more than {PASSWORD_MAX_SIZE} bytes, and that is the most."
         )
     prepared = _form_c(visible)
     # Before as well: pyunormalize drops U+0000 where it has to compose.
@@ -52,9 +52,10 @@ def normalise(password: str) -> bytes:
     data = prepared.encode()
     if not data:
         raise PasswordRefused("This cannot be a password: it is empty.")
-    if len(data) > MAX_SIZE:
+    if len(data) > PASSWORD_MAX_SIZE:
         raise PasswordRefused(
-            f"This cannot be a password: it has {len(data)} bytes, and {MAX_SIZE} is the most."
+            "This cannot be a password:"
+            f" it has {len(data)} bytes, and {PASSWORD_MAX_SIZE} is the most."
         )
     return data
 

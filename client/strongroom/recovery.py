@@ -32,7 +32,6 @@ from strongroom.requests import (
     DestroyedKey,
     FinishRecovery,
     GetKey,
-    RecoveryStarted,
     StartRecovery,
 )
 from strongroom.stretching import Stretcher
@@ -46,6 +45,7 @@ from strongroom_protocol.opaque.errors import (
 from strongroom_protocol.opaque.messages import KE2
 
 if TYPE_CHECKING:
+    from strongroom_protocol.answers import RecoveryStarted
     from strongroom_protocol.opaque.ksf import Argon2id
 
 

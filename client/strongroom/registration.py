@@ -51,7 +51,7 @@ from strongroom_protocol.opaque.messages import RegistrationResponse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from strongroom.requests import RegistrationStarted
+    from strongroom_protocol.answers import RegistrationStarted
     from strongroom_protocol.opaque.ksf import Argon2id
 
 

@@ -1,4 +1,4 @@
-"""What a client asks of a vault and what it is answered: plain values.
+"""What a client asks of a vault, and the answers that only a client has: plain values.
 
 Each request is typed by its answer. `flows.py` decides which come next; `transport.py` carries
 them.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from strongroom.errors import AttemptLimitRefused
+from strongroom_protocol.answers import RecoveryStarted, RegistrationStarted, VaultParameters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,31 +27,15 @@ class Request(Generic[Answer]):
 
 
 @dataclass(frozen=True, slots=True)
-class VaultInfo:
-    """A vault's public parameters.
-
-    Attributes:
-        vault_id: 1 to 64 characters.
-        identity_public_key: 33 bytes, SEC 1 compressed.
-        stretching: for new keys.
-        attempt_limit: for registrations that name none.
-        minimum_attempt_limit: the lowest that may be asked for.
-        maximum_attempt_limit: the highest.
-    """
-
-    vault_id: str
-    identity_public_key: bytes
-    stretching: Argon2id
-    attempt_limit: int
-    minimum_attempt_limit: int
-    maximum_attempt_limit: int
+class VaultInfo(VaultParameters):
+    """A vault's public parameters; `VaultParameters` has the attributes."""
 
     def require_attempt_limit(self, wanted: int) -> None:
-        """Look whether this vault allows an attempt limit.
+        """Check that this vault allows an attempt limit.
 
         Raises:
             AttemptLimitRefused: it does not.
-            TypeError: it is no int.
+            TypeError: it is not an int.
         """
         if isinstance(wanted, bool) or not isinstance(wanted, int):
             raise TypeError("an attempt limit is an int or None")
@@ -58,16 +43,6 @@ class VaultInfo:
             raise AttemptLimitRefused(
                 wanted, self.minimum_attempt_limit, self.maximum_attempt_limit
             )
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationStarted:
-    """Answers StartRegistration; sizes as in vault.proto."""
-
-    registration_response: bytes
-    key_id: bytes
-    state: bytes
-    stretching: Argon2id
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +60,6 @@ class Registered:
     attempt_limit: int
     attempts_left: int
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryStarted:
-    """Answers StartRecovery. `attempts_left` is after this attempt, should it fail."""
-
-    ke2: bytes = field(repr=False)
-    key_id: bytes
-    state: bytes = field(repr=False)
-    attempts_left: int
-    stretching: Argon2id
 
 
 @dataclass(frozen=True, slots=True)

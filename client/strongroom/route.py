@@ -13,17 +13,17 @@ from strongroom.proxies import Proxy, proxy_to
 from strongroom.roots import RootSearch
 from strongroom.silent_grpc import grpc
 from strongroom_protocol.errors import StrongroomError
+from strongroom_protocol.labels import MESSAGE_MAX_SIZE
 
 AccessToken: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]]
 """A token, or a function that returns a fresh one; an async one for `AsyncVault` alone."""
 Retrying: TypeAlias = Callable[[StrongroomError], None]
 """Told why a try failed that is going to be repeated; must not block."""
 
-MAX_MESSAGE: Final = 16 * 1024
 DIAGNOSIS_SHARE: Final = 8
 """A diagnosis takes at most this part of a request's time, on top of it."""
 _OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MESSAGE_MAX_SIZE),
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from strongroom.errors import VaultProtocolError
+from strongroom_protocol import labels
+from strongroom_protocol.labels import SEAL_NONCE_SIZE
 from strongroom_protocol.opaque.kdf import expand
-
-KEY_LABEL: Final = b"strongroom/v1 backup key"
-AAD_LABEL: Final = b"strongroom/v1 sealed backup key"
-BACKUP_KEY_SIZE: Final = 32
-NONCE_SIZE: Final = 12
-SEALED_SIZE: Final = NONCE_SIZE + BACKUP_KEY_SIZE + 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +33,14 @@ class Binding:
     key_id: bytes
 
     def associated_data(self) -> bytes:
-        """Return the label and the three values, those of variable length with 2 bytes of it."""
+        """Return the label, vault id and account with 2 bytes of length each, and the key id."""
         prefixed = (_length_prefixed(value.encode()) for value in (self.vault_id, self.account))
-        return AAD_LABEL + b"".join(prefixed) + self.key_id
+        return labels.SEALED_BACKUP_KEY + b"".join(prefixed) + self.key_id
 
 
 def seal(export_key: bytes, backup_key: bytes, binding: Binding) -> bytes:
     """Return the sealed backup key, 60 bytes."""
-    nonce = os.urandom(NONCE_SIZE)
+    nonce = os.urandom(SEAL_NONCE_SIZE)
     return nonce + _cipher(export_key).encrypt(nonce, backup_key, binding.associated_data())
 
 
@@ -53,9 +48,9 @@ def unseal(export_key: bytes, sealed: bytes, binding: Binding) -> bytes:
     """Return the backup key, 32 bytes.
 
     Raises:
-        VaultProtocolError: the vault gave back something else than what was registered.
+        VaultProtocolError: the vault gave back something other than what was registered.
     """
-    nonce, ciphertext = sealed[:NONCE_SIZE], sealed[NONCE_SIZE:]
+    nonce, ciphertext = sealed[:SEAL_NONCE_SIZE], sealed[SEAL_NONCE_SIZE:]
     try:
         return _cipher(export_key).decrypt(nonce, ciphertext, binding.associated_data())
     except InvalidTag as error:
@@ -63,7 +58,7 @@ def unseal(export_key: bytes, sealed: bytes, binding: Binding) -> bytes:
 
 
 def _cipher(export_key: bytes) -> AESGCM:
-    return AESGCM(expand(export_key, KEY_LABEL, 32))
+    return AESGCM(expand(export_key, labels.BACKUP_KEY, labels.BACKUP_KEY_SIZE))
 
 
 def _length_prefixed(value: bytes) -> bytes:

@@ -15,7 +15,7 @@ from strongroom.errors import AccountMismatch, AccountUnknown, AnotherKey
 from strongroom.identity import decode_identity
 from strongroom.route import AccessToken, Retrying, Target
 from strongroom.stretching import Stretching
-from strongroom_protocol.addresses import meant
+from strongroom_protocol.addresses import parse_address
 from strongroom_protocol.invite import Invite, is_invite
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Session:
             raise TypeError("what is needed is an address, or invite=...")
         else:
             known = b"" if identity is None else decode_identity(identity)
-            invited = Invite(meant(address), vault_id or "", known)
+            invited = Invite(parse_address(address), vault_id or "", known)
         options = Options(
             identity=invited.identity or None,
             vault_id=invited.vault_id or None,

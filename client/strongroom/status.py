@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError
@@ -12,15 +11,15 @@ from google.rpc.status_pb2 import Status
 
 from strongroom import errors
 from strongroom.silent_grpc import grpc
+from strongroom_protocol.convert import datetime_of_ms
+from strongroom_protocol.labels import ERROR_DOMAIN, REQUEST_ID, STATUS_DETAILS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from strongroom_protocol.errors import StrongroomError
 
-DOMAIN: Final = "strongroom"
-DETAILS: Final = "grpc-status-details-bin"
-REQUEST_ID: Final = "request-id"
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{16}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _MAX_DIGITS: Final = 19
@@ -72,7 +71,7 @@ _FOR_OPERATORS: Final = (
     errors.VaultInternalError,
     errors.VaultProtocolError,
 )
-"""Errors that somebody else has to look into than the person who gets them."""
+"""Errors that somebody other than the person who gets them has to look into."""
 
 
 def error_of(failed: grpc.RpcError) -> tuple[StrongroomError, float]:
@@ -102,19 +101,19 @@ def is_transient(error: StrongroomError) -> bool:
 
 def _request_id(metadata: tuple[tuple[str, Any], ...]) -> str:
     """Return what the vault calls the call, if it is such a name (docs/protocol.md 8.1)."""
-    said = (value for key, value in metadata if key == REQUEST_ID and isinstance(value, str))
-    return next(filter(_REQUEST_ID.fullmatch, said), "")
+    ids = (value for key, value in metadata if key == REQUEST_ID and isinstance(value, str))
+    return next(filter(_REQUEST_ID.fullmatch, ids), "")
 
 
 def _word(text: str | None) -> str:
-    """Return a name that the vault sends if it is one, else that it is none: it may be anything."""
+    """Return a name that the vault sent; "unknown" for anything else, which may be hostile."""
     return text if text is not None and _WORD.fullmatch(text) else "unknown"
 
 
 def _details(metadata: Any) -> tuple[ErrorInfo | None, float]:  # noqa: ANN401 -- grpc's own
     info, delay = None, 0.0
     for key, value in metadata:
-        if key != DETAILS:
+        if key != STATUS_DETAILS:
             continue
         try:
             for detail in Status.FromString(value).details:
@@ -130,7 +129,7 @@ def _detail(
     delay: float,
 ) -> tuple[ErrorInfo | None, float]:
     error_info, retry_info = ErrorInfo(), RetryInfo()
-    if detail.Unpack(error_info) and error_info.domain == DOMAIN:
+    if detail.Unpack(error_info) and error_info.domain == ERROR_DOMAIN:
         return error_info, delay
     if detail.Unpack(retry_info):
         return info, max(0.0, retry_info.retry_delay.ToMilliseconds() / 1000)
@@ -147,6 +146,6 @@ def _moment(milliseconds: str | None) -> datetime | None:
     if _count(milliseconds) == 0:
         return None
     try:
-        return datetime.fromtimestamp(_count(milliseconds) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
+        return datetime_of_ms(_count(milliseconds))
+    except ValueError:
         return None

@@ -1,35 +1,34 @@
-"""Requests as proto messages, and proto messages as answers, sizes checked."""
+"""Requests to proto messages, and proto messages to answers, with every size checked."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from strongroom import requests
 from strongroom.errors import VaultProtocolError
-from strongroom.sealed_key import SEALED_SIZE
+from strongroom_protocol import labels
+from strongroom_protocol.answers import RecoveryStarted, RegistrationStarted
+from strongroom_protocol.convert import (
+    SUITE,
+    argon2id_from_proto,
+    cause_from_proto,
+    datetime_of_timestamp,
+    has_suite,
+)
 from strongroom_protocol.opaque.errors import OpaqueError
 from strongroom_protocol.opaque.group import Element
-from strongroom_protocol.opaque.ksf import Argon2id
 from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
-SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
-KEY_ID_SIZE: Final = 16
 REGISTRATION_RESPONSE_SIZE: Final = 66
 KE2_SIZE: Final = 259
-STATE_MAX_SIZE: Final = 1024
-VAULT_ID_MAX_SIZE: Final = 64
-MAX_ATTEMPTS: Final = 1000
-
-_VAULT_ID: Final = re.compile(rf"[a-z0-9.-]{{1,{VAULT_ID_MAX_SIZE}}}")
-_CAUSES: Final = {pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT: "attempt_limit"}
 
 
 def encode(request: requests.Request[Any]) -> Message:
@@ -43,7 +42,7 @@ def decode(message: Any) -> Any:  # noqa: ANN401 -- the answer's type is the req
     Raises:
         VaultProtocolError: it is not what the protocol says.
     """
-    if message.suite != SUITE:
+    if not has_suite(message):
         raise VaultProtocolError("The vault answers in another suite.")
     return _DECODERS[type(message)](message)
 
@@ -84,49 +83,49 @@ _ENCODERS: Final[dict[type[Any], Callable[[Any], Message]]] = {
 
 
 def _vault_info(message: pb.GetVaultResponse) -> requests.VaultInfo:
-    if not _VAULT_ID.fullmatch(message.vault_id):
+    if not re.fullmatch(labels.VAULT_ID, message.vault_id):
         raise VaultProtocolError("The vault's id is not 1 to 64 characters of [a-z0-9.-].")
     return requests.VaultInfo(
         vault_id=message.vault_id,
         identity_public_key=_point(message.identity_public_key),
-        stretching=_argon2id(message.stretching),
+        stretching=argon2id_from_proto(message.stretching),
         attempt_limit=_attempts(message.attempt_limit),
         minimum_attempt_limit=_attempts(message.minimum_attempt_limit),
         maximum_attempt_limit=_attempts(message.maximum_attempt_limit),
     )
 
 
-def _registration_started(message: pb.StartRegistrationResponse) -> requests.RegistrationStarted:
-    return requests.RegistrationStarted(
+def _registration_started(message: pb.StartRegistrationResponse) -> RegistrationStarted:
+    return RegistrationStarted(
         registration_response=_exact(message.registration_response, REGISTRATION_RESPONSE_SIZE),
-        key_id=_exact(message.key_id, KEY_ID_SIZE),
+        key_id=_exact(message.key_id, labels.KEY_ID_SIZE),
         state=_state(message.registration_state),
-        stretching=_argon2id(message.stretching),
+        stretching=argon2id_from_proto(message.stretching),
     )
 
 
 def _registered(message: pb.FinishRegistrationResponse) -> requests.Registered:
     limit, left = _limit_and_left(message)
     return requests.Registered(
-        key_id=_exact(message.key_id, KEY_ID_SIZE),
+        key_id=_exact(message.key_id, labels.KEY_ID_SIZE),
         attempt_limit=limit,
         attempts_left=left,
         created_at=_moment(message.created_at),
     )
 
 
-def _recovery_started(message: pb.StartRecoveryResponse) -> requests.RecoveryStarted:
-    return requests.RecoveryStarted(
+def _recovery_started(message: pb.StartRecoveryResponse) -> RecoveryStarted:
+    return RecoveryStarted(
         ke2=_exact(message.ke2, KE2_SIZE),
-        key_id=_exact(message.key_id, KEY_ID_SIZE),
+        key_id=_exact(message.key_id, labels.KEY_ID_SIZE),
         state=_state(message.recovery_state),
         attempts_left=_attempts(message.attempts_left),
-        stretching=_argon2id(message.stretching),
+        stretching=argon2id_from_proto(message.stretching),
     )
 
 
 def _recovery_finished(message: pb.FinishRecoveryResponse) -> bytes:
-    return _exact(message.sealed_backup_key, SEALED_SIZE)
+    return _exact(message.sealed_backup_key, labels.SEALED_BACKUP_KEY_SIZE)
 
 
 def _key_status(message: pb.GetKeyResponse) -> requests.KeyStatus:
@@ -135,15 +134,19 @@ def _key_status(message: pb.GetKeyResponse) -> requests.KeyStatus:
             active = message.active
             limit, left = _limit_and_left(active)
             return requests.ActiveKey(
-                key_id=_exact(active.key_id, KEY_ID_SIZE),
+                key_id=_exact(active.key_id, labels.KEY_ID_SIZE),
                 attempt_limit=limit,
                 attempts_left=left,
                 created_at=_moment(active.created_at),
                 wait_until=_moment(active.wait_until) if active.HasField("wait_until") else None,
-                stretching=_argon2id(active.stretching) if active.HasField("stretching") else None,
+                stretching=(
+                    argon2id_from_proto(active.stretching)
+                    if active.HasField("stretching")
+                    else None
+                ),
             )
         case "destroyed":
-            cause = _CAUSES.get(message.destroyed.cause, "unknown")
+            cause = cause_from_proto(message.destroyed.cause)
             return requests.DestroyedKey(_moment(message.destroyed.destroyed_at), cause)
         case "absent":
             return None
@@ -169,23 +172,23 @@ def _point(value: bytes) -> bytes:
     try:
         return Element.decode(value).encode()
     except OpaqueError as error:
-        raise VaultProtocolError("The vault's identity is no point of P-256.") from error
+        raise VaultProtocolError("The vault's identity is not a point of P-256.") from error
 
 
 def _exact(value: bytes, size: int) -> bytes:
     if len(value) != size:
-        raise VaultProtocolError(f"The vault sends {len(value)} bytes where {size} belong.")
+        raise VaultProtocolError(f"The vault sends {len(value)} bytes instead of {size}.")
     return value
 
 
 def _state(value: bytes) -> bytes:
-    if not 1 <= len(value) <= STATE_MAX_SIZE:
+    if not 1 <= len(value) <= labels.STATE_MAX_SIZE:
         raise VaultProtocolError("The vault's state is empty or too long.")
     return value
 
 
 def _attempts(value: int) -> int:
-    if value > MAX_ATTEMPTS:
+    if value > labels.ATTEMPT_LIMIT_MAX:
         raise VaultProtocolError("The vault counts more attempts than there can be.")
     return value
 
@@ -199,12 +202,8 @@ def _limit_and_left(
     return limit, left
 
 
-def _argon2id(message: pb.Argon2id) -> Argon2id:
-    return Argon2id(message.memory_kib, message.passes, message.lanes)
-
-
 def _moment(timestamp: Timestamp) -> datetime:
     try:
-        return timestamp.ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
+        return datetime_of_timestamp(timestamp)
+    except ValueError as error:
         raise VaultProtocolError("The vault's answer has a time that does not exist.") from error

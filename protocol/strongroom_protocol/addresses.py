@@ -9,7 +9,7 @@ from typing import Final
 from strongroom_protocol.errors import StrongroomError
 
 DEFAULT_PORT: Final = 443
-"""That of https. An address that names no port and is no https URL is refused where it is new."""
+"""The port of https. A new address must name its port, or be an https URL."""
 _IN_BRACKETS: Final = re.compile(r"\[(?P<host>[0-9a-fA-F:.%]+)\](?::(?P<port>[0-9]{1,9}))?")
 _PLAIN: Final = re.compile(r"(?P<host>[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,9}))?")
 _MAX_PORT: Final = 65535
@@ -24,8 +24,8 @@ class BadAddress(StrongroomError):
     hint = f"An address is host:port, {_EXAMPLE}."
 
 
-def meant(text: str) -> str:
-    """Return host:port as somebody means it who writes `text`: host:port, or an https URL of these.
+def parse_address(text: str) -> str:
+    """Return host:port for an address as a person writes it: host:port, or an https URL of it.
 
     Raises:
         BadAddress: it is neither, or names no port.
@@ -48,9 +48,9 @@ def meant(text: str) -> str:
 
 
 def has_port(text: str) -> bool:
-    """Whether an address names a port, or is none at all."""
-    found = _IN_BRACKETS.fullmatch(text) or _PLAIN.fullmatch(text)
-    return found is None or found["port"] is not None
+    """Whether an address names a port; also true of text that is not an address."""
+    match = _IN_BRACKETS.fullmatch(text) or _PLAIN.fullmatch(text)
+    return match is None or match["port"] is not None
 
 
 def normalised(address: str, written: str | None = None) -> str:
@@ -58,26 +58,26 @@ def normalised(address: str, written: str | None = None) -> str:
 
     Args:
         address: host:port; the port may be missing, as in old profiles.
-        written: what an error quotes in place of the address.
+        written: what an error quotes instead of the address.
 
     Raises:
-        BadAddress: it is not host or host:port. A name with other letters than those of ASCII has
-            to be written as DNS has it (xn--...).
+        BadAddress: it is not host or host:port. A name with letters outside ASCII must be
+            written as DNS has it (xn--...).
     """
     text = address.strip()
     refusal = BadAddress(f"{_quoted(written or text)} is not the address of a vault.")
-    found = _IN_BRACKETS.fullmatch(text) or _PLAIN.fullmatch(text)
-    if found is None:
+    match = _IN_BRACKETS.fullmatch(text) or _PLAIN.fullmatch(text)
+    if match is None:
         raise refusal
-    port = DEFAULT_PORT if found["port"] is None else int(found["port"])
-    host = _host(found["host"])
+    port = DEFAULT_PORT if match["port"] is None else int(match["port"])
+    host = _host(match["host"])
     if not host or not 0 < port <= _MAX_PORT:
         raise refusal
     return f"{host}:{port}"
 
 
 def pinned_as(address: str) -> str:
-    """Return what a normalised address has in common with its like: this machine is one place."""
+    """Return the address under which an identity is pinned: all names of this machine are one."""
     return f"localhost:{address.rpartition(':')[2]}" if is_this_machine(address) else address
 
 

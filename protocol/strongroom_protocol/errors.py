@@ -1,4 +1,4 @@
-"""The base of every error that an application or a person may meet."""
+"""The base of every error that an application or a person may see."""
 
 from __future__ import annotations
 

@@ -16,25 +16,24 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Self
 
+from strongroom_protocol import labels
 from strongroom_protocol.addresses import BadAddress, normalised
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.invisible import INVISIBLE
 from strongroom_protocol.opaque.errors import OpaqueError
 from strongroom_protocol.opaque.group import Element
+from strongroom_protocol.opaque.labels import NPK
 
 PREFIX: Final = "strongroom1"
 VERSION: Final = 1
 MAX_TEXT: Final = 1024
 """Characters; the longest invite of this version has 650."""
 FINGERPRINT_SIZE: Final = 32
-_IDENTITY_SIZE: Final = 33
 _CHECKSUM_SIZE: Final = 4
-_LABEL: Final = b"strongroom/v1 invite"
-_VAULT_ID: Final = re.compile(r"[a-z0-9.-]{1,64}")
 
 
 class BadInvite(StrongroomError):
-    """The text is not an invite, not a whole one, or contradicts something else that was said."""
+    """The text is not an invite, not a whole one, or contradicts something else that was given."""
 
     message = "This is not a whole invite: a part of it is missing or mistyped."
     hint = "Copy the whole invite again; it begins with strongroom1. The vault's operator has it."
@@ -68,7 +67,7 @@ class Invite:
         """Read an invite. White space, invisible characters and the case of letters do not matter.
 
         Raises:
-            BadInvite: it is none, not a whole one, or of a later version.
+            BadInvite: it is not an invite, not a whole one, or of a later version.
         """
         if len(text) > MAX_TEXT:
             raise BadInvite
@@ -76,13 +75,13 @@ class Invite:
         body = _body(written)
         if body[0] != VERSION:
             raise BadInvite("This invite is of a later version than this program can read.")
-        identity, rest = body[1 : 1 + _IDENTITY_SIZE], body[1 + _IDENTITY_SIZE :]
+        identity, rest = body[1 : 1 + NPK], body[1 + NPK :]
         vault_id, rest = _next_field(rest)
         address, rest = _next_field(rest)
         fingerprint, rest = _next_field(rest)
         invite = cls(_text(address), _text(vault_id), identity, fingerprint)
         if rest or not invite._is_sound() or invite.encode() != written:
-            raise BadInvite("This invite says what no vault is like.")
+            raise BadInvite("This invite says what no vault can be like.")
         return invite
 
     def _is_sound(self) -> bool:
@@ -92,8 +91,11 @@ class Invite:
             is_written_well = normalised(self.address) == self.address
         except (OpaqueError, BadAddress):
             return False
-        is_sized = len(self.ca_fingerprint) in (0, FINGERPRINT_SIZE)
-        return is_written_well and is_sized and _VAULT_ID.fullmatch(self.vault_id) is not None
+        return (
+            is_written_well
+            and len(self.ca_fingerprint) in (0, FINGERPRINT_SIZE)
+            and re.fullmatch(labels.VAULT_ID, self.vault_id) is not None
+        )
 
 
 def is_invite(text: object) -> bool:
@@ -117,7 +119,7 @@ def _body(written: str) -> bytes:
 
 
 def _checksum(body: bytes) -> bytes:
-    return sha256(_LABEL + body).digest()[:_CHECKSUM_SIZE]
+    return sha256(labels.INVITE + body).digest()[:_CHECKSUM_SIZE]
 
 
 def _with_length(field: bytes) -> bytes:

@@ -44,6 +44,7 @@ from vault_process import make_softhsm, make_vault
 
 from strongroom.errors import VaultUnreachable
 from strongroom.requests import GetKey
+from strongroom_protocol import labels
 from strongroom_vault.api import anonymous, bounds, health, requests
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def test_what_a_connection_may_open_and_send_ahead(vault: VaultProcess) -> None:
         secure.sendall(PREFACE + settings())
         heard = announced(secure.recv(1000))
     assert heard[MAX_CONCURRENT_STREAMS] == bounds.MAX_STREAMS
-    assert heard[INITIAL_WINDOW_SIZE] <= 2 * bounds.MAX_MESSAGE
+    assert heard[INITIAL_WINDOW_SIZE] <= 2 * labels.MESSAGE_MAX_SIZE
 
 
 async def test_calls_without_a_request_take_nobodys_place(vault: VaultProcess) -> None:

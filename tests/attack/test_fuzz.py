@@ -20,7 +20,8 @@ from quick_account import QuickAccount
 from raw_client import Guess, raw_client
 
 from strongroom.requests import FinishRecovery, GetKey, StartRegistration
-from strongroom.wire import SUITE, encode
+from strongroom.wire import encode
+from strongroom_protocol.convert import SUITE
 from strongroom_protocol.opaque import client as opaque
 from strongroom_protocol.v1 import vault_pb2
 from strongroom_vault.hsm.framing import LENGTH_SIZE, FrameError, decode_answer, first_body, frame
@@ -157,7 +158,7 @@ def is_well(vault: VaultProcess, log_before: int) -> None:
     """Same process, same workers, no bug in the log, and somebody new is served."""
     account = QuickAccount("honest")
     account.register(vault)
-    assert account.recover(vault) == account.sealed
+    assert account.recover_patiently(vault) == account.sealed
     log = vault.log()[log_before:]
     assert "internal error" not in log
     assert "Traceback" not in log

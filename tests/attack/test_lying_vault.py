@@ -23,6 +23,8 @@ from lying_vault import KEY, KEY_ID, NOW, PASSWORD, LyingVault, drive, protected
 
 from strongroom import errors, flows, recovery, registration, requests, sealed_key, status, wire
 from strongroom.flows import Party
+from strongroom_protocol import labels
+from strongroom_protocol.convert import SUITE
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
 from strongroom_protocol.opaque.ksf import Argon2id
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from strongroom.flows import Flow
+    from strongroom_protocol.answers import RecoveryStarted
 
 
 def test_an_honest_vault_gives_the_key_back() -> None:
@@ -130,7 +133,7 @@ def test_the_envelope_binds_account_and_vault(party: Callable[[Party], Party]) -
 
 @pytest.mark.parametrize("position", [0, 1, 33, 65, 100, 162, 200, 226, 258])
 def test_any_changed_byte_of_ke2(position: int) -> None:
-    def lie(answer: requests.RecoveryStarted) -> requests.RecoveryStarted:
+    def lie(answer: RecoveryStarted) -> RecoveryStarted:
         ke2 = bytearray(answer.ke2)
         ke2[position] ^= 1
         return replace(answer, ke2=bytes(ke2))
@@ -290,7 +293,7 @@ def test_what_the_vault_says_to_a_failure_report_is_what_the_person_is_told(
         drive(recovery.recover(vault.party, "wrong"), vault)
 
 
-S = wire.SUITE
+S = SUITE
 POINT = SoftwareAkeKey.derive(b"i" * 32).public_key.encode()
 GOOD_ARGON2 = pb.Argon2id(memory_kib=65536, passes=3, lanes=4)
 LIES_ON_THE_WIRE = [
@@ -339,7 +342,7 @@ class Failed(grpc.RpcError):
     def __init__(self, code: grpc.StatusCode, details: bytes | None = None) -> None:
         super().__init__()
         self._code = code
-        self._metadata: Any = () if details is None else ((status.DETAILS, details),)
+        self._metadata: Any = () if details is None else ((labels.STATUS_DETAILS, details),)
 
     def code(self) -> grpc.StatusCode:
         return self._code
@@ -410,7 +413,7 @@ def test_no_terminal_obeys_what_a_vault_sends(
     reason: str, name: str, kind: type[StrongroomError]
 ) -> None:
     failed = Failed(CODE.ABORTED, details(reason, **{name: HOSTILE}))
-    failed._metadata += ((status.REQUEST_ID, HOSTILE), (status.REQUEST_ID, "0" * 17))
+    failed._metadata += ((labels.REQUEST_ID, HOSTILE), (labels.REQUEST_ID, "0" * 17))
     error, _ = status.error_of(failed)
     assert type(error) is kind
     assert (str(error) + error.hint).isprintable()
@@ -429,7 +432,7 @@ def test_no_error_takes_control_characters_to_a_terminal() -> None:
 
 def test_the_request_id_is_in_the_error() -> None:
     failed = Failed(CODE.INTERNAL)
-    failed._metadata += ((status.REQUEST_ID, "0123456789abcdef"),)
+    failed._metadata += ((labels.REQUEST_ID, "0123456789abcdef"),)
     error, _ = status.error_of(failed)
     assert error.request_id == "0123456789abcdef"
     assert error.request_id in error.hint

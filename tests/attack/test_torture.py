@@ -45,7 +45,6 @@ from strongroom.requests import (
     FinishRecovery,
     FinishRegistration,
     GetKey,
-    RecoveryStarted,
     StartRecovery,
     StartRegistration,
 )
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from vault_process import VaultFolder, VaultProcess
 
     from strongroom.requests import Request
+    from strongroom_protocol.answers import RecoveryStarted
 
 KILLS: Final = int(os.environ.get("STRONGROOM_TORTURE", "48"))
 SEED: Final = int(os.environ.get("STRONGROOM_TORTURE_SEED", "1"))

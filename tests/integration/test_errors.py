@@ -45,7 +45,7 @@ from strongroom.requests import (
     StartRecovery,
     StartRegistration,
 )
-from strongroom.wire import SUITE
+from strongroom_protocol.convert import SUITE
 from strongroom_protocol.opaque import client as opaque
 from strongroom_protocol.v1 import vault_pb2, vault_pb2_grpc
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect
+import pytest
 from vault_process import REPOSITORY
 
 from strongroom_vault.demo.throwaway import free_port
@@ -18,8 +19,6 @@ from strongroom_vault.operator import issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
 PASSWORD = "seven brown foxes under one roof"
 READY = "--- ready"
@@ -94,6 +93,27 @@ def run_as_a_person(script: str, folder: Path, answers: dict[str, str]) -> str:
     seen = str(terminal.before)
     assert terminal.exitstatus == 0, seen
     return seen
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+def test_waiting_for_a_vault_that_does_not_start_ends(page: str, tmp_path: Path) -> None:
+    """Or it waits forever: Ctrl-C makes the command exit with a code, and the shell goes on."""
+    text = (REPOSITORY / page).read_text()
+    found = re.search(
+        r"^strongroom-vault serve .*&\n.*strongroom-vault status.*$", text, re.MULTILINE
+    )
+    assert found is not None
+    done = subprocess.run(
+        ["bash", "-c", f"{found[0]}\necho goes on"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": PATH},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout == "goes on\n"
+    assert "there are no settings" in (tmp_path / "vault.log").read_text()
 
 
 def test_the_blocks_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

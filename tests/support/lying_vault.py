@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from strongroom import errors, registration, requests
 from strongroom.flows import Party
+from strongroom_protocol.answers import RecoveryStarted, RegistrationStarted
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.opaque import server
 from strongroom_protocol.opaque.keys import SoftwareAkeKey, SoftwareOprfKey
@@ -60,28 +61,26 @@ class LyingVault:
     def GetVault(self, _request: requests.GetVault) -> requests.VaultInfo:
         return self.info
 
-    def StartRegistration(
-        self, request: requests.StartRegistration
-    ) -> requests.RegistrationStarted:
+    def StartRegistration(self, request: requests.StartRegistration) -> RegistrationStarted:
         response = server.create_registration_response(
             RegistrationRequest.decode(request.registration_request),
             self.identity.public_key,
             self.oprf_key,
         )
-        return requests.RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
+        return RegistrationStarted(response.encode(), KEY_ID, b"state", RFC9106_SECOND)
 
     def FinishRegistration(self, request: requests.FinishRegistration) -> requests.Registered:
         self.record = Record.decode(request.registration_record)
         self.sealed = request.sealed_backup_key
         return requests.Registered(KEY_ID, 10, 10, NOW)
 
-    def StartRecovery(self, request: requests.StartRecovery) -> requests.RecoveryStarted:
+    def StartRecovery(self, request: requests.StartRecovery) -> RecoveryStarted:
         assert self.record is not None
         ke1 = KE1.decode(request.ke1)
         ke2, self.expected = server.generate_ke2(
             ke1, self.record, self.identity, self.oprf_key, self.party.identities
         )
-        return requests.RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
+        return RecoveryStarted(ke2.encode(), KEY_ID, b"state", 9, RFC9106_SECOND)
 
     def FinishRecovery(self, request: requests.FinishRecovery) -> bytes:
         assert self.expected is not None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from raw_client import raw_client
 
+from strongroom.errors import HsmUnavailable
 from strongroom.requests import (
     FinishRecovery,
     FinishRegistration,
-    RegistrationStarted,
     StartRecovery,
     StartRegistration,
 )
@@ -21,7 +22,10 @@ from strongroom_protocol.opaque.messages import KE2, RegistrationResponse
 if TYPE_CHECKING:
     from vault_process import VaultProcess
 
+    from strongroom_protocol.answers import RegistrationStarted
+
 RIGHT = b"right"
+PATIENCE_S: Final = 60
 
 
 class QuickAccount:
@@ -49,6 +53,17 @@ class QuickAccount:
         finish, self.sealed = self.begin(vault)
         with raw_client(vault, self.name) as raw:
             raw.call(finish)
+
+    def recover_patiently(self, vault: VaultProcess) -> bytes:
+        """Recover, and repeat it while the token is away: of a busy SoftHSM, a session may be."""
+        ends_at = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self.recover(vault)
+            except HsmUnavailable:
+                if time.monotonic() > ends_at:
+                    raise
+                time.sleep(0.1)
 
     def recover(self, vault: VaultProcess) -> bytes:
         """Return what the vault releases to the right password."""

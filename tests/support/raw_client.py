@@ -11,7 +11,7 @@ import grpc
 
 from strongroom.errors import VaultBusy
 from strongroom.passwords import normalise
-from strongroom.requests import FinishRecovery, RecoveryStarted, Request, StartRecovery
+from strongroom.requests import FinishRecovery, Request, StartRecovery
 from strongroom.status import error_of
 from strongroom.wire import decode, encode
 from strongroom_protocol.opaque import client
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vault_process import VaultProcess
 
     from strongroom.flows import Party
+    from strongroom_protocol.answers import RecoveryStarted
     from strongroom_protocol.opaque.client import LoginSession
 
 

@@ -13,15 +13,13 @@ from tls_servers import certificate
 
 from strongroom import requests
 from strongroom.errors import WrongPassword
-from strongroom.wire import SUITE
+from strongroom_protocol.convert import SUITE, argon2id_to_proto
 from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_protocol.v1 import vault_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from strongroom_protocol.opaque.ksf import Argon2id
 
 
 class ServedVault:
@@ -80,10 +78,6 @@ def _refuse(context: Any, why: str | grpc.StatusCode, **metadata: str) -> None:
     context.abort(grpc.StatusCode.FAILED_PRECONDITION, "")
 
 
-def _argon2id(ksf: Argon2id) -> pb.Argon2id:
-    return pb.Argon2id(memory_kib=ksf.memory_kib, passes=ksf.passes, lanes=ksf.lanes)
-
-
 _REQUESTS: dict[str, Callable[[Any], requests.Request[Any]]] = {
     "GetVault": lambda _: requests.GetVault(),
     "StartRegistration": lambda m: requests.StartRegistration(m.registration_request),
@@ -100,7 +94,7 @@ _ANSWERS: dict[str, Callable[[Any], Any]] = {
         suite=SUITE,
         vault_id=a.vault_id,
         identity_public_key=a.identity_public_key,
-        stretching=_argon2id(a.stretching),
+        stretching=argon2id_to_proto(a.stretching),
         attempt_limit=a.attempt_limit,
         minimum_attempt_limit=a.minimum_attempt_limit,
         maximum_attempt_limit=a.maximum_attempt_limit,
@@ -110,7 +104,7 @@ _ANSWERS: dict[str, Callable[[Any], Any]] = {
         registration_response=a.registration_response,
         key_id=a.key_id,
         registration_state=a.state,
-        stretching=_argon2id(a.stretching),
+        stretching=argon2id_to_proto(a.stretching),
     ),
     "FinishRegistration": lambda a: pb.FinishRegistrationResponse(
         suite=SUITE,
@@ -125,7 +119,7 @@ _ANSWERS: dict[str, Callable[[Any], Any]] = {
         key_id=a.key_id,
         recovery_state=a.state,
         attempts_left=a.attempts_left,
-        stretching=_argon2id(a.stretching),
+        stretching=argon2id_to_proto(a.stretching),
     ),
     "FinishRecovery": lambda a: pb.FinishRecoveryResponse(suite=SUITE, sealed_backup_key=a),
     "GetKey": lambda a: pb.GetKeyResponse(
@@ -135,7 +129,7 @@ _ANSWERS: dict[str, Callable[[Any], Any]] = {
             attempt_limit=a.attempt_limit,
             attempts_left=a.attempts_left,
             created_at=a.created_at,
-            stretching=_argon2id(a.stretching),
+            stretching=argon2id_to_proto(a.stretching),
         ),
     ),
     "DeleteKey": lambda _: pb.DeleteKeyResponse(suite=SUITE),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ledgers import MemoryAnchor, make_store
 
 from strongroom_protocol import labels
+from strongroom_protocol.answers import RecoveryStarted, VaultParameters
 from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.envelope import Identities
 from strongroom_protocol.opaque.ksf import Argon2id
@@ -19,7 +20,7 @@ from strongroom_vault.hsm.dispatcher import TokenPool
 from strongroom_vault.hsm.token import vault_keys
 from strongroom_vault.hsm.token.open_token import open_session
 from strongroom_vault.ledger.group_commit import Ledger
-from strongroom_vault.service.answers import ActiveKey, RecoveryStarted, VaultParameters
+from strongroom_vault.service.answers import ActiveKey
 from strongroom_vault.service.backup_keys import BackupKeyService
 from strongroom_vault.service.derived_keys import Keys
 from strongroom_vault.service.resident_keys import ResidentKeys

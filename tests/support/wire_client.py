@@ -6,6 +6,7 @@ not care.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from vault_process import VaultProcess
 
+PATIENCE_S: Final = 60
+"""A session of SoftHSM may lose sight of a resident key, until the vault has opened a new one."""
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["BackupKeyVault"]
 ANSWERS: Final[dict[str, type[Message]]] = {
     method.name: message_factory.GetMessageClass(method.output_type) for method in SERVICE.methods
@@ -62,7 +65,7 @@ class Refused(Exception):
 
 
 class WireClient:
-    """One connection of one account; each call is sent once."""
+    """One connection of one account; a call is repeated only while the token is away."""
 
     def __init__(self, channel: grpc.Channel, access_token: str) -> None:
         self._channel = channel
@@ -78,11 +81,17 @@ class WireClient:
         """
         call: Any = self._channel.unary_unary(f"/{SERVICE.full_name}/{method}")
         sent = self._metadata if metadata is None else metadata
-        try:
-            answer: bytes = call(message, metadata=sent, timeout=30)
-        except grpc.RpcError as error:
-            raise Refused(error) from error
-        return answer
+        ends_at = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                answer: bytes = call(message, metadata=sent, timeout=30)
+            except grpc.RpcError as error:
+                refused = Refused(error)
+                if refused.reason != "HSM_UNAVAILABLE" or time.monotonic() > ends_at:
+                    raise refused from error
+                time.sleep(0.1)
+            else:
+                return answer
 
     def call(self, request: Message, metadata: Sequence[tuple[str, str]] | None = None) -> Any:
         """Send a request; return the answer's message."""

@@ -19,8 +19,10 @@ from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from strongroom import requests
-from strongroom.sealed_key import KEY_LABEL, Binding
+from strongroom.sealed_key import Binding
 from strongroom.wire import encode
+from strongroom_protocol import labels
+from strongroom_protocol.convert import SUITE
 from strongroom_protocol.opaque.kdf import expand
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND
 from strongroom_protocol.v1 import vault_pb2 as pb
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 FOLDER: Final = Path(__file__).parent
 PAGE: Final = FOLDER.parents[1] / "docs" / "protocol.md"
-SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
 BINDING: Final = Binding("test", "account-1", bytes(range(16)))
 BACKUP_KEY: Final = bytes(range(0x20, 0x40))
 NONCE: Final = bytes(range(0xA0, 0xAC))
@@ -75,7 +76,7 @@ def exchange() -> dict[str, Message]:
     life = json.loads((FOLDER / "opaque.json").read_text())[-1]["outputs"]
     opaque = {name: bytes.fromhex(value) for name, value in life.items()}
     identity = opaque["registration_response"][33:]
-    cipher = AESGCM(expand(opaque["export_key"], KEY_LABEL, 32))
+    cipher = AESGCM(expand(opaque["export_key"], labels.BACKUP_KEY, 32))
     sealed = NONCE + cipher.encrypt(NONCE, BACKUP_KEY, BINDING.associated_data())
     stretching = pb.Argon2id(
         memory_kib=RFC9106_SECOND.memory_kib,

@@ -36,7 +36,7 @@ from strongroom.cli.token_command import TokenCommandFailed, token_command
 from strongroom.cli.vault_session import VaultSession
 from strongroom.errors import AccountMismatch, AccountUnknown, VaultUnreachable
 from strongroom.identity import encode_identity
-from strongroom_protocol.addresses import meant
+from strongroom_protocol.addresses import parse_address
 from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.invite import BadInvite, Invite, is_invite
 
@@ -96,7 +96,7 @@ class Device:
             places=profiles.load_places(folder),
             vault=_agreed(
                 "--vault",
-                meant(options["vault"]) if options["vault"] else None,
+                parse_address(options["vault"]) if options["vault"] else None,
                 invite.address if invite else None,
             ),
             identity=_agreed(

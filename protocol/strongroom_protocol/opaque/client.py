@@ -80,13 +80,13 @@ def finalize_registration_request(
     session: RegistrationSession,
     response: RegistrationResponse,
     identities: Identities,
-    stretch: Stretch,
+    ksf: Stretch,
     *,
     envelope_nonce: bytes | None = None,
 ) -> tuple[RegistrationRecord, bytes]:
     """FinalizeRegistrationRequest, section 5.2.3: the record and the export key (32 bytes)."""
     randomized = randomized_password(
-        session.password, session.blinding, response.evaluated_message, stretch
+        session.password, session.blinding, response.evaluated_message, ksf
     )
     nonce = os.urandom(NN) if envelope_nonce is None else envelope_nonce
     sealed, credentials = envelope.store(randomized, response.server_public_key, identities, nonce)
@@ -117,7 +117,7 @@ def generate_ke3(
     session: LoginSession,
     ke2: KE2,
     identities: Identities,
-    stretch: Stretch,
+    ksf: Stretch,
     *,
     context: bytes = b"",
 ) -> tuple[KE3, LoginResult]:
@@ -129,7 +129,7 @@ def generate_ke3(
     """
     response = ke2.credential_response
     randomized = randomized_password(
-        session.password, session.blinding, response.evaluated_message, stretch
+        session.password, session.blinding, response.evaluated_message, ksf
     )
     server_public_key, sealed = unmask(
         envelope.masking_key(randomized), response.masking_nonce, response.masked_response
@@ -143,11 +143,11 @@ def generate_ke3(
 
 
 def randomized_password(
-    password: bytes, blinding: Scalar, evaluated: Element, stretch: Stretch
+    password: bytes, blinding: Scalar, evaluated: Element, ksf: Stretch
 ) -> bytes:
     """Return the randomized password, 32 bytes (sections 5.2.3 and 6.3.2.3)."""
     output = oprf.finalize(password, blinding, evaluated)
-    return extract(output + stretch(output))
+    return extract(output + ksf(output))
 
 
 def _handshake(

@@ -1,6 +1,6 @@
 """Every way in which OPAQUE fails: one base class, a family for decoding, one class for each proof.
 
-A class says what went wrong, never with a secret. What a person should be told is the caller's.
+A class says what went wrong, never with a secret. What a person is told, the caller decides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DecodeError(OpaqueError):
 
 
 class WrongLength(DecodeError):
-    """The value has not the length that it must have."""
+    """The value does not have the length it must have."""
 
 
 class TrailingBytes(DecodeError):

@@ -5,7 +5,7 @@ What is constant-time and what is not:
 - Libcrypto and `cryptography` (OpenSSL both) multiply in constant time; so does the token, if its
   maker says so.
 - Our formulas have no branch and no table look-up that depends on a secret coordinate, except the
-  corner cases that no honest party can meet, and inverses of secrets are taken of a randomised
+  corner cases that no honest party reaches, and inverses of secrets are taken of a randomised
   multiple. But they are made of Python integers, whose single operations take a time that varies
   a little with the value. The blinded password, B and its multiples on the client, passes here.
 - Decoding, encoding and comparing points is not constant-time: points on the wire are public.
@@ -79,7 +79,7 @@ class Element:
 
         Raises:
             IdentityElement: if it is an encoding of the identity.
-            WrongLength: if it has not 33 bytes.
+            WrongLength: if it does not have 33 bytes.
             NonCanonicalPoint: if it does not begin with 02 or 03, or x is not below the prime.
             PointNotOnCurve: if no point has this x.
         """
@@ -128,7 +128,7 @@ class Scalar:
         """Decode 32 bytes, big-endian.
 
         Raises:
-            WrongLength: if it has not 32 bytes.
+            WrongLength: if it does not have 32 bytes.
             NonCanonicalScalar: if it is zero, or not below the order.
         """
         _require_length(data, field, labels.NOK)
@@ -155,7 +155,7 @@ class Scalar:
             return NotImplemented
         return hmac.compare_digest(self.encode(), other.encode())
 
-    __hash__ = None  # type: ignore[assignment]  # a secret is no key of a table
+    __hash__ = None  # type: ignore[assignment]  # a secret must not become a dict key
 
     def __repr__(self) -> str:
         return "Scalar(<secret>)"

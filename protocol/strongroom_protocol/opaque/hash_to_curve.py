@@ -43,7 +43,7 @@ def expand_message_xmd(message: bytes, dst: bytes, size: int) -> bytes:
     """Return `size` uniform bytes (RFC 9380 section 5.3.1) with SHA-256: 1 to 255 blocks.
 
     Raises:
-        RuntimeError: `dst` has not 1 to 255 bytes, or `size` is out of range.
+        RuntimeError: `dst` does not have 1 to 255 bytes, or `size` is out of range.
     """
     if not 0 < len(dst) <= _MAX_DST:
         raise RuntimeError("a domain separation tag has 1 to 255 bytes")

@@ -1,4 +1,4 @@
-"""The two things that a server's private keys do, and keys in memory that do them."""
+"""The two operations of a server's private keys, and keys in memory that do them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from argon2.low_level import ARGON2_VERSION, Type, hash_secret_raw
 from strongroom_protocol.opaque.labels import ARGON2_SALT, NH
 
 Stretch: TypeAlias = Callable[[bytes], bytes]
-"""Takes the OPRF output (32 bytes), returns 32 bytes."""
+"""The RFC's KSF: takes the OPRF output (32 bytes), returns 32 bytes."""
 
 _KIB: Final = 1024
 _LEAST_KIB_PER_LANE: Final = 8
@@ -135,5 +135,5 @@ RFC9106_SECOND: Final = Argon2id(memory_kib=64 * 1024, passes=3, lanes=4)
 
 
 def identity(data: bytes) -> bytes:
-    """Return `data`: no stretching."""
+    """Return `data` unchanged."""
     return data

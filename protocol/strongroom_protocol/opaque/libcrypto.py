@@ -100,7 +100,7 @@ class Libcrypto(threading.local):
         return self._encoded(self._result)
 
     def multiply(self, scalar: bytes, point: bytes | None = None) -> bytes:
-        """Return scalar (32 bytes, big-endian) times a point, the generator where there is none."""
+        """Return scalar (32 bytes, big-endian) times a point, the generator by default."""
         library = self._library
         if point is not None:
             self._read(point, self._point)
@@ -134,7 +134,7 @@ class Libcrypto(threading.local):
 
 
 def load() -> Libcrypto | None:
-    """Return the library; None where it is missing, or the system is none of Linux's."""
+    """Return the library; None where it is missing, or the system is not Linux."""
     if not sys.platform.startswith("linux"):
         return None
     try:

@@ -2,7 +2,7 @@
 
 The host never walks over a scalar's bits. Libcrypto gives back the point (`libcrypto.py`); where it
 is missing, `cryptography` gives x coordinates only, as tokens do, and `recover_product` finds y
-from a second answer. What is constant-time is said in `group.py`.
+from a second answer. `group.py` says what is constant-time.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def multiply_by_ecdh(q: Element, point: Element, ecdh_x: Callable[[Element], byt
     Args:
         q: the key's public point.
         point: what to multiply; one with the generator's x takes less time.
-        ecdh_x: gives x of k * its argument, 32 bytes; it is asked twice, or not at all.
+        ecdh_x: gives x of k * its argument, 32 bytes; called twice, or not at all.
 
     Returns:
         k * point.

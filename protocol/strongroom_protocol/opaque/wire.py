@@ -25,8 +25,8 @@ class Reader:
         """
         if len(self._rest) < size:
             raise WrongLength(f"{self._message}.{name}", f"{len(self._rest)} of {size} bytes")
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
+        value, self._rest = self._rest[:size], self._rest[size:]
+        return value
 
     def element(self, name: str) -> Element:
         """Return the next 33 bytes as a point.
@@ -78,7 +78,7 @@ def require_size(name: str, data: bytes, size: int) -> None:
     """Check that a value has its exact length.
 
     Raises:
-        WrongLength: it has not.
+        WrongLength: it does not.
     """
     if len(data) != size:
         raise WrongLength(name, f"{len(data)} bytes instead of {size}")

@@ -4,7 +4,7 @@
   written, never text that stays in a buffer until the interpreter fails on it at its end.
 - What cannot be written to stderr is lost, and stops nothing: a message that nobody reads must not
   end a command between two steps that belong together.
-- A descriptor that the shell has closed is taken, so that no file or socket gets its number: a
+- A descriptor that the shell has closed is opened, so that no file or socket gets its number: a
   library that writes to "stderr" would write into the database.
 """
 
@@ -37,7 +37,7 @@ class Whole(io.FileIO):
             while rest:
                 written: int | None = super().write(rest)
                 if written is None:  # a descriptor that does not block, and is full
-                    raise BlockingIOError("it takes no more")
+                    raise BlockingIOError("it is full")
                 rest = rest[written:]
         except OSError as error:
             error.filename = self.label
@@ -62,7 +62,7 @@ def unfailing_stderr() -> TextIO:
 def prepare() -> None:
     """Put the three streams of this process in order. Call it first."""
     had_stdout = sys.stdout is not None  # None where the shell has closed it
-    _take_closed_descriptors()
+    _open_closed_descriptors()
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 -- for good
     if sys.stderr is sys.__stderr__:
@@ -80,7 +80,7 @@ def can_be_written(stream: TextIO) -> bool:
     return fcntl.fcntl(stream.fileno(), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
-def _take_closed_descriptors() -> None:
+def _open_closed_descriptors() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(number)

@@ -13,8 +13,9 @@ from person import PROGRAM
 from tls_servers import closed_port
 
 from strongroom import AccessTokenInvalid, AsyncVault, NotAnAccessToken, Vault
-from strongroom.access_tokens import MAX_SIZE, cleaned
+from strongroom.access_tokens import cleaned
 from strongroom.cli.target import BadFile, BadTokenFile, read_token
+from strongroom_protocol.labels import ACCESS_TOKEN_MAX_SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ NO_TOKENS = {
     f"{TOKEN}\u2026": "characters",
     "\u0661\u0662.a.b": "characters",
     TOKEN.encode("utf-16-le").decode("latin-1"): "characters",
-    "a" * (MAX_SIZE + 1): "4097 characters",
+    "a" * (ACCESS_TOKEN_MAX_SIZE + 1): "4097 characters",
     "9" * 5000: "5000 characters",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from strongroom import attempts
 from strongroom.attempts import InMemory, InProcess, generate_ke1
+from strongroom_protocol import labels
 
 SEED = bytes(range(32))
 
@@ -63,7 +64,7 @@ def test_the_oldest_of_very_many_undecided_attempts_are_forgotten() -> None:
 
 def test_seeds_are_random_and_never_shown() -> None:
     assert attempts.new_seed() != attempts.new_seed()
-    assert len(attempts.new_seed()) == attempts.SEED_SIZE
+    assert len(attempts.new_seed()) == labels.ATTEMPT_SEED_SIZE
     kept = InMemory()
     assert kept.load() is None
     kept.save(SEED)

@@ -20,8 +20,9 @@ from strongroom import (
 from strongroom.diagnosis import Finding
 from strongroom.exchange import FIRST_DELAY_S, MAX_DELAY_S, Authorize, Exchange, Find, Send, Wait
 from strongroom.requests import DeleteKey, GetKey, GetVault, StartRecovery
-from strongroom.route import MAX_MESSAGE, Route, Target
-from strongroom.wire import SUITE
+from strongroom.route import Route, Target
+from strongroom_protocol.convert import SUITE
+from strongroom_protocol.labels import MESSAGE_MAX_SIZE
 from strongroom_protocol.v1 import vault_pb2 as pb
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def test_nothing_is_sent_once_it_is_closed() -> None:
 
 
 def test_what_is_too_large_is_never_sent() -> None:
-    played = Played(StartRecovery(bytes(MAX_MESSAGE)))
+    played = Played(StartRecovery(bytes(MESSAGE_MAX_SIZE)))
     with pytest.raises(MessageTooLarge):
         played.play()
     assert played.steps == []

@@ -22,7 +22,7 @@ from strongroom import (
 )
 from strongroom.attempts import InMemory
 from strongroom.identity import decode_identity
-from strongroom_protocol.addresses import meant
+from strongroom_protocol.addresses import parse_address
 from strongroom_protocol.invite import Invite
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def connect(kind: type[Any] = Vault, **options: Any) -> Any:
     ],
 )
 def test_an_address_is_what_was_evidently_meant(written: str, address: str) -> None:
-    assert meant(written) == address
+    assert parse_address(written) == address
 
 
 @pytest.mark.parametrize(

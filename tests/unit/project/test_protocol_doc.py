@@ -18,11 +18,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+from strongroom_labels import LABELS as STRONGROOM_LABELS
 
 from strongroom import (
     BackupKey,
     PasswordRefused,
-    attempts,
     exchange,
     passwords,
     recovery,
@@ -30,7 +30,6 @@ from strongroom import (
     route,
     sealed_key,
     stretching,
-    wire,
 )
 from strongroom.identity import decode_identity, encode_identity
 from strongroom.sealed_key import Binding
@@ -44,7 +43,7 @@ from strongroom_vault import errors
 from strongroom_vault.api import auth, bounds, guard, status
 from strongroom_vault.api import requests as vault_requests
 from strongroom_vault.hsm import supervisor
-from strongroom_vault.ledger import audit, head, journal
+from strongroom_vault.ledger import journal
 from strongroom_vault.settings import config
 
 if TYPE_CHECKING:
@@ -253,8 +252,8 @@ def test_every_cause_of_a_destruction(cause: errors.Cause) -> None:
 
 
 def test_the_domain_of_errors() -> None:
-    assert f'`domain` "{status.DOMAIN}"' in PAGE
-    assert f"`{status.DETAILS}`" in PAGE
+    assert f'`domain` "{vault_labels.ERROR_DOMAIN}"' in PAGE
+    assert f"`{vault_labels.STATUS_DETAILS}`" in PAGE
 
 
 CONSTANTS: Final = {
@@ -270,23 +269,23 @@ CONSTANTS: Final = {
     "envelope": labels.ENVELOPE_SIZE,
     "masked response": labels.MASKED_RESPONSE_SIZE,
     **{name: len(message.encode()) for name, message in OPAQUE_MESSAGES.items()},
-    "backup key": sealed_key.BACKUP_KEY_SIZE,
+    "backup key": vault_labels.BACKUP_KEY_SIZE,
     "sealed backup key": vault_labels.SEALED_BACKUP_KEY_SIZE,
-    "nonce of a sealed backup key": sealed_key.NONCE_SIZE,
+    "nonce of a sealed backup key": vault_labels.SEAL_NONCE_SIZE,
     "key id": vault_labels.KEY_ID_SIZE,
-    "vault id, at most": wire.VAULT_ID_MAX_SIZE,
+    "vault id, at most": vault_labels.VAULT_ID_MAX_SIZE,
     "account, at most": vault_labels.ACCOUNT_MAX_SIZE,
-    "password, at most": passwords.MAX_SIZE,
+    "password, at most": vault_labels.PASSWORD_MAX_SIZE,
     "state, at most": vault_labels.STATE_MAX_SIZE,
-    "message, at most": bounds.MAX_MESSAGE,
+    "message, at most": vault_labels.MESSAGE_MAX_SIZE,
     "metadata, at most": bounds.MAX_METADATA,
-    "access token, at most": auth.MAX_ACCESS_TOKEN_SIZE,
+    "access token, at most": vault_labels.ACCESS_TOKEN_MAX_SIZE,
     "access token, lifetime at most": auth.MAX_LIFETIME_S,
     "life of a registration state": vault_labels.REGISTRATION_STATE_LIFETIME_MS // 1000,
     "life of a recovery state": vault_labels.RECOVERY_STATE_LIFETIME_MS // 1000,
     "time of a call, at most": int(guard.MAX_SECONDS),
     "time from a call's header fields to its request, at most": int(vault_requests.REQUEST_S),
-    "attempt limit, at most": wire.MAX_ATTEMPTS,
+    "attempt limit, at most": vault_labels.ATTEMPT_LIMIT_MAX,
     "Argon2id memory, at least": stretching.LIGHTEST.memory_kib,
     "Argon2id memory, at most": stretching.HEAVIEST.memory_kib,
     "Argon2id passes, at least": stretching.LIGHTEST.passes,
@@ -343,22 +342,18 @@ def test_the_salt_of_argon2() -> None:
     assert bytes(len(labels.ARGON2_SALT)) == labels.ARGON2_SALT
 
 
+NEVER_DERIVED: Final = {"INVITE", "KNOWN_ANSWER"}
+"""Labels of a checksum (4.5, not in the table of appendix C) and of a test that keeps nothing."""
 LABELS: Final = [
     *(label for name, label in texts(labels).items() if name != "ARGON2_SALT"),
-    vault_labels.SERVER_IDENTITY_PREFIX,
-    sealed_key.KEY_LABEL,
-    sealed_key.AAD_LABEL,
-    *texts(attempts).values(),
-    *(label.encode() for label in vault_labels.DERIVED_KEYS),
-    audit.LABEL,
+    *(label for name, label in STRONGROOM_LABELS.items() if name not in NEVER_DERIVED),
 ]
 
 
 def test_every_label() -> None:
     """Those of OPAQUE, of the seal, of the Python client's attempts, and of the vault's records."""
     assert [row[0].encode() for row in table("label", "where", "whose")] == LABELS
-    assert texts(vault_labels) == {"SERVER_IDENTITY_PREFIX": b"strongroom/v1/"}
-    assert head.LABEL.decode() in vault_labels.DERIVED_KEYS
+    assert vault_labels.INVITE.decode() in PAGE
 
 
 def test_every_label_is_used_where_the_page_derives_something() -> None:
@@ -402,7 +397,7 @@ def test_the_sealed_key_vector() -> None:
     binding = Binding("test", "account-1", bytes.fromhex(example("key_id")))
     export_key = bytes.fromhex(example("export_key"))
     assert binding.associated_data().hex() == example("aad")
-    assert expand(export_key, sealed_key.KEY_LABEL, 32).hex() == example("key")
+    assert expand(export_key, vault_labels.BACKUP_KEY, 32).hex() == example("key")
     assert example("sealed").startswith(example("nonce"))
     backup_key = sealed_key.unseal(export_key, bytes.fromhex(example("sealed")), binding)
     assert backup_key.hex() == example("backup key")

@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 from records import active
+from strongroom_labels import LABELS
 
 from strongroom.sealed_key import Binding
 from strongroom_protocol import labels
@@ -55,6 +56,7 @@ def statements() -> dict[str, bytes]:
     """All that is the same each time it is made."""
     keys = Keys(dict.fromkeys(labels.DERIVED_KEYS, KEY))
     return {
+        **{f"label {name}": label for name, label in LABELS.items()},
         "labels of derived keys": "\n".join(labels.DERIVED_KEYS).encode(),
         "record id of alice": keys.record_id("alice"),
         "record digest": record_digest(ONE, ROWS[ONE]),

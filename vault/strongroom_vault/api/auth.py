@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 import structlog
 
-from strongroom_protocol.labels import ACCOUNT_MAX_SIZE
+from strongroom_protocol.labels import ACCESS_TOKEN_MAX_SIZE, ACCOUNT_MAX_SIZE
 from strongroom_vault.errors import AccessTokenExpired, AccessTokenInvalid, ScopeMissing
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_LIFETIME_S: Final = 15 * 60
-MAX_ACCESS_TOKEN_SIZE: Final = 4096
 CLOCK_SKEW_S: Final = 30
 """How far an issuer's clock may be ahead of ours."""
 MAX_REMEMBERED: Final = 10_000
@@ -82,7 +81,7 @@ class AccessTokens:
             AccessTokenExpired: it was valid, and has expired.
             AccessTokenInvalid: no trusted issuer made it for this vault.
         """
-        if len(access_token) > MAX_ACCESS_TOKEN_SIZE:
+        if len(access_token) > ACCESS_TOKEN_MAX_SIZE:
             raise AccessTokenInvalid("the access token is too long")
         # The digest is remembered, not the token: a dump of this memory holds nothing to call with.
         # It covers the signature as well, so a token that was changed anywhere is a new one.

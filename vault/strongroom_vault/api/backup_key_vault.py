@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from strongroom_protocol.convert import (
+    SUITE,
+    argon2id_to_proto,
+    cause_to_proto,
+    has_suite,
+    timestamp_of_ms,
+)
 from strongroom_protocol.v1 import vault_pb2 as pb
-from strongroom_vault.errors import Cause, Malformed
+from strongroom_vault.errors import Malformed
 from strongroom_vault.service.answers import ActiveKey
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    from strongroom_protocol.opaque.ksf import Argon2id
+    from strongroom_protocol.convert import HasSuite
     from strongroom_vault.api.caller import Caller
     from strongroom_vault.service.backup_keys import BackupKeyService
-
-    class _Request(Protocol):
-        suite: pb.Suite.ValueType
-
-
-SUITE: Final = pb.SUITE_OPAQUE_3DH_P256_SHA256
-CAUSES: Final = {Cause.ATTEMPT_LIMIT: pb.DESTRUCTION_CAUSE_ATTEMPT_LIMIT}
 
 
 class BackupKeyVault:
@@ -44,7 +40,7 @@ class BackupKeyVault:
             suite=SUITE,
             vault_id=parameters.vault_id,
             identity_public_key=parameters.identity_public_key,
-            stretching=_argon2id(parameters.stretching),
+            stretching=argon2id_to_proto(parameters.stretching),
             attempt_limit=parameters.attempt_limit,
             minimum_attempt_limit=parameters.minimum_attempt_limit,
             maximum_attempt_limit=parameters.maximum_attempt_limit,
@@ -63,7 +59,7 @@ class BackupKeyVault:
             registration_response=started.registration_response,
             key_id=started.key_id,
             registration_state=started.state,
-            stretching=_argon2id(started.stretching),
+            stretching=argon2id_to_proto(started.stretching),
         )
 
     async def FinishRegistration(  # noqa: N802
@@ -83,7 +79,7 @@ class BackupKeyVault:
             key_id=registered.key_id,
             attempt_limit=registered.attempt_limit,
             attempts_left=registered.attempts_left,
-            created_at=_timestamp(registered.created_at),
+            created_at=timestamp_of_ms(registered.created_at),
         )
 
     async def StartRecovery(  # noqa: N802
@@ -98,7 +94,7 @@ class BackupKeyVault:
             key_id=started.key_id,
             recovery_state=started.state,
             attempts_left=started.attempts_left,
-            stretching=_argon2id(started.stretching),
+            stretching=argon2id_to_proto(started.stretching),
         )
 
     async def FinishRecovery(  # noqa: N802
@@ -116,13 +112,14 @@ class BackupKeyVault:
     ) -> pb.GetKeyResponse:
         """What the vault holds for the account."""
         _check_suite(request)
-        found = await self._service.keys.get(caller.account)
-        if found is None:
+        key = await self._service.keys.get(caller.account)
+        if key is None:
             return pb.GetKeyResponse(suite=SUITE, absent=pb.GetKeyResponse.Absent())
-        if isinstance(found, ActiveKey):
-            return pb.GetKeyResponse(suite=SUITE, active=_active(found))
+        if isinstance(key, ActiveKey):
+            return pb.GetKeyResponse(suite=SUITE, active=_active(key))
         destroyed = pb.GetKeyResponse.Destroyed(
-            destroyed_at=_timestamp(found.destroyed_at), cause=CAUSES[found.cause]
+            destroyed_at=timestamp_of_ms(key.destroyed_at),
+            cause=cause_to_proto(key.cause.value),
         )
         return pb.GetKeyResponse(suite=SUITE, destroyed=destroyed)
 
@@ -135,8 +132,8 @@ class BackupKeyVault:
         return pb.DeleteKeyResponse(suite=SUITE)
 
 
-def _check_suite(request: _Request) -> None:
-    if request.suite != SUITE:
+def _check_suite(request: HasSuite) -> None:
+    if not has_suite(request):
         raise Malformed("suite", "not a suite of this vault")
 
 
@@ -145,19 +142,7 @@ def _active(key: ActiveKey) -> pb.GetKeyResponse.Active:
         key_id=key.key_id,
         attempt_limit=key.attempt_limit,
         attempts_left=key.attempts_left,
-        created_at=_timestamp(key.created_at),
-        wait_until=None if key.wait_until is None else _timestamp(key.wait_until),
-        stretching=_argon2id(key.stretching),
+        created_at=timestamp_of_ms(key.created_at),
+        wait_until=None if key.wait_until is None else timestamp_of_ms(key.wait_until),
+        stretching=argon2id_to_proto(key.stretching),
     )
-
-
-def _argon2id(stretching: Argon2id) -> pb.Argon2id:
-    return pb.Argon2id(
-        memory_kib=stretching.memory_kib, passes=stretching.passes, lanes=stretching.lanes
-    )
-
-
-def _timestamp(milliseconds: int) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMilliseconds(milliseconds)
-    return timestamp

@@ -11,11 +11,11 @@ from typing import Final
 
 import structlog
 
+from strongroom_protocol.labels import MESSAGE_MAX_SIZE
 from strongroom_vault.errors import OperatorError
 
 log = structlog.get_logger()
 
-MAX_MESSAGE: Final = 16 * 1024
 MAX_METADATA: Final = 8 * 1024
 MAX_STREAMS: Final = 20
 """Open calls on one connection: a few more than one account may have under way."""
@@ -38,8 +38,8 @@ FEWEST_CONNECTIONS: Final = 16
 ADMIN_CONNECTIONS: Final = 16
 
 _COMMON: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MESSAGE_MAX_SIZE),
+    ("grpc.max_send_message_length", MESSAGE_MAX_SIZE),
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.enable_channelz", 0),
@@ -64,9 +64,9 @@ def server_options(connections: int, age_s: int) -> tuple[tuple[str, int], ...]:
         ("grpc.max_connection_age_grace_ms", AGE_GRACE_MS),
         ("grpc.server.max_pending_requests", MAX_PENDING // 2),
         ("grpc.server.max_pending_requests_hard_limit", MAX_PENDING),
-        ("grpc.http2.lookahead_bytes", 2 * MAX_MESSAGE),
+        ("grpc.http2.lookahead_bytes", 2 * MESSAGE_MAX_SIZE),
         ("grpc.http2.bdp_probe", 0),
-        ("grpc.experimental.tcp_max_read_chunk_size", 4 * MAX_MESSAGE),
+        ("grpc.experimental.tcp_max_read_chunk_size", 4 * MESSAGE_MAX_SIZE),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         # Or a second process could listen on the same port, and get some of the clients.
         ("grpc.so_reuseport", 0),

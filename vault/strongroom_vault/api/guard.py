@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import grpc
 import structlog
 
+from strongroom_protocol.labels import REQUEST_ID, STATUS_DETAILS
 from strongroom_vault.api.anonymous import AnonymousCalls
 from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.api.requests import RETRY_AFTER, read_request
-from strongroom_vault.api.status import DETAILS, code_of, status_details
+from strongroom_vault.api.status import code_of, status_details
 from strongroom_vault.errors import (
     AccessTokenInvalid,
     AccessTokenMissing,
@@ -58,8 +59,6 @@ SCOPES: Final[dict[str, str | None]] = {
 
 MAX_SECONDS: Final = 30.0
 """A caller is answered after this long, or at its deadline. What is charged goes on."""
-REQUEST_ID: Final = "request-id"
-"""The trailing metadata that names a call to its caller; logs carry it too."""
 REQUEST_ID_SIZE: Final = 8
 _BEARER: Final = "bearer "
 
@@ -252,7 +251,7 @@ async def _refuse(context: Context, error: BaseException, request_id: str) -> No
         log.warning("call failed", reason=error.reason, problem=str(error))
     if isinstance(error, Refusal):
         log.info("call refused", reason=error.reason)
-        trailing = ((DETAILS, status_details(error)), (REQUEST_ID, request_id))
+        trailing = ((STATUS_DETAILS, status_details(error)), (REQUEST_ID, request_id))
         await context.abort(code_of(error), str(error), trailing)
     # Only where it happened: a value could be a secret.
     where = uncaught.places(error.__traceback__)

@@ -10,14 +10,12 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
+from strongroom_protocol.labels import ERROR_DOMAIN
 from strongroom_vault import errors
 from strongroom_vault.errors import Refusal, RetryLater
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-
-DOMAIN: Final = "strongroom"
-DETAILS: Final = "grpc-status-details-bin"
 
 CODES: Final[dict[type[Refusal], StatusCode]] = {
     errors.AccessTokenMissing: StatusCode.UNAUTHENTICATED,
@@ -46,7 +44,7 @@ def code_of(refusal: Refusal) -> StatusCode:
 def status_details(refusal: Refusal) -> bytes:
     """Return the google.rpc.Status for the trailing metadata `grpc-status-details-bin`."""
     details: list[Message] = [
-        ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata)
+        ErrorInfo(reason=refusal.reason, domain=ERROR_DOMAIN, metadata=refusal.metadata)
     ]
     if isinstance(refusal, RetryLater):
         delay = Duration()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import grpc
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom_protocol.convert import timestamp_of_ms
 from strongroom_vault.api.status import code_of
 from strongroom_vault.errors import NoKey, Refusal
 from strongroom_vault.records.policy import attempts_left
@@ -64,7 +64,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
             vault_id=status.vault_id,
             identity_public_key=status.identity_public_key,
             version=status.version,
-            started_at=_timestamp(status.started_at),
+            started_at=timestamp_of_ms(status.started_at),
             serving=status.serving,
             token_workers=status.token_workers,
             token_workers_ready=status.token_workers_ready,
@@ -92,7 +92,7 @@ class VaultAdmin(admin_pb2_grpc.VaultAdminServicer):
         """Read the TLS certificate again."""
         if problem := self._certificates.reload():
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
-        ends_at = _timestamp(round(self._certificates.ends_at * 1000))
+        ends_at = timestamp_of_ms(round(self._certificates.ends_at * 1000))
         return pb.ReloadCertificateResponse(ends_at=ends_at)
 
     async def ShowRecord(  # noqa: N802
@@ -144,7 +144,7 @@ def _record_message(record_id: bytes, record: Record) -> pb.ShowRecordResponse:
     match record.state:
         case Active() as key:
             message.state = pb.RECORD_STATE_ACTIVE
-            message.since.CopyFrom(_timestamp(key.created_at))
+            message.since.CopyFrom(timestamp_of_ms(key.created_at))
             message.attempt_limit = key.attempt_limit
             message.attempts_left = attempts_left(record, key)
             message.key_id = key.key_id
@@ -153,20 +153,14 @@ def _record_message(record_id: bytes, record: Record) -> pb.ShowRecordResponse:
             )
             message.wrap_key = key.oprf_key.wrap_key
             if key.last_started_at:
-                message.last_started_at.CopyFrom(_timestamp(key.last_started_at))
+                message.last_started_at.CopyFrom(timestamp_of_ms(key.last_started_at))
         case Destroyed(destroyed_at):
             message.state = pb.RECORD_STATE_DESTROYED
-            message.since.CopyFrom(_timestamp(destroyed_at))
+            message.since.CopyFrom(timestamp_of_ms(destroyed_at))
         case Deleted(deleted_at):
             message.state = pb.RECORD_STATE_DELETED
-            message.since.CopyFrom(_timestamp(deleted_at))
+            message.since.CopyFrom(timestamp_of_ms(deleted_at))
     return message
-
-
-def _timestamp(milliseconds: int) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMilliseconds(milliseconds)
-    return timestamp
 
 
 async def _abort(context: grpc.aio.ServicerContext[object, object], refusal: Refusal) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Commands that make for development what a deployment has: access tokens, a TLS certificate."""
+"""Commands that make access tokens and a TLS certificate for development."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that make a vault and let clients know of it: init, invite."""
+"""Commands that make a vault and invite clients to it: init, invite."""
 
 from __future__ import annotations
 

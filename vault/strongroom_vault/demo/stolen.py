@@ -1,4 +1,4 @@
-"""What a thief finds in a copy of the vault's database: all of it is really read."""
+"""What a thief finds in a copy of the vault's database, which is really read."""
 
 from __future__ import annotations
 

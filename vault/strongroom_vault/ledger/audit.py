@@ -10,10 +10,11 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from strongroom_protocol.labels import AUDIT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LABEL: Final = b"strongroom/v1 audit"
 NO_EVENT: Final = bytes(32)
 """The digest before the first event."""
 
@@ -21,5 +22,5 @@ NO_EVENT: Final = bytes(32)
 def extend(digest: bytes, bodies: Iterable[bytes]) -> bytes:
     """Return the digest after some more events."""
     for body in bodies:
-        digest = sha256(LABEL + digest + body).digest()
+        digest = sha256(AUDIT + digest + body).digest()
     return digest

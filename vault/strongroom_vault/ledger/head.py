@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from strongroom_protocol import labels
 from strongroom_vault.errors import StrongroomVaultError
 
-LABEL: Final = b"strongroom/v1 head"
+_LABEL: Final = labels.HEAD.encode()
 HASH_SIZE: Final = 32
 NUMBER_SIZE: Final = 8
 NO_HEAD: Final = bytes(HASH_SIZE)
@@ -80,7 +81,7 @@ class Head:
         vault_id = self.vault_id.encode()
         return b"".join(
             (
-                LABEL,
+                _LABEL,
                 len(vault_id).to_bytes(2, "big"),
                 vault_id,
                 self.epoch.to_bytes(NUMBER_SIZE, "big"),
@@ -141,7 +142,7 @@ def open_head(stored: bytes, key: bytes, vault_id: str) -> Head:
     statement, mac = stored[:-HASH_SIZE], stored[-HASH_SIZE:]
     if not hmac.compare_digest(hmac.digest(key, statement, "sha256"), mac):
         raise InvalidHead("the head in the database was not made by this vault")
-    prefix = LABEL + len(vault_id.encode()).to_bytes(2, "big") + vault_id.encode()
+    prefix = _LABEL + len(vault_id.encode()).to_bytes(2, "big") + vault_id.encode()
     if not statement.startswith(prefix):
         raise InvalidHead("the head in the database is another vault's")
     rest = statement[len(prefix) :]

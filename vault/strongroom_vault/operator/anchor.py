@@ -1,4 +1,4 @@
-"""Compares the database with the anchor; accepts, for an operator, that newer commits are lost."""
+"""Compares the database with the anchor, and lets an operator accept that commits are lost."""
 
 from __future__ import annotations
 

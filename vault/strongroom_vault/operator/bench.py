@@ -1,7 +1,7 @@
 """What `strongroom-vault bench` does: measures how fast token and disk are for a vault.
 
 It needs the vault's keys, and leaves nothing behind: the OPRF key that it makes is never stored,
-the anchor and the store that it writes are its own.
+and the anchor and the store that it writes are its own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LABELS: Final = Labels("strongroom.bench")
 ROW_SIZE: Final = 1024
 """A sealed record of an account whose names are of the usual length."""
 _CLIENT: Final = b"bench"
-_SERVER: Final = b"strongroom/v1/bench"
+_SERVER: Final = labels.SERVER_IDENTITY_PREFIX + b"bench"
 _HASH_SIZE: Final = 32
 _AT_ONCE: Final = 2
 """Jobs under way for each worker, so that it always has a next one."""
@@ -111,7 +111,7 @@ async def _attempt(pool: TokenPool) -> GenerateKE2:
         session,
         RegistrationResponse.decode(started.registration_response),
         Identities(_CLIENT, _SERVER),
-        stretch=lambda password: password,
+        ksf=lambda password: password,
     )
     ke1, _ = client.generate_ke1(b"bench")
     return GenerateKE2.of(ke1, started.oprf_key, record.encode(), _CLIENT, _SERVER)

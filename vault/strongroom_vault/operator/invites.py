@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
-from strongroom_protocol.addresses import BadAddress, host_and_port, meant
+from strongroom_protocol.addresses import BadAddress, host_and_port, parse_address
 from strongroom_protocol.invite import Invite
 from strongroom_vault.errors import OperatorError
 
@@ -120,7 +120,7 @@ def _vouches(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 def _called(address: str) -> str:
     try:
-        called = meant(address)
+        called = parse_address(address)
     except BadAddress as error:
         raise OperatorError(f"{error} {error.hint}") from error
     if host_and_port(called)[0] in _ANYWHERE:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from strongroom_protocol.addresses import BadAddress, host_and_port, meant, pinned_as
+from strongroom_protocol.addresses import BadAddress, host_and_port, parse_address, pinned_as
 from strongroom_vault.errors import OperatorError
 from strongroom_vault.operator import development_ca, issuer, softhsm
 from strongroom_vault.platform.files import others_can_write, remove_drafts, write_new
@@ -141,7 +141,7 @@ def _wanted(folder: Path, choice: Choice, address: str) -> Wanted:
 
 def _checked_address(text: str) -> str:
     try:
-        return meant(text)
+        return parse_address(text)
     except BadAddress as error:
         raise OperatorError(f"--address: {error} {error.hint}") from error
 
@@ -223,7 +223,7 @@ def _require_free(listen: str) -> None:
     another one too.
     """
     try:
-        host, port = host_and_port(meant(listen))
+        host, port = host_and_port(parse_address(listen))
     except BadAddress as error:
         raise OperatorError(f"--listen: {error} {error.hint}") from error
     try:

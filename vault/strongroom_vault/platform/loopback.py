@@ -1,4 +1,4 @@
-"""Which URLs are on this machine itself, which no HTTP proxy can reach."""
+"""Which URLs lead to this machine itself, which no HTTP proxy can reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks that run to their end although their caller is cancelled, and tasks of the background."""
+"""Tasks that run to their end even if their caller is cancelled, and background tasks."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 from strongroom_protocol import __version__
+from strongroom_protocol.answers import VaultParameters
 from strongroom_vault.api.key_sets import KeySet, KeySetFile, KeySetUrl
 from strongroom_vault.platform import traces
 from strongroom_vault.platform.locks import lock_exclusively
-from strongroom_vault.service.answers import VaultParameters
 from strongroom_vault.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:

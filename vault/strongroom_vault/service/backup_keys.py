@@ -14,8 +14,8 @@ from strongroom_vault.service.registration import Registration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from strongroom_protocol.answers import VaultParameters
     from strongroom_vault.ledger.group_commit import Ledger
-    from strongroom_vault.service.answers import VaultParameters
     from strongroom_vault.service.context import TokenWorkers
     from strongroom_vault.service.derived_keys import Keys
     from strongroom_vault.service.resident_keys import ResidentKeys

@@ -17,10 +17,10 @@ from strongroom_vault.records.sealing import InvalidSeal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from strongroom_protocol.answers import VaultParameters
     from strongroom_vault.ledger.group_commit import Ledger
     from strongroom_vault.records import policy
     from strongroom_vault.records.codec import RecoveryState, RegistrationState
-    from strongroom_vault.service.answers import VaultParameters
     from strongroom_vault.service.derived_keys import Keys
 
     State = TypeVar("State", RegistrationState, RecoveryState)

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from strongroom_protocol import labels
+from strongroom_protocol.answers import RecoveryStarted
 from strongroom_protocol.opaque.errors import ClientAuthenticationError
 from strongroom_protocol.opaque.messages import KE1, KE3
 from strongroom_protocol.opaque.server import finish
@@ -18,7 +19,6 @@ from strongroom_vault.records.codec import (
     decode_recovery_state,
     encode_recovery_state,
 )
-from strongroom_vault.service.answers import RecoveryStarted
 from strongroom_vault.service.context import malformed
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from strongroom_protocol import labels
+from strongroom_protocol.answers import RegistrationStarted
 from strongroom_protocol.opaque.messages import RegistrationRecord, RegistrationRequest
 from strongroom_vault.errors import Malformed, StateExpired
 from strongroom_vault.hsm.jobs import CreateRegistrationResponse
@@ -18,7 +19,7 @@ from strongroom_vault.records.codec import (
     encode_registration_state,
 )
 from strongroom_vault.records.record import Active
-from strongroom_vault.service.answers import Registered, RegistrationStarted
+from strongroom_vault.service.answers import Registered
 from strongroom_vault.service.context import malformed
 
 if TYPE_CHECKING:

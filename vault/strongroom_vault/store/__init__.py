@@ -1,4 +1,4 @@
 """Where sealed rows rest.
 
-Called by the ledger's one thread. Only here may a database driver be known.
+Called by the ledger's one thread. Only this package may import a database driver.
 """

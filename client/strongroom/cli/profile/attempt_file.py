@@ -14,9 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from strongroom.attempts import SEED_SIZE
 from strongroom.cli.profile import device_folder
 from strongroom.cli.profile.device_folder import HomeUnusable
+from strongroom_protocol.labels import ATTEMPT_SEED_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ class AttemptFile:
         except ValueError:
             return None
         # A clock that was set back by little, as clocks are, must not cost the last attempt.
-        is_good = len(seed) == SEED_SIZE and abs(age) <= LIFETIME_S
+        is_good = len(seed) == ATTEMPT_SEED_SIZE and abs(age) <= LIFETIME_S
         return seed if is_good else None
 
 

@@ -16,8 +16,8 @@ from strongroom.backup_key import BackupKey
 from strongroom.cli.profile.device_folder import HomeUnusable
 from strongroom.cli.profile.slots import KeyNotKept, KeyringUnusable, Slot, Slots
 from strongroom.errors import BadDigits
+from strongroom_protocol.labels import KEY_ID_SIZE
 
-KEY_ID_SIZE: Final = 16
 _KEY_ID: Final = "key-id:"
 
 

@@ -1,22 +1,15 @@
-"""For all tests of OPAQUE: both ways to multiply, and Hypothesis without a deadline.
-
-On a busy machine an example may wait longer than it works.
-"""
+"""For all tests of OPAQUE: both ways to multiply."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from strongroom_protocol.opaque import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 @pytest.fixture(params=["libcrypto", "cryptography"], autouse=True, scope="module")

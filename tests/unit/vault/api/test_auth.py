@@ -10,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from strongroom_protocol import labels
 from strongroom_vault.api import auth
 from strongroom_vault.api.auth import Access, AccessTokens
 from strongroom_vault.api.key_sets import KeySetFile
@@ -112,7 +113,7 @@ async def test_what_makes_an_access_token_invalid(tmp_path: Path, claims: dict[s
 async def test_one_that_is_too_long_or_no_jwt_is_never_looked_up(tmp_path: Path) -> None:
     keys = CountedKeys(tmp_path)
     tokens = AccessTokens(VAULT_ID, keys)
-    for token in ("", "x", "x" * (auth.MAX_ACCESS_TOKEN_SIZE + 1)):
+    for token in ("", "x", "x" * (labels.ACCESS_TOKEN_MAX_SIZE + 1)):
         with pytest.raises(AccessTokenInvalid):
             await tokens.verify(token)
     assert keys.lookups == 0

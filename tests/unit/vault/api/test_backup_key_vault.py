@@ -9,13 +9,13 @@ from google.protobuf import message_factory
 from services import IDENTITIES, LIMIT, QUICK, SEALED, START, World, guess, open_world, proof
 
 from strongroom_protocol import labels
+from strongroom_protocol.answers import RecoveryStarted
 from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.messages import RegistrationResponse
 from strongroom_protocol.v1 import vault_pb2 as pb
 from strongroom_vault.api.backup_key_vault import BackupKeyVault
 from strongroom_vault.api.caller import ANONYMOUS, Caller
 from strongroom_vault.errors import Malformed, NoKey
-from strongroom_vault.service.answers import RecoveryStarted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

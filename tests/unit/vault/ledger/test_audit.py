@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from strongroom_vault.ledger.audit import LABEL, NO_EVENT, extend
+from strongroom_protocol.labels import AUDIT
+from strongroom_vault.ledger.audit import NO_EVENT, extend
 
 
 def test_the_audit_chain() -> None:
@@ -15,5 +16,5 @@ def test_the_audit_chain() -> None:
 
 
 def test_a_link_byte_by_byte() -> None:
-    assert extend(b"d" * 32, [b"body"]) == sha256(LABEL + b"d" * 32 + b"body").digest()
+    assert extend(b"d" * 32, [b"body"]) == sha256(AUDIT + b"d" * 32 + b"body").digest()
     assert bytes(32) == NO_EVENT

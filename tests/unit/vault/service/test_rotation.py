@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from strongroom_protocol import labels
+from strongroom_protocol.answers import VaultParameters
 from strongroom_protocol.opaque import client
 from strongroom_protocol.opaque.envelope import Identities
 from strongroom_protocol.opaque.ksf import RFC9106_SECOND
@@ -23,7 +24,6 @@ from strongroom_vault.hsm.token_anchor import TokenAnchor
 from strongroom_vault.ledger.group_commit import Ledger
 from strongroom_vault.records.record import Active
 from strongroom_vault.service import rotation as rotations
-from strongroom_vault.service.answers import VaultParameters
 from strongroom_vault.service.backup_keys import BackupKeyService
 from strongroom_vault.service.derived_keys import Keys
 from strongroom_vault.service.progress import Stage

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from strongroom_protocol.labels import KNOWN_ANSWER
 from strongroom_protocol.opaque.group import GENERATOR, add
 from strongroom_protocol.opaque.oprf import hash_input_to_group
 from strongroom_vault.errors import OperatorError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from strongroom_vault.hsm.token.token_key import TokenKey
     from strongroom_vault.hsm.token.token_keys import TokenKeys
 
-_LABEL: Final = "strongroom/v1 known answer"
 _SECRET_SIZE: Final = 32
 
 
@@ -42,10 +42,10 @@ def check_secrets(keys: TokenKeys) -> None:
     Raises:
         OperatorError: they do not.
     """
-    secret = keys.derive_secret(_LABEL)
-    if len(secret) != _SECRET_SIZE or secret != keys.derive_secret(_LABEL):
+    secret = keys.derive_secret(KNOWN_ANSWER)
+    if len(secret) != _SECRET_SIZE or secret != keys.derive_secret(KNOWN_ANSWER):
         raise OperatorError("the token's HMAC-SHA-256 is not a function of its input")
-    if secret == keys.derive_secret(_LABEL + "!"):
+    if secret == keys.derive_secret(KNOWN_ANSWER + "!"):
         raise OperatorError("the token's HMAC-SHA-256 does not depend on its input")
 
 
@@ -55,7 +55,7 @@ def check_key(key: TokenKey, name: str = "the key") -> None:
     Raises:
         OperatorError: it does not; the message begins with `name`.
     """
-    point = hash_input_to_group(_LABEL.encode())
+    point = hash_input_to_group(KNOWN_ANSWER.encode())
     if key.evaluate(GENERATOR) != key.public_key:
         raise OperatorError(f"{name}: its public key is wrong")
     doubled = add(GENERATOR, GENERATOR)

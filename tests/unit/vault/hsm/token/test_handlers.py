@@ -43,7 +43,7 @@ def test_a_registration_is_recovered_with_its_password_alone(token: OpenToken) -
         session,
         RegistrationResponse.decode(made.registration_response),
         IDENTITIES,
-        stretch=stretch,
+        ksf=stretch,
     )
     ke1, login = client.generate_ke1(b"password")
     job = GenerateKE2.of(ke1, made.oprf_key, record.encode(), b"alice", b"vault")
