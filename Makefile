@@ -1,6 +1,6 @@
 # make demo   the whole story on this machine: a vault, a backup, a lost device
 # make test   every check and test, as CI runs them
-# make fuzz   1,000,000 calls of garbage, 10,000 connections; a quarter of an hour
+# make fuzz   1,000,000 calls of garbage, 10,000 connections; an hour
 # make flood  what honest clients feel beside floods, and what floods hold; a quarter of an hour
 # make bench  what the vault costs on this machine: tables, bench/out/bench.json, plots
 # make dist   wheel and source package in dist/, checked
