@@ -20,6 +20,8 @@ ALLOWED_SKIPS = ("no ../shared/vectors folder", "no node or npm", "no mount name
 
 for name in [name for name in os.environ if name.startswith("PYTHON")]:
     del os.environ[name]  # a developer's settings hide what a bare machine shows
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)  # xdist sets them, and a terminal of a test has its own size
 settings.register_profile("no deadline", deadline=None)  # a busy machine lets an example wait
 settings.load_profile("no deadline")
 # Our vaults are not behind anybody's proxy; urllib and gRPC read this name as it is written here.

@@ -40,20 +40,24 @@ ROUND: Final = 2500
 A fuzzed key is soon deleted or destroyed, and a token lives ten minutes: without new ones the rest
 of a long run would see nothing but NO_KEY and ACCESS_TOKEN_EXPIRED.
 """
-REACHED: Final = {
+REACHED_SOON: Final = {
     ("StartRegistration", "OK"),
-    ("FinishRegistration", "OK"),
     ("StartRecovery", "OK"),
-    ("StartRecovery", "NOT_FOUND"),  # no key any more
     ("StartRecovery", "INVALID_ARGUMENT"),
     ("StartRecovery", "UNAUTHENTICATED"),
-    ("FinishRecovery", "PERMISSION_DENIED"),  # a wrong proof
-    ("FinishRecovery", "ABORTED"),  # of another key
     ("GetKey", "OK"),
-    ("DeleteKey", "OK"),
     ("NoSuchCall", "UNIMPLEMENTED"),
 }
-"""Some of the answers that a run must have met."""
+"""Some of the answers that every round meets."""
+REACHED: Final = {
+    *REACHED_SOON,
+    ("FinishRegistration", "OK"),
+    ("StartRecovery", "NOT_FOUND"),  # no key any more
+    ("FinishRecovery", "PERMISSION_DENIED"),  # a wrong proof
+    ("FinishRecovery", "ABORTED"),  # of another key
+    ("DeleteKey", "OK"),
+}
+"""Some of the answers that a long run must have met; in one round some come by luck alone."""
 SERVICE: Final = vault_pb2.DESCRIPTOR.services_by_name["BackupKeyVault"]
 HARMLESS: Final = {
     grpc.StatusCode.OK,
@@ -198,9 +202,9 @@ def test_calls(shared_vault: VaultProcess) -> None:
     for number in range(max(1, CALLS // ROUND)):
         fuzzer = Fuzzer(shared_vault, SEED + number)
         in_this_round = asyncio.run(pelt(shared_vault, fuzzer, min(CALLS, ROUND)))
-        assert ("StartRecovery", "OK") in in_this_round
+        assert in_this_round >= REACHED_SOON
         met |= in_this_round
-    assert met >= REACHED
+    assert met >= REACHED or CALLS < 10 * ROUND
     is_well(shared_vault, before)
 
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def running(vault: ThrowAwayVault, program: str) -> subprocess.Popen[bytes]:
-    """Give a vault a process of another program, and wait until it has begun."""
+def running(vault: ThrowAwayVault, program: str, first: str = "") -> subprocess.Popen[bytes]:
+    """Give a vault a process of another program, and wait until it has done `first`."""
     process = subprocess.Popen(
-        [sys.executable, "-c", f"print('begun', flush=True)\n{program}"], stdout=subprocess.PIPE
+        [sys.executable, "-c", f"{first}\nprint('begun', flush=True)\n{program}"],
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"begun\n"
@@ -46,7 +47,9 @@ def test_a_vault_is_stopped_as_its_operator_does(tmp_path: Path) -> None:
     vault = ThrowAwayVault(tmp_path)
     vault.stop()  # it never ran
     process = running(
-        vault, "import signal, sys; signal.signal(15, lambda *_: sys.exit(0)); signal.pause()"
+        vault,
+        "signal.pause()",
+        first="import signal, sys; signal.signal(15, lambda *_: sys.exit(0))",
     )
     vault.stop()
     assert process.returncode == 0
