@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from vault_process import SoftHsm, VaultFolder
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def eventually(is_so: Callable[[], bool]) -> None:

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds before each try to start a worker again; the last one applies to all later tries."""
+BACK_OFF: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0)
+"""Seconds before each try to start a worker again; the last one applies to all later tries.
+
+So a token that comes back is in use within a few seconds. A try costs some tenths of a second of
+one core, and there is none after a PIN was refused.
+"""
 
 
 class WorkerStarter:
