@@ -28,7 +28,8 @@ def cleaned(text: object) -> str:
     token = str(text).removeprefix(_BYTE_ORDER_MARK).strip()
     if not token:
         raise NotAnAccessToken("it is empty")
-    if mistake := mistaken_tokens.seems_to_be(token):
+    problem = mistaken_tokens.why_not_a_jwt(token)
+    if problem and (mistake := mistaken_tokens.seems_to_be(token)):
         raise NotAnAccessToken(mistake)
     if token[:7].lower() == "bearer ":
         raise NotAnAccessToken('leave out the word "Bearer"')
@@ -43,7 +44,7 @@ def cleaned(text: object) -> str:
         raise NotAnAccessToken(
             f"it has {len(token)} characters, and a vault takes at most {ACCESS_TOKEN_MAX_SIZE}"
         )
-    if problem := mistaken_tokens.why_not_a_jwt(token):
+    if problem:
         raise NotAnAccessToken(problem)
     return token
 

@@ -100,9 +100,10 @@ def _certificate(settings: Settings, *, with_key: bool) -> Finding:
     """Check the certificate, and `with_key` that the key is its own."""
     listen = settings.listen
     try:
-        _, (certificate, *_) = tls_files.read_chain(listen.certificate_file)
         if with_key:
             certificate = tls_files.read_both(listen).certificate
+        else:
+            _, (certificate, *_) = tls_files.read_chain(listen.certificate_file)
     except OperatorError as error:
         return _refused("TLS certificate", error)
     left = certificate.not_valid_after_utc - datetime.now(UTC)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -129,6 +130,11 @@ def exists(path: Path, source: str = "") -> bool:
         where = f"{source}: " if source else ""
         raise OperatorError(f"{where}cannot read {path}: {error.strerror}") from error
     return True
+
+
+def kind_of(mode: int) -> str:
+    """Return what a path with this `st_mode` is, if it is not a regular file, for a sentence."""
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
 
 
 def _mode(path: Path) -> int:

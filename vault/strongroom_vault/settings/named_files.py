@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import is_open_to_others, others_can_write
+from strongroom_vault.platform.files import is_open_to_others, kind_of, others_can_write
 from strongroom_vault.settings.refusals import named
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ class FileSetting:
         try:
             mode = os.fstat(file).st_mode
             if not stat.S_ISREG(mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
-                raise self.refused(f"{path} is {kind}, not a file")
+                raise self.refused(f"{path} is {kind_of(mode)}, not a file")
             yield file
         finally:
             os.close(file)

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from strongroom_vault.errors import OperatorError
-from strongroom_vault.platform.files import exists, sync_folder
+from strongroom_vault.platform.files import exists, kind_of, sync_folder
 from strongroom_vault.settings.named_files import AS_ITS_USER
 from strongroom_vault.settings.refusals import named
 from strongroom_vault.store.interface import BUCKET_BITS, bucket_of
@@ -75,7 +75,7 @@ def require(path: Path, source: str) -> None:
     except OSError as error:
         raise OperatorError(f"{source}: cannot read {path}: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        kind = kind_of(status.st_mode)
         raise OperatorError(f"{source}: there is no store at {path}: it is {kind}", _CHECK)
     if status.st_size == 0:
         raise OperatorError(f"{source}: {path} is empty, and not a store", _CHECK)

@@ -15,6 +15,7 @@ from strongroom_vault.errors import OperatorError
 from strongroom_vault.platform.files import (
     exists,
     is_open_to_others,
+    kind_of,
     others_can_write,
     remove_drafts,
     replace,
@@ -131,3 +132,10 @@ def test_everything_below_a_folder_is_synced(
     (tmp_path / "tokens" / "object").write_bytes(b"key")
     sync_tree(tmp_path)
     assert sorted(synced) == [str(tmp_path / "tokens"), str(tmp_path / "tokens" / "object")]
+
+
+def test_what_is_no_file_is_named(tmp_path: Path) -> None:
+    assert kind_of(tmp_path.stat().st_mode) == "a folder"
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        assert kind_of(path.stat().st_mode) == "a pipe, socket or device"
