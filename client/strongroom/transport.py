@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from strongroom.exchange import Authorize, Exchange, Find, Send, Wait
 from strongroom.route import Route
@@ -14,12 +14,34 @@ from strongroom_protocol.errors import StrongroomError
 from strongroom_protocol.v1 import vault_pb2_grpc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from strongroom.diagnosis import Diagnosis, Finding
     from strongroom.exchange import Step
     from strongroom.requests import Request
     from strongroom.route import Target
 
 Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+Wanted = TypeVar("Wanted")
+
+
+def drive(steps: Generator[Wanted, Any, Result], do: Callable[[Wanted], object]) -> Result:
+    """Do what a generator wants, step by step, until it ends; return its result."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                value = do(step)
+            except (StrongroomError, grpc.RpcError) as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(value)
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        steps.close()  # gives back what it holds, also when the call was interrupted
 
 
 class Transport:
@@ -45,19 +67,7 @@ class Transport:
             StrongroomError: the vault refuses it, or there was no answer in time.
         """
         exchange = Exchange(self._target, self._route, request, lambda: self._is_closed)
-        steps = exchange.steps()
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    value = self._do(step, request, exchange)
-                except (StrongroomError, grpc.RpcError) as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(value)
-        except StopIteration as stop:
-            answer: Answer = stop.value
-            return answer
+        return drive(exchange.steps(), lambda step: self._do(step, request, exchange))
 
     def close(self) -> None:
         """Close the channel."""

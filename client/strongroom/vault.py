@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from strongroom import flows, recovery, registration
 from strongroom.account import account_of
@@ -13,14 +13,13 @@ from strongroom.arguments import check_types
 from strongroom.backup_key import BackupKey
 from strongroom.identity import encode_identity
 from strongroom.session import Session, compare
-from strongroom.transport import Transport
-from strongroom_protocol.errors import StrongroomError
+from strongroom.transport import Transport, drive
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from strongroom.flows import Flow, Party
-    from strongroom.requests import KeyStatus, Registered, Request, VaultInfo
+    from strongroom.requests import KeyStatus, Registered, VaultInfo
     from strongroom.route import AccessToken, Target
     from strongroom.session import Options
 
@@ -226,22 +225,4 @@ class Vault(Session):
         return self._party_with(self._require_vault(), self.account)
 
     def _run(self, flow: Flow[Result]) -> Result:
-        return _driven(flow, self._transport.call)
-
-
-def _driven(flow: Flow[Result], call: Callable[[Request[Any]], Any]) -> Result:
-    """Send a flow's requests until it ends; return its result."""
-    try:
-        request = next(flow)
-        while True:
-            try:
-                answer = call(request)
-            except StrongroomError as error:
-                request = flow.throw(error)
-            else:
-                request = flow.send(answer)
-    except StopIteration as stop:
-        result: Result = stop.value
-        return result
-    finally:
-        flow.close()  # gives back what it holds, also when the call was interrupted
+        return drive(flow, self._transport.call)
